@@ -1,0 +1,133 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import "time"
+
+// ActionKind says what to do.
+type ActionKind uint8
+
+// Kinds of actions. They are carried out in the order of the list.
+const (
+	// ActSendSYN and ActSendSYNACK send on the path on trial, with an
+	// unscaled window of 65535 and the options of section 5, Option last.
+	ActSendSYN ActionKind = iota
+	ActSendSYNACK
+	// ActSendACK sends a segment without payload and with Option, if any, on
+	// the path on trial or, without one, on the current path.
+	ActSendACK
+	// ActOpenPath puts Tuple on trial. If that fails the rest of the list is
+	// void and PathFailed is to be called.
+	ActOpenPath
+	// ActDropPath gives up the path on trial.
+	ActDropPath
+	// ActRebind makes the path on trial the current one; the old one drains.
+	// Output is allowed again.
+	ActRebind
+	// ActDropDrain releases Tuple, which has drained.
+	ActDropDrain
+	// ActGate stops (On) or allows output on the current path.
+	ActGate
+	// ActHold enters (On) MIGRATE_WAIT.
+	ActHold
+	// ActPush sends what may be sent on the current path. With Lost, what has
+	// been sent since the move did not arrive.
+	ActPush
+	// ActAnswer sends a segment without payload on the current path, for the
+	// options that ACKOption has.
+	ActAnswer
+	// ActDone ends the attempt of this end; Err is nil if it succeeded.
+	ActDone
+	// ActFail ends the connection with Err.
+	ActFail
+	// ActCount counts.
+	ActCount
+)
+
+// Action is one thing to do.
+type Action struct {
+	Kind     ActionKind
+	Tuple    Tuple
+	Seq, Ack uint32
+	Option   []byte
+	Rebind   Rebind
+	Lost, On bool
+	Err      error
+	Count    Counter
+}
+
+// Rebind is what is known of the new path.
+type Rebind struct {
+	// PeerRcvNxt is what has arrived at the peer, if HasPeerRcvNxt.
+	PeerRcvNxt    uint32
+	HasPeerRcvNxt bool
+	// RTT is the first sample; 0 if there is none.
+	RTT time.Duration
+	// KeepCC: the path differs in ports only.
+	KeepCC bool
+}
+
+func count(c Counter) Action { return Action{Kind: ActCount, Count: c} }
+
+// drain is a tuple that the connection has left.
+type drain struct {
+	tuple Tuple
+	until Time
+}
+
+// drainFrom adds a tuple to those that drain.
+func (c *Conn) drainFrom(acts []Action, now Time, t Tuple) []Action {
+	if len(c.drains) == maxDrains {
+		acts = append(acts, Action{Kind: ActDropDrain, Tuple: c.drains[0].tuple})
+		c.drains = append(c.drains[:0], c.drains[1:]...)
+	}
+	c.drains = append(c.drains, drain{t, now.Add(drainTime)})
+	return acts
+}
+
+func (c *Conn) expireDrains(acts []Action, now Time) []Action {
+	for len(c.drains) > 0 && now >= c.drains[0].until {
+		acts = append(acts, Action{Kind: ActDropDrain, Tuple: c.drains[0].tuple})
+		c.drains = c.drains[1:]
+	}
+	if len(c.drains) == 0 {
+		c.drains = nil
+	}
+	return acts
+}
+
+// onlyPorts reports whether two tuples have the same addresses.
+func onlyPorts(a, b Tuple) bool {
+	return a.Local.Addr() == b.Local.Addr() && a.Remote.Addr() == b.Remote.Addr()
+}
+
+// synRTO is the time before a SYN or SYN-ACK is first repeated, section 5.
+func synRTO(srtt time.Duration) time.Duration {
+	if srtt == 0 {
+		return initialRTO
+	}
+	return min(max(2*srtt, minSYNRTO), maxSYNRTO)
+}
+
+func backoff(d time.Duration) time.Duration { return min(2*d, maxSYNRTO) }
+
+// rcvNxtField is the Token field of SYN-ACK and ACK in suites with rolling
+// tokens.
+func rcvNxtField(rel, nonce uint32) Token { return Token(uint64(rel)<<32 | uint64(nonce)) }
+
+// peerRcvNxt reads what has arrived at the peer from a Token field. A value
+// outside of what is in flight says nothing.
+func (c *Conn) peerRcvNxt(field Token, tcb TCB) (seq uint32, ok bool) {
+	if !c.suite.rolling() {
+		return 0, false
+	}
+	seq = c.keys.iss + uint32(field>>32)
+	return seq, leq(tcb.SndUna, seq) && leq(seq, tcb.SndNxt)
+}
+
+// plausible reports whether a sequence number, the first one not acknowledged
+// of the peer, can be that: section 4.
+func plausible(first uint32, tcb TCB) bool {
+	return leq(first, tcb.RcvNxt) && tcb.RcvNxt-first <= maxBehind
+}

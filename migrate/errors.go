@@ -1,0 +1,102 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import "errors"
+
+// Errors. What a connection does after one of an attempt: nothing, it stays
+// where it was.
+var (
+	ErrNotNegotiated = errors.New("migration not negotiated")
+	ErrBusy          = errors.New("another migration of this connection is under way")
+	ErrSameTuple     = errors.New("the connection is there already")
+	ErrState         = errors.New("connection is in a state that does not migrate")
+	ErrNoAnswer      = errors.New("no answer on the new path")
+	ErrPeerRefused   = errors.New("peer refused the migration")
+	ErrNotProven     = errors.New("answer on the new path did not prove that it is the peer's")
+	ErrYielded       = errors.New("gave way to the peer's migration")
+	ErrSuite         = errors.New("the negotiated suite does not support this")
+)
+
+// PlainReason says why a connection is plain TCP.
+type PlainReason uint8
+
+// Reasons.
+const (
+	PlainNone             PlainReason = iota // it is not
+	PlainOff                                 // policy of this end
+	PlainNotOffered                          // no option in the peer's SYN or SYN-ACK
+	PlainNoRoom                              // no room for the option in the SYN
+	PlainSuite                               // peer's suite unknown, not allowed or not the one offered
+	PlainMirrored                            // peer's key is our own: a middlebox sent the option back
+	PlainWeakKey                             // all-zero shared secret
+	PlainInconsistent                        // key half came in two versions
+	PlainUnconfirmed                         // Key-Confirm did not match
+	PlainNoAnswer                            // follow-ups used up
+	PlainSimultaneousOpen                    // roles are ambiguous
+	PlainTokenCollision                      // another connection has the same token
+	PlainUnpatched                           // the TCP implementation lacks the hooks
+	PlainClosed                              // the connection is closed
+)
+
+var plainReasons = [...]string{
+	"none", "turned off at this end", "peer did not negotiate", "no room in the SYN", "no suite in common",
+	"own key came back", "weak key", "key halves disagree", "key confirmation did not match",
+	"key exchange not answered", "simultaneous open", "token in use", "gVisor is not patched", "connection closed",
+}
+
+func (r PlainReason) String() string {
+	if int(r) < len(plainReasons) {
+		return plainReasons[r]
+	}
+	return "unknown"
+}
+
+// Counter names an event worth counting.
+type Counter uint8
+
+// Counters.
+const (
+	CountUnknownToken Counter = iota
+	CountBadTag
+	CountMalformed
+	CountStaleRequest
+	CountReplayedTuple
+	CountReflected
+	CountBadSequence
+	CountWrongState
+	CountPathBusy
+	CountCrossedIgnored
+	CountCrossedYielded
+	CountUnproven
+	CountBadSYNACK
+	CountRefused
+	CountDuplicateSYN
+	CountNoAnswer
+	CountPathExpired
+	CountInitiated
+	CountAccepted
+	CountResetHeld
+	CountResetIgnored
+	CountTimeoutHeld
+	CountHoldRefused
+	CountHoldExpired
+	CountAborted
+
+	NumCounters = int(CountAborted) + 1
+)
+
+var counters = [NumCounters]string{
+	"unknown-token", "bad-tag", "malformed", "stale-request", "replayed-tuple", "reflected", "bad-sequence",
+	"wrong-state", "path-busy", "crossed-ignored", "crossed-yielded", "unproven", "bad-syn-ack", "refused",
+	"duplicate-syn", "no-answer", "path-expired", "initiated", "accepted", "reset-held", "reset-ignored", "timeout-held",
+	"hold-refused", "hold-expired", "aborted",
+}
+
+func (c Counter) String() string {
+	if int(c) < NumCounters {
+		return counters[c]
+	}
+	return "unknown"
+}

@@ -1,0 +1,58 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+// hold is MIGRATE_WAIT, section 6.
+type hold struct {
+	until Time
+	err   error
+}
+
+// Holding reports whether the connection is in MIGRATE_WAIT.
+func (c *Conn) Holding() bool { return c.hold != nil }
+
+// Reset takes a RST on the current tuple that TCP would accept (RFC 5961,
+// section 3.2) with the error that it stands for. allowed says whether the
+// stack has room for another hold. It reports whether the connection closes.
+func (c *Conn) Reset(now Time, opts []byte, seq uint32, err error, allowed bool, tcb TCB) (acts []Action, closes bool) {
+	if c.keys == nil {
+		return nil, true
+	}
+	if r, ok := ParseRequest(c.cfg.Format, opts); ok && r.Tag == c.keys.abortTag(c.role.peer(), seq) {
+		return append(acts, count(CountAborted)), true
+	}
+	if c.hold != nil {
+		return append(acts, count(CountResetIgnored)), false
+	}
+	return c.wait(now, err, allowed && tcb.Movable, CountResetHeld)
+}
+
+// TimedOut takes TCP's decision to give up for want of acknowledgements.
+func (c *Conn) TimedOut(now Time, err error, allowed bool) (acts []Action, closes bool) {
+	switch {
+	case c.keys == nil || !c.cfg.HoldOnTimeout:
+		return nil, true
+	case c.hold != nil:
+		return nil, false
+	}
+	return c.wait(now, err, allowed, CountTimeoutHeld)
+}
+
+func (c *Conn) wait(now Time, err error, allowed bool, why Counter) (acts []Action, closes bool) {
+	d := c.cfg.hold()
+	if d < 0 || !allowed {
+		return append(acts, count(CountHoldRefused)), true
+	}
+	c.hold = &hold{until: now.Add(d), err: err}
+	return append(acts, count(why), Action{Kind: ActHold, On: true}), false
+}
+
+// AbortOption appends the proof that the RST with sequence number seq is meant,
+// if it fits into room bytes.
+func (c *Conn) AbortOption(b []byte, room int, seq uint32) []byte {
+	if c.keys == nil {
+		return b
+	}
+	return c.cfg.Format.layout().appendRequest(b, Request{Tag: c.keys.abortTag(c.role, seq)}, room)
+}

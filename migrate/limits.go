@@ -1,0 +1,64 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import "time"
+
+// Limits, section 8.
+const (
+	// maxFollowUps stops a peer or middlebox from making us repeat key halves
+	// for ever.
+	maxFollowUps = 8
+
+	// tokenWindow is how many requests may get lost in a row without locking
+	// the initiator out, at as many table entries a connection.
+	tokenWindow = 4
+
+	// serialWindow is the same for suites whose token never changes: the
+	// half of the ReqNo space that is ahead (RFC 1982).
+	serialWindow = 127
+
+	// minSYNRTO and maxSYNRTO bound the time before a SYN or SYN-ACK is
+	// repeated: no storm, and no wait that no user would wait.
+	minSYNRTO = 100 * time.Millisecond
+	maxSYNRTO = 8 * time.Second
+
+	// initialRTO is used where no round-trip time is known (RFC 6298).
+	initialRTO = time.Second
+
+	// maxSYNSends ends an attempt towards an address that never answers.
+	maxSYNSends = 6
+
+	// maxSYNACKSends ends a provisional path that an unreachable initiator
+	// has left behind.
+	maxSYNACKSends = 5
+
+	// minSYNACKInterval stops the use of a responder to flood an address with
+	// SYN-ACKs.
+	minSYNACKInterval = 20 * time.Millisecond
+
+	// maxCompletions bounds how often the initiator repeats its ACK to a
+	// responder that says nothing on the new path.
+	maxCompletions = 8
+
+	// drainTime is how long late segments on an old tuple are taken in.
+	drainTime = 3 * time.Second
+
+	// maxDrains stops a connection that migrates in a loop from holding ports.
+	maxDrains = 4
+
+	// maxBehind is the farthest that a sequence number on a new path can be
+	// behind: the largest window there is (RFC 7323, section 2.3).
+	maxBehind = 1 << 30
+
+	// maxUnscaled is the largest window before a scaled one has been seen.
+	maxUnscaled = 65535
+
+	// DefaultHold is the time in MIGRATE_WAIT: 2 MSL, with the MSL of 30 s
+	// that Linux and gVisor use.
+	DefaultHold = 60 * time.Second
+
+	// MaxHold bounds a configured hold: long enough for a laptop lid.
+	MaxHold = 7 * 24 * time.Hour
+)

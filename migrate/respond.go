@@ -1,0 +1,184 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import "time"
+
+// provisional is a request of the peer that it has not completed yet.
+type provisional struct {
+	tuple, old Tuple
+	counter    uint64
+	peerSeq    uint32 // of the SYN
+	seq        uint32 // of the SYN-ACK
+	nonce      uint32
+	sends      int
+	sentAt     Time // the first time
+	lastAt     Time
+	rto        time.Duration
+	next       Time
+}
+
+// SYN takes a request whose tag the Verifier has accepted. It came on tuple t
+// with sequence number seq; cur is the current tuple, counter the token's.
+func (c *Conn) SYN(now Time, t, cur Tuple, r Request, counter uint64, seq uint32, tcb TCB) (acts []Action) {
+	if c.keys == nil || !tcb.Movable {
+		return append(acts, count(CountWrongState))
+	}
+	counter, ok := c.fresh(r, counter)
+	switch {
+	case !c.suite.rolling() && r == c.ownRequest:
+		return append(acts, count(CountReflected))
+	case !ok:
+		return append(acts, count(CountStaleRequest))
+	case t == cur:
+		return append(acts, count(CountDuplicateSYN))
+	case !plausible(seq+1, tcb):
+		return append(acts, count(CountBadSequence))
+	}
+	if p := c.prov; p != nil {
+		switch {
+		case counter < p.counter:
+			return append(acts, count(CountStaleRequest))
+		case counter == p.counter && t != p.tuple:
+			return append(acts, count(CountReplayedTuple))
+		case counter == p.counter:
+			return c.answerAgain(append(acts, count(CountDuplicateSYN)), now, tcb)
+		}
+	}
+	if a := c.att; a != nil && !a.moved {
+		// Crossing requests, section 5.
+		if c.role == Opener && a.sends == 1 {
+			return append(acts, count(CountCrossedIgnored))
+		}
+		acts = c.endAttempt(append(acts, count(CountCrossedYielded)), ErrYielded)
+	}
+	p := &provisional{
+		tuple: t, old: cur, counter: counter, peerSeq: seq, seq: tcb.SndUna - 1,
+		nonce: c.keys.nonce(counter, now), sentAt: now, rto: synRTO(tcb.SRTT),
+	}
+	c.prov = p
+	acts = append(acts, Action{Kind: ActOpenPath, Tuple: t})
+	return c.sendSYNACK(acts, now, tcb)
+}
+
+// fresh returns the full counter of a request that is not of the past.
+func (c *Conn) fresh(r Request, counter uint64) (uint64, bool) {
+	if c.suite.rolling() {
+		return counter, counter > c.peerDone && counter <= c.peerDone+tokenWindow
+	}
+	ahead := r.ReqNo - uint8(c.peerDone) // serial arithmetic (RFC 1982)
+	return c.peerDone + uint64(ahead), ahead >= 1 && ahead <= serialWindow
+}
+
+// PathFailed tells that ActOpenPath could not be done.
+func (c *Conn) PathFailed() []Action {
+	c.prov = nil
+	return []Action{{Kind: ActDropPath}}
+}
+
+// sendSYNACK sends steps 2 and 3 of section 5.
+func (c *Conn) sendSYNACK(acts []Action, now Time, tcb TCB) []Action {
+	p := c.prov
+	p.sends++
+	p.lastAt = now
+	p.next = now.Add(p.rto)
+	r := Request{ReqNo: uint8(p.counter), Token: c.keys.token(c.role, p.counter)}
+	if c.suite.rolling() {
+		r.Token = rcvNxtField(tcb.RcvNxt-c.keys.irs, p.nonce)
+	}
+	r.Tag = c.keys.synackTag(c.role, p.counter, p.seq, r.Token)
+	first := p.peerSeq + 1
+	acts = append(acts, Action{
+		Kind: ActSendSYNACK, Seq: p.seq, Ack: first,
+		Option: c.cfg.Format.layout().appendRequest(nil, r, maxOptions),
+	})
+	if int32(tcb.RcvAcc-first) > maxUnscaled {
+		acts = append(acts, Action{Kind: ActSendACK, Seq: p.seq + 1, Ack: first})
+	}
+	return acts
+}
+
+// answerAgain repeats the SYN-ACK for a segment that shows its loss.
+func (c *Conn) answerAgain(acts []Action, now Time, tcb TCB) []Action {
+	if now.Sub(c.prov.lastAt) < minSYNACKInterval {
+		return acts
+	}
+	return c.sendSYNACK(acts, now, tcb)
+}
+
+// repeatSYNACK is the provisional path's timer.
+func (c *Conn) repeatSYNACK(acts []Action, now Time, tcb TCB) []Action {
+	p := c.prov
+	if p.sends >= maxSYNACKSends {
+		c.prov = nil
+		return append(acts, count(CountPathExpired), Action{Kind: ActDropPath})
+	}
+	p.rto = backoff(p.rto)
+	return c.sendSYNACK(acts, now, tcb)
+}
+
+// onProvisional takes a segment on the provisional path.
+func (c *Conn) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, consumed bool) {
+	p := c.prov
+	if s.RST {
+		// The initiator's host no longer knows what our SYN-ACK answers.
+		if s.Seq == p.peerSeq+1 {
+			c.prov = nil
+			acts = append(acts, count(CountRefused), Action{Kind: ActDropPath})
+		}
+		return acts, true
+	}
+	r, ok := ParseRequest(c.cfg.Format, s.Options)
+	if !ok || s.SYN || !s.ACK || !c.provenACK(r, s.Seq) {
+		return c.answerAgain(append(acts, count(CountUnproven)), now, tcb), true
+	}
+	c.prov = nil
+	if a := c.att; a != nil && a.moved {
+		// An earlier move of our own that the peer, who asks for the next
+		// one from wherever it is, has no use for.
+		c.att = nil
+	}
+	c.peerDone = p.counter
+	c.tokensChanged = true
+	c.accepted++
+	c.hold = nil
+	re := Rebind{KeepCC: onlyPorts(p.tuple, p.old)}
+	if p.sends == 1 {
+		re.RTT = now.Sub(p.sentAt)
+	}
+	re.PeerRcvNxt, re.HasPeerRcvNxt = c.peerRcvNxt(r.Token, tcb)
+	acts = append(acts,
+		Action{Kind: ActRebind, Rebind: re},
+		Action{Kind: ActSendACK, Seq: tcb.SndNxt, Ack: tcb.RcvNxt},
+		Action{Kind: ActPush},
+	)
+	acts = c.drainFrom(acts, now, p.old)
+	return append(acts, count(CountAccepted)), s.Len == 0
+}
+
+// provenACK checks the Migrate option of step 4.
+func (c *Conn) provenACK(r Request, seq uint32) bool {
+	p := c.prov
+	if r.ReqNo != uint8(p.counter) || r.Tag != c.keys.ackTag(c.role.peer(), p.counter, seq, r.Token) {
+		return false
+	}
+	return !c.suite.rolling() || uint32(r.Token) == p.nonce
+}
+
+// Segment takes a segment that came on another tuple than the current one, cur,
+// or on any while Watching. It reports whether TCP has nothing more to do with
+// the segment.
+func (c *Conn) Segment(now Time, s Segment, cur Tuple, tcb TCB) (acts []Action, consumed bool) {
+	switch {
+	case c.att != nil && !c.att.moved && s.Tuple == c.att.tuple:
+		return c.answered(now, s, tcb), true
+	case c.prov != nil && s.Tuple == c.prov.tuple:
+		return c.onProvisional(now, s, tcb)
+	case c.att != nil && c.att.moved && s.Tuple == cur && cur == c.att.tuple:
+		return c.completing(s, tcb)
+	default:
+		// A tuple that drains brings data only.
+		return nil, s.Tuple != cur && (s.SYN || s.RST)
+	}
+}
