@@ -1,0 +1,242 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netstack
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+)
+
+// countingClock counts the timers that are running.
+type countingClock struct {
+	tcpip.Clock
+
+	mu      sync.Mutex
+	running map[*countedTimer]bool
+}
+
+type countedTimer struct {
+	tcpip.Timer
+	clock *countingClock
+}
+
+func newCountingClock() *countingClock {
+	return &countingClock{Clock: tcpip.NewStdClock(), running: make(map[*countedTimer]bool)}
+}
+
+func (c *countingClock) set(t *countedTimer, running bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if running {
+		c.running[t] = true
+	} else {
+		delete(c.running, t)
+	}
+}
+
+func (c *countingClock) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.running)
+}
+
+func (c *countingClock) AfterFunc(d time.Duration, f func()) tcpip.Timer {
+	t := &countedTimer{clock: c}
+	c.set(t, true)
+	t.Timer = c.Clock.AfterFunc(d, func() {
+		c.set(t, false)
+		f()
+	})
+	return t
+}
+
+func (t *countedTimer) Stop() bool {
+	t.clock.set(t, false)
+	return t.Timer.Stop()
+}
+
+func (t *countedTimer) Reset(d time.Duration) {
+	t.clock.set(t, true)
+	t.Timer.Reset(d)
+}
+
+// TestCloseReleasesEverything closes a stack that has an endpoint in every state
+// that lasts.
+func TestCloseReleasesEverything(t *testing.T) {
+	leak := goleak.IgnoreCurrent()
+	clock := newCountingClock()
+	a, b := newPair(t, Config{Clock: clock})
+	l := listen(t, b, "10.0.0.2:80")
+	l6 := listen(t, b, "[fd00::2]:80")
+
+	open := func() (c, peer socket) {
+		c = connect(t, a, "10.0.0.2:80")
+		return c, accept(t, l)
+	}
+	// Established, with more data than anybody reads or there is room for.
+	established, peer := open()
+	data := bytes.NewReader(make([]byte, 16<<20))
+	if _, terr := established.Write(data, tcpip.WriteOptions{}); terr != nil {
+		t.Fatal(terr)
+	}
+	connect(t, a, "[fd00::2]:80")
+	accept(t, l6)
+	idle, _ := open()
+	idle.SocketOptions().SetKeepAlive(true)
+	// FIN-WAIT-2, closed, and TIME-WAIT.
+	finWait, finWaitPeer := open()
+	finWait.Close()
+	finWaitPeer.wait(func() bool { return tcp.EndpointState(finWaitPeer.State()) == tcp.StateCloseWait })
+	timeWait, timeWaitPeer := open()
+	timeWait.Shutdown(tcpip.ShutdownWrite)
+	timeWaitPeer.wait(func() bool { return tcp.EndpointState(timeWaitPeer.State()) == tcp.StateCloseWait })
+	timeWaitPeer.Close()
+	timeWait.wait(func() bool { return tcp.EndpointState(timeWait.State()) == tcp.StateTimeWait })
+	// SYN-SENT: nobody has the address.
+	lost := newSocket(t, a, ipv4.ProtocolNumber)
+	lost.Connect(FullAddress(netip.MustParseAddrPort("10.0.0.77:80")))
+	// Established, but never accepted.
+	connect(t, a, "10.0.0.2:80")
+	bound := newSocket(t, a, ipv4.ProtocolNumber)
+	if terr := bound.Bind(tcpip.FullAddress{Port: 99}); terr != nil {
+		t.Fatal(terr)
+	}
+	if clock.count() == 0 {
+		t.Error("no timer runs, so the test tests nothing")
+	}
+
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	// The peer was told, and so was whoever holds an endpoint of the stack.
+	established.wait(func() bool { return tcp.EndpointState(established.State()) == tcp.StateError })
+	if terr := established.LastError(); Errno(terr) != Errno(&tcpip.ErrConnectionReset{}) {
+		t.Errorf("peer of a closed stack: %v", terr)
+	}
+	if terr := peer.LastError(); Errno(terr) != Errno(&tcpip.ErrConnectionAborted{}) {
+		t.Errorf("connection of a closed stack: %v", terr)
+	}
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := clock.count(); n != 0 {
+		t.Errorf("%d timers still run", n)
+	}
+	for name, s := range map[string]*Stack{"a": a, "b": b} {
+		if n := len(s.GVisor().RegisteredEndpoints()) + len(s.GVisor().CleanupEndpoints()); n != 0 {
+			t.Errorf("%s has %d endpoints left", name, n)
+		}
+	}
+	goleak.VerifyNone(t, leak)
+}
+
+func TestClosedStack(t *testing.T) {
+	s := newStack(t, Config{})
+	link, _ := Pipe(PipeConfig{})
+	n := attach(t, s, link, "10.0.0.1/24")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { s.Close() })
+	}
+	wg.Wait()
+	other, _ := Pipe(PipeConfig{})
+	_, attachErr := s.Attach(other, AttachOptions{})
+	for name, err := range map[string]error{
+		"Do":         s.Do(func(*stack.Stack) error { t.Error("called"); return nil }),
+		"Attach":     attachErr,
+		"AddAddress": n.AddAddress(client),
+	} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if link.IsAttached() || other.IsAttached() {
+		t.Error("links are still attached")
+	}
+}
+
+// TestCloseWaitsForDo has endpoints come up while the stack closes: Close must
+// find them all, or it would wait for them for ever.
+func TestCloseWaitsForDo(t *testing.T) {
+	for range 20 {
+		a, b := newPair(t, Config{})
+		listen(t, b, "10.0.0.2:80")
+		var wg sync.WaitGroup
+		start := make(chan struct{})
+		for range 4 {
+			wg.Go(func() {
+				<-start
+				for {
+					err := a.Do(func(*stack.Stack) error {
+						c := newSocket(t, a, ipv4.ProtocolNumber)
+						c.Connect(FullAddress(netip.MustParseAddrPort("10.0.0.2:80")))
+						return nil
+					})
+					if err != nil {
+						return
+					}
+				}
+			})
+		}
+		close(start)
+		wg.Go(func() { b.Close() })
+		a.Close()
+		wg.Wait()
+		if n := len(a.GVisor().RegisteredEndpoints()) + len(b.GVisor().RegisteredEndpoints()); n != 0 {
+			t.Fatalf("%d endpoints left", n)
+		}
+	}
+}
+
+func TestForwarding(t *testing.T) {
+	for _, forwarding := range []bool{true, false} {
+		a, router, b := newStack(t, Config{}), newStack(t, Config{Forwarding: forwarding}), newStack(t, Config{})
+		a0, ra := Pipe(PipeConfig{})
+		b0, rb := Pipe(PipeConfig{})
+		attach(t, a, a0, "10.0.1.1/24", "fd00:1::1/64")
+		attach(t, b, b0, "10.0.2.1/24", "fd00:2::1/64")
+		for link, addrs := range map[*PipeEnd][]netip.Prefix{
+			ra: {netip.MustParsePrefix("10.0.1.254/24"), netip.MustParsePrefix("fd00:1::254/64")},
+			rb: {netip.MustParsePrefix("10.0.2.254/24"), netip.MustParsePrefix("fd00:2::254/64")},
+		} {
+			if _, err := router.Attach(link, AttachOptions{Addresses: addrs}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !forwarding {
+			c := newSocket(t, a, ipv4.ProtocolNumber)
+			c.Connect(FullAddress(netip.MustParseAddrPort("10.0.2.1:80")))
+			// The router has seen the SYN and dropped it when it answers a second.
+			connectRefused(t, a, "10.0.1.254:80")
+			if b.GVisor().Stats().IP.PacketsReceived.Value() != 0 {
+				t.Error("forwarded without being asked to")
+			}
+			continue
+		}
+		listen(t, b, "10.0.2.1:80")
+		listen(t, b, "[fd00:2::1]:80")
+		connect(t, a, "10.0.2.1:80")
+		connect(t, a, "[fd00:2::1]:80")
+	}
+}
+
+func connectRefused(t *testing.T, s *Stack, addr string) {
+	t.Helper()
+	c := newSocket(t, s, ipv4.ProtocolNumber)
+	c.Connect(FullAddress(netip.MustParseAddrPort(addr)))
+	c.wait(func() bool { return tcp.EndpointState(c.State()) == tcp.StateError })
+	if terr := c.LastError(); Errno(terr) != Errno(&tcpip.ErrConnectionRefused{}) {
+		t.Fatalf("connect to %s: %v", addr, terr)
+	}
+}

@@ -1,0 +1,31 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package netstack builds and owns a gVisor TCP/IP stack.
+//
+// A [Stack] has IPv4, IPv6, ICMP and TCP with SACK, timestamps, RACK and buffer
+// auto-tuning. Links are attached to it as NICs; addresses and routes come and
+// go while it runs, and the source address that new connections get follows
+// them. [Stack.Close] releases everything that was started: connections, timers,
+// goroutines, links.
+//
+// The package speaks net/netip and Go errors. The gVisor stack below is one
+// method away, [Stack.GVisor], for what is not wrapped here.
+//
+// # Addresses and routes
+//
+// Adding an address with a prefix shorter than the address adds the connected
+// route to that prefix; removing the address removes it. Further routes, the
+// default route among them, are added with [NIC.AddRoute].
+//
+// A destination takes the route with the longest prefix; among those the lowest
+// metric; among those the one added first. Routes over a NIC that is down, or
+// that has no address of the family, are passed over. The source address is
+// chosen within the NIC of the route. For IPv4 it is the address whose prefix
+// holds the gateway (or, without a gateway, the destination prefix), else the
+// oldest address of the NIC. For IPv6 it is what RFC 6724, section 5 says, and
+// the oldest address where that leaves a tie.
+//
+// IPv6 runs without duplicate address detection, router discovery and MLD: the
+// links are layer 3, there is no neighbour to ask.
+package netstack

@@ -1,0 +1,297 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netstack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/mnet-dev/mnet/migrate"
+)
+
+// Errors of attempts to migrate, beside those of package migrate.
+var (
+	// ErrNoRoute: the local address is not the stack's, or the peer cannot be
+	// reached from it.
+	ErrNoRoute = errors.New("no route from this local address to the peer")
+	// ErrAddrInUse: the tuple belongs to another connection.
+	ErrAddrInUse = errors.New("local address and port in use")
+	// ErrSuperseded: a later call of the same end replaced the attempt.
+	ErrSuperseded = errors.New("replaced by a later migration")
+)
+
+// pathHistory is how many moves a connection remembers for its owner.
+const pathHistory = 16
+
+// Move is one migration of a connection, as seen from this end.
+type Move struct {
+	At        time.Time // of the stack's clock
+	From, To  migrate.Tuple
+	Initiator bool          // this end asked for it
+	RTT       time.Duration // of the handshake; 0 if it could not be told
+}
+
+// Migration moves one connection. It is the handler of its endpoint: the
+// endpoint's mutex protects all fields that are not atomic.
+type Migration struct {
+	m        *migrator
+	tcb      tcb
+	cfg      *migrate.Config
+	conn     *migrate.Conn
+	verifier atomic.Pointer[migrate.Verifier]
+	tokens   []migrate.Token
+
+	settled chan struct{} // closed when the negotiation ends; nil if nobody waits
+	attempt *attempt      // of this end, nil if none
+	moves   []Move        // the last pathHistory
+	held    bool          // one of the stack's holds is ours
+	cause   tcpip.Error   // what ends the connection when the hold is over
+}
+
+type attempt struct {
+	done chan error
+	rtt  time.Duration
+}
+
+// NewMigration makes the connection of ep, which has not been connected yet,
+// migratable by cfg. It returns nil if the policy is Off, ErrUnpatched if
+// gVisor lacks the hooks.
+func (s *Stack) NewMigration(ep tcpip.Endpoint, cfg *migrate.Config) (*Migration, error) {
+	if cfg.Policy == migrate.Off {
+		return nil, nil
+	}
+	if err := Patched(); err != nil {
+		return nil, err
+	}
+	h, err := s.migrator.newMigration(migrate.Opener, ep, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if !h.tcb.SetMigrationHandler(h) {
+		return nil, fmt.Errorf("migration: endpoint is in use already")
+	}
+	return h, nil
+}
+
+// AcceptMigration makes the connections of listener ep, which does not listen
+// yet, migratable by cfg. Errors are those of NewMigration.
+func (s *Stack) AcceptMigration(ep tcpip.Endpoint, cfg *migrate.Config) error {
+	if cfg.Policy == migrate.Off {
+		return nil
+	}
+	if err := Patched(); err != nil {
+		return err
+	}
+	if !ep.(tcb).SetMigrationHandler(&acceptor{m: s.migrator, cfg: cfg}) {
+		return fmt.Errorf("migration: endpoint is in use already")
+	}
+	return nil
+}
+
+// MigrationOf returns the migration of an endpoint, nil for plain TCP.
+func MigrationOf(ep tcpip.Endpoint) *Migration {
+	if t, ok := ep.(tcb); ok {
+		if h, ok := t.MigrationHandler().(*Migration); ok {
+			return h
+		}
+	}
+	return nil
+}
+
+func (m *migrator) newMigration(role migrate.Role, ep tcpip.Endpoint, cfg *migrate.Config) (*Migration, error) {
+	c, err := migrate.NewConn(role, cfg, m.gv.SecureRNG().Reader)
+	if err != nil {
+		return nil, err
+	}
+	return &Migration{m: m, tcb: ep.(tcb), cfg: cfg, conn: c}, nil
+}
+
+// Start begins to move the connection to local, and to remote if the peer is
+// to be reached at another address than now. A zero port of local is chosen,
+// a zero address is that of the best route. The result of the attempt comes
+// on the channel; the connection stays where it is if that is an error.
+func (h *Migration) Start(local, remote netip.AddrPort) (<-chan error, error) {
+	a, err := h.start(local, remote, false)
+	if err != nil {
+		return nil, err
+	}
+	return a.done, nil
+}
+
+// Migrate is Start that waits for the result. If ctx ends first, the attempt
+// is given up and the result is ctx's cause.
+func (h *Migration) Migrate(ctx context.Context, local, remote netip.AddrPort) error {
+	a, err := h.start(local, remote, false)
+	if err != nil {
+		return err
+	}
+	return h.wait(ctx, a)
+}
+
+// Probe finds out whether the connection could move, and the round-trip time
+// there, without moving it.
+func (h *Migration) Probe(ctx context.Context, local, remote netip.AddrPort) (time.Duration, error) {
+	a, err := h.start(local, remote, true)
+	if err != nil {
+		return 0, err
+	}
+	if err := h.wait(ctx, a); err != nil {
+		return 0, err
+	}
+	return a.rtt, nil
+}
+
+func (h *Migration) start(local, remote netip.AddrPort, probe bool) (a *attempt, err error) {
+	h.tcb.MigrationLock(func() {
+		a, err = h.startLocked(local, remote, probe)
+		h.sync()
+	})
+	return a, err
+}
+
+func (h *Migration) startLocked(local, remote netip.AddrPort, probe bool) (*attempt, error) {
+	if h.attempt != nil {
+		h.do(h.conn.Cancel(ErrSuperseded))
+	}
+	cur := h.tcb.MigrationID()
+	to := tcpip.FullAddress{Addr: cur.RemoteAddress, Port: cur.RemotePort}
+	if remote.IsValid() {
+		to = tcpip.FullAddress{Addr: tcpip.AddrFromSlice(remote.Addr().Unmap().AsSlice()), Port: remote.Port()}
+	}
+	from := tcpip.FullAddress{Port: local.Port()}
+	if local.Addr().IsValid() && !local.Addr().IsUnspecified() {
+		from.Addr = tcpip.AddrFromSlice(local.Addr().Unmap().AsSlice())
+	}
+	if from.Addr.Len() != 0 && from.Addr.Len() != to.Addr.Len() {
+		return nil, fmt.Errorf("%w: %v and %v are of different families", ErrNoRoute, local.Addr(), addrOf(to.Addr))
+	}
+	tcb := snapshot(h.tcb)
+	if st := h.conn.State(); st != migrate.Confirmed || !tcb.Movable {
+		// The machine says why, without a path being opened.
+		_, err := h.conn.Start(h.now(), migrate.Tuple{}, tupleOf(cur), tcb, false)
+		return nil, err
+	}
+	id, terr := h.tcb.MigrationOpenPath(0, from, to)
+	if terr != nil {
+		return nil, pathError(terr, local)
+	}
+	begin := h.conn.Probe
+	if !probe {
+		begin = func(now migrate.Time, t, old migrate.Tuple, tcb migrate.TCB) ([]migrate.Action, error) {
+			return h.conn.Start(now, t, old, tcb, h.m.gv.CheckLocalAddress(0, netProto(cur.LocalAddress), cur.LocalAddress) != 0)
+		}
+	}
+	acts, err := begin(h.now(), tupleOf(id), tupleOf(cur), tcb)
+	if err != nil {
+		h.tcb.MigrationDropPath()
+		return nil, err
+	}
+	a := &attempt{done: make(chan error, 1)}
+	h.attempt = a
+	h.do(acts)
+	return a, nil
+}
+
+func pathError(err tcpip.Error, local netip.AddrPort) error {
+	switch err.(type) {
+	case *tcpip.ErrPortInUse, *tcpip.ErrNoPortAvailable:
+		return fmt.Errorf("%w: %v", ErrAddrInUse, local)
+	default:
+		return fmt.Errorf("%w: %v: %v", ErrNoRoute, local, err)
+	}
+}
+
+func (h *Migration) wait(ctx context.Context, a *attempt) error {
+	select {
+	case err := <-a.done:
+		return err
+	case <-ctx.Done():
+	}
+	h.tcb.MigrationLock(func() {
+		if h.attempt == a {
+			h.do(h.conn.Cancel(context.Cause(ctx)))
+			h.sync()
+		}
+	})
+	// Either the attempt ended in the meantime or it was just given up.
+	return <-a.done
+}
+
+// WaitSettled waits until the negotiation has ended, one way or the other. It
+// returns nil if the connection can migrate, else an error that wraps
+// migrate.ErrNotNegotiated and says why, or ctx's cause.
+func (h *Migration) WaitSettled(ctx context.Context) error {
+	for {
+		var settled chan struct{}
+		var err error
+		h.tcb.MigrationLock(func() {
+			switch st := h.conn.State(); st {
+			case migrate.Confirmed:
+			case migrate.Plain:
+				err = fmt.Errorf("%w: %v", migrate.ErrNotNegotiated, h.conn.Reason())
+			default:
+				if h.settled == nil {
+					h.settled = make(chan struct{})
+				}
+				settled = h.settled
+			}
+		})
+		if settled == nil {
+			return err
+		}
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// BindKey mixes a secret that both applications share into the keys, such as
+// exported keying material of a TLS session (RFC 5705). Both ends have to call
+// it with the same secret; from then on nobody migrates the connection who
+// does not have it.
+func (h *Migration) BindKey(secret []byte) (err error) {
+	h.tcb.MigrationLock(func() {
+		err = h.conn.BindKey(secret)
+		h.sync()
+	})
+	return err
+}
+
+// MigrationInfo is a snapshot of one connection.
+type MigrationInfo struct {
+	State     migrate.NegotiationState
+	Reason    migrate.PlainReason // why not, if State is Plain
+	Suite     migrate.SuiteID
+	Phase     migrate.Phase
+	Holding   bool // in MIGRATE_WAIT
+	Initiated uint64
+	Accepted  uint64
+	Current   migrate.Tuple
+	Moves     []Move // the latest, oldest first
+}
+
+// Info returns a snapshot.
+func (h *Migration) Info() (i MigrationInfo) {
+	h.tcb.MigrationLock(func() {
+		i = MigrationInfo{
+			State:   h.conn.State(),
+			Reason:  h.conn.Reason(),
+			Suite:   h.conn.Suite(),
+			Phase:   h.conn.Phase(),
+			Holding: h.conn.Holding(),
+			Current: tupleOf(h.tcb.MigrationID()),
+			Moves:   append([]Move(nil), h.moves...),
+		}
+		i.Initiated, i.Accepted = h.conn.Moves()
+	})
+	return i
+}

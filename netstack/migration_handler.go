@@ -1,0 +1,246 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netstack
+
+import (
+	"errors"
+	"syscall"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/mnet-dev/mnet/migrate"
+)
+
+// The methods of this file are called by the patched gVisor with the
+// endpoint's mutex held. Each gives the event to the machine, carries out what
+// it answers and then brings the endpoint's hooks in line with its state.
+
+// acceptor gives a migration to each connection of a listener.
+type acceptor struct {
+	m   *migrator
+	cfg *migrate.Config
+}
+
+// MigrationAccept is called before the SYN-ACK of a new connection is sent.
+func (a *acceptor) MigrationAccept(ep tcpip.Endpoint, options []byte) any {
+	h, err := a.m.newMigration(migrate.Acceptor, ep, a.cfg)
+	if err != nil {
+		return nil
+	}
+	h.conn.PeerSYN(options)
+	if h.conn.State() == migrate.Plain && a.cfg.Policy != migrate.Required {
+		// Nothing to remember of a peer that does not know migration.
+		return nil
+	}
+	return h
+}
+
+// MigrationSYNOption appends Migrate-Permitted.
+func (h *Migration) MigrationSYNOption(b []byte, room int) []byte {
+	return h.conn.SYNOption(b, room)
+}
+
+// MigrationPeerSYN takes the peer's Migrate-Permitted.
+func (h *Migration) MigrationPeerSYN(options []byte) {
+	h.conn.PeerSYN(options)
+}
+
+// MigrationEstablished begins the exchange of key halves.
+func (h *Migration) MigrationEstablished(iss, irs uint32, simultaneous bool) {
+	if simultaneous {
+		h.conn.GivePlain(migrate.PlainSimultaneousOpen)
+	}
+	h.conn.Established(h.now(), iss, irs)
+	h.sync()
+}
+
+// MigrationACKOption appends to a segment without payload.
+func (h *Migration) MigrationACKOption(b []byte, room int) []byte {
+	b = h.conn.ACKOption(b, room, snapshot(h.tcb))
+	h.sync()
+	return b
+}
+
+// MigrationPeerACK takes the options of a segment without payload.
+func (h *Migration) MigrationPeerACK(options []byte) bool {
+	reply := h.conn.PeerACK(h.now(), options)
+	h.sync()
+	return reply
+}
+
+// MigrationSYN takes a request whose tag has been verified.
+func (h *Migration) MigrationSYN(id stack.TransportEndpointID, seq uint32, options []byte) {
+	req, ok := migrate.ParseRequest(h.m.cfg.Format, options)
+	if !ok {
+		return
+	}
+	h.m.mu.RLock()
+	owner, counter, ok := h.m.table.Lookup(req.Token)
+	h.m.mu.RUnlock()
+	if !ok || owner != h {
+		// The token has been used up since the segment was queued.
+		h.m.count(migrate.CountStaleRequest)
+		return
+	}
+	h.do(h.conn.SYN(h.now(), tupleOf(id), h.current(), req, counter, seq, snapshot(h.tcb)))
+	h.sync()
+}
+
+// MigrationSegment takes a segment of the handshake.
+func (h *Migration) MigrationSegment(id stack.TransportEndpointID, flags header.TCPFlags, seq, ack, length uint32, options []byte) bool {
+	acts, consumed := h.conn.Segment(h.now(), migrate.Segment{
+		Tuple:   tupleOf(id),
+		Seq:     seq,
+		Ack:     ack,
+		SYN:     flags.Contains(header.TCPFlagSyn),
+		ACK:     flags.Contains(header.TCPFlagAck),
+		RST:     flags.Contains(header.TCPFlagRst),
+		Len:     length,
+		Options: options,
+	}, h.current(), snapshot(h.tcb))
+	h.do(acts)
+	h.sync()
+	return consumed
+}
+
+// MigrationReset takes an acceptable RST.
+func (h *Migration) MigrationReset(options []byte, seq uint32, err tcpip.Error) bool {
+	return h.holdFor(err, func(allowed bool) ([]migrate.Action, bool) {
+		return h.conn.Reset(h.now(), options, seq, goError(err), allowed, snapshot(h.tcb))
+	})
+}
+
+// MigrationTimedOut takes the end of TCP's patience.
+func (h *Migration) MigrationTimedOut(err tcpip.Error) bool {
+	return h.holdFor(err, func(allowed bool) ([]migrate.Action, bool) {
+		return h.conn.TimedOut(h.now(), goError(err), allowed)
+	})
+}
+
+// holdFor asks the machine whether the connection waits or closes.
+func (h *Migration) holdFor(cause tcpip.Error, event func(allowed bool) ([]migrate.Action, bool)) (closes bool) {
+	allowed := h.held || h.m.acquireHold()
+	acts, closes := event(allowed)
+	h.cause = cause
+	if allowed && !h.held {
+		h.held = true
+		if !h.conn.Holding() {
+			h.releaseHold()
+		}
+	}
+	h.do(acts)
+	h.sync()
+	return closes
+}
+
+func (h *Migration) releaseHold() {
+	if h.held {
+		h.held = false
+		h.m.holds.Add(-1)
+	}
+}
+
+// MigrationAbortOption proves that the RST which carries it is meant.
+func (h *Migration) MigrationAbortOption(b []byte, room int, seq uint32) []byte {
+	return h.conn.AbortOption(b, room, seq)
+}
+
+// MigrationTimerExpired is the machine's clock.
+func (h *Migration) MigrationTimerExpired() {
+	h.do(h.conn.Timer(h.now(), snapshot(h.tcb)))
+	h.sync()
+}
+
+// MigrationClosed is the end of the endpoint.
+func (h *Migration) MigrationClosed() {
+	h.conn.Closed()
+	h.releaseHold()
+	h.sync()
+	h.finish(errClosed)
+	h.settle()
+}
+
+var errClosed = errors.New("connection closed")
+
+func (h *Migration) now() migrate.Time {
+	return migrate.Time(h.m.gv.Clock().NowMonotonic().Sub(tcpip.MonotonicTime{}))
+}
+
+func (h *Migration) current() migrate.Tuple {
+	return tupleOf(h.tcb.MigrationID())
+}
+
+// sync brings the token table and the endpoint's hooks in line with the
+// machine.
+func (h *Migration) sync() {
+	c := h.conn
+	if c.TokensChanged() {
+		h.publish(c.Tokens())
+	}
+	h.tcb.MigrationWatch(c.Watching(), c.WantsACKs())
+	if at, ok := c.Deadline(); ok {
+		h.tcb.MigrationTimer(max(time.Duration(at-h.now()), 0))
+	} else {
+		h.tcb.MigrationTimer(-1)
+	}
+	if st := c.State(); st == migrate.Confirmed || st == migrate.Plain {
+		h.settle()
+		if st == migrate.Plain && h.cfg.Policy == migrate.Required {
+			h.tcb.MigrationAbort(&tcpip.ErrConnectionAborted{})
+		}
+	}
+}
+
+// publish replaces the tokens by which the peer may name this connection.
+func (h *Migration) publish(entries []migrate.TokenEntry) {
+	// The verifier comes first: whoever finds a token needs it.
+	h.verifier.Store(h.conn.Verifier())
+	h.m.mu.Lock()
+	collision := h.m.table.Set(h, h.tokens, entries)
+	h.m.mu.Unlock()
+	h.tokens = h.tokens[:0]
+	if collision {
+		h.conn.GivePlain(migrate.PlainTokenCollision)
+		return
+	}
+	for _, e := range entries {
+		h.tokens = append(h.tokens, e.Token)
+	}
+}
+
+func (h *Migration) settle() {
+	if h.settled != nil {
+		close(h.settled)
+		h.settled = nil
+	}
+}
+
+func (h *Migration) finish(err error) {
+	if a := h.attempt; a != nil {
+		h.attempt = nil
+		a.done <- err
+	}
+}
+
+// goError is the Go error for the two ways in which TCP gives up.
+func goError(err tcpip.Error) error {
+	switch err.(type) {
+	case *tcpip.ErrTimeout:
+		return syscall.ETIMEDOUT
+	case *tcpip.ErrAborted:
+		return syscall.EPIPE
+	default:
+		return syscall.ECONNRESET
+	}
+}
+
+func netProto(a tcpip.Address) tcpip.NetworkProtocolNumber {
+	if a.Len() == header.IPv4AddressSize {
+		return header.IPv4ProtocolNumber
+	}
+	return header.IPv6ProtocolNumber
+}

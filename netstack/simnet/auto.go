@@ -1,0 +1,165 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package simnet
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"time"
+)
+
+// Auto mode advances time whenever nothing else in the process can run. These
+// constants say how it waits for that, in real time.
+const (
+	// yieldsBeforeSleep bounds the busy part of the wait: an event is usually
+	// processed within a few microseconds, which is shorter than any sleep.
+	yieldsBeforeSleep = 64
+	// minPause and maxPause bound the sleep between two looks at a process
+	// that stays busy, so that a long computation costs next to no CPU here
+	// and a short one little delay.
+	minPause = 20 * time.Microsecond
+	maxPause = time.Millisecond
+	// syscallGrace is how long time waits for a goroutine in a system call
+	// (writing a log line, reading a file) before that goroutine is taken for
+	// blocked, like one that reads the terminal.
+	syscallGrace = 2 * time.Millisecond
+)
+
+// autoTurn is held by the driver that looks for quiescence: two clocks in auto
+// mode would otherwise each see the other one running, for ever.
+var autoTurn = make(chan struct{}, 1)
+
+type autoDriver struct {
+	mu   sync.Mutex
+	stop context.CancelFunc // nil unless started
+	done chan struct{}
+}
+
+// Start begins auto mode on a goroutine of its own: whenever every other
+// goroutine of the process is blocked, the next event fires. Call Stop to end
+// it. It panics if the clock is driven already.
+func (c *Clock) Start() {
+	c.auto.mu.Lock()
+	defer c.auto.mu.Unlock()
+	release := c.drive()
+	ctx, cancel := context.WithCancel(context.Background())
+	c.auto.stop, c.auto.done = cancel, make(chan struct{})
+	go func(done chan<- struct{}) {
+		defer close(done)
+		defer release()
+		c.run(ctx)
+	}(c.auto.done)
+}
+
+// Stop ends what Start began and waits for it. Time then stands still; timers
+// stay pending. Without a Start it does nothing.
+func (c *Clock) Stop() {
+	c.auto.mu.Lock()
+	defer c.auto.mu.Unlock()
+	if c.auto.stop == nil {
+		return
+	}
+	c.auto.stop()
+	<-c.auto.done
+	c.auto.stop, c.auto.done = nil, nil
+}
+
+// Run drives the clock in auto mode on the calling goroutine until ctx is done
+// and returns ctx's cause.
+func (c *Clock) Run(ctx context.Context) error {
+	defer c.drive()()
+	c.run(ctx)
+	return context.Cause(ctx)
+}
+
+func (c *Clock) run(ctx context.Context) {
+	q := newQuiescence()
+	for ctx.Err() == nil {
+		select {
+		case autoTurn <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		more := q.wait(ctx) && c.fireUntilTouched()
+		<-autoTurn
+		if more {
+			continue
+		}
+		select {
+		case <-c.added:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// fireUntilTouched fires events up to and including the first that may have
+// woken somebody: hops between routers need no new look at the process. It
+// reports false when it runs out of events.
+func (c *Clock) fireUntilTouched() bool {
+	for c.barrier.touched = false; !c.barrier.touched; {
+		if !c.next(math.MaxInt64) {
+			return false
+		}
+	}
+	return true
+}
+
+// quiescence decides whether the process is at rest: the caller is the only
+// goroutine that runs, none waits for a processor, and none is in a system
+// call other than those known to be stuck there.
+type quiescence struct {
+	samples [3]metrics.Sample
+	stuck   uint64 // goroutines in system calls that are not waited for
+}
+
+func newQuiescence() *quiescence {
+	q := &quiescence{}
+	q.samples[0].Name = "/sched/goroutines/running:goroutines"
+	q.samples[1].Name = "/sched/goroutines/runnable:goroutines"
+	q.samples[2].Name = "/sched/goroutines/not-in-go:goroutines"
+	return q
+}
+
+// look returns whether no goroutine but the caller's has Go code to execute,
+// and how many are in system calls. The runtime counts a processor that still
+// searches for work as running, so a goroutine in transit is not missed.
+func (q *quiescence) look() (idle bool, syscalls uint64) {
+	metrics.Read(q.samples[:])
+	return q.samples[0].Value.Uint64() <= 1 && q.samples[1].Value.Uint64() == 0, q.samples[2].Value.Uint64()
+}
+
+// wait returns true once the process is at rest, false if ctx ends first. It
+// cannot hang by itself: it waits as long as somebody else is busy.
+func (q *quiescence) wait(ctx context.Context) bool {
+	pause := minPause
+	var since time.Time // when the process came to rest but for system calls
+	for i := 0; ; i++ {
+		idle, syscalls := q.look()
+		switch {
+		case !idle:
+			since = time.Time{}
+		case syscalls <= q.stuck:
+			q.stuck = syscalls
+			return true
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) > syscallGrace:
+			q.stuck = syscalls
+			return true
+		}
+		if i < yieldsBeforeSleep {
+			runtime.Gosched()
+			continue
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		time.Sleep(pause)
+		pause = min(2*pause, maxPause)
+	}
+}
