@@ -1,0 +1,97 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"sync/atomic"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/mnet-dev/mnet/netstack"
+)
+
+// Conn is a TCP connection. It implements net.Conn, io.ReaderFrom and io.WriterTo,
+// and has the methods of *net.TCPConn except SyscallConn and File: there is no
+// file descriptor behind it.
+type Conn struct {
+	stack   *netstack.Stack
+	ep      tcpip.Endpoint
+	wq      *waiter.Queue
+	network string // as dialled or listened on, for errors
+
+	// peers are all addresses of the peer that the dial knew, in the order of
+	// preference; nil if the connection was accepted.
+	peers []netip.AddrPort
+
+	closed atomic.Bool
+
+	// aborted is the error number of what ended the connection other than by FIN.
+	// gVisor tells only the first that asks.
+	aborted atomic.Uintptr
+
+	rd direction
+	// dst and src are handed to the endpoint; here, they need no allocation.
+	dst tcpip.SliceWriter // guarded by rd.mu
+	fin bool              // guarded by rd.mu: Read has returned io.EOF
+
+	wr  direction
+	src bytes.Reader // guarded by wr.mu
+}
+
+var _ net.Conn = (*Conn)(nil)
+
+func newConn(s *netstack.Stack, ep tcpip.Endpoint, wq *waiter.Queue, network string) *Conn {
+	c := &Conn{stack: s, ep: ep, wq: wq, network: network}
+	c.rd.init(s.Clock(), wq, waiter.ReadableEvents)
+	c.wr.init(s.Clock(), wq, waiter.WritableEvents)
+	return c
+}
+
+// Stack returns the stack that the connection belongs to.
+func (c *Conn) Stack() *netstack.Stack { return c.stack }
+
+func (c *Conn) isClosed() bool { return c.closed.Load() }
+
+// Close ends the connection: blocked calls return net.ErrClosed, data that was
+// written is still sent, followed by a FIN. If data was received that nobody has
+// read, the peer gets a RST instead (RFC 2525, section 2.17). See also
+// [Conn.SetLinger].
+func (c *Conn) Close() error {
+	if c.closed.Swap(true) {
+		return c.opError("close", errClosed)
+	}
+	c.rd.wake()
+	c.wr.wake()
+	c.rd.deadline.stop()
+	c.wr.deadline.stop()
+	// Calls that are under way see closed and leave; the endpoint wants its Close
+	// to be the last call.
+	c.rd.mu.Lock()
+	defer c.rd.mu.Unlock()
+	c.wr.mu.Lock()
+	defer c.wr.mu.Unlock()
+	c.ep.Close()
+	return nil
+}
+
+// CloseRead ends the reading side: Read returns what has arrived already, then
+// io.EOF. The peer is not told.
+func (c *Conn) CloseRead() error { return c.shutdown(tcpip.ShutdownRead) }
+
+// CloseWrite ends the writing side: what was written is sent, then a FIN.
+func (c *Conn) CloseWrite() error { return c.shutdown(tcpip.ShutdownWrite) }
+
+func (c *Conn) shutdown(how tcpip.ShutdownFlags) error {
+	if c.isClosed() {
+		return c.opError("close", errClosed)
+	}
+	if terr := c.ep.Shutdown(how); terr != nil {
+		return c.opError("close", syscallError("shutdown", terr))
+	}
+	return nil
+}

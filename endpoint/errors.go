@@ -1,0 +1,47 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"errors"
+	"net"
+	"os"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/mnet-dev/mnet/netstack"
+)
+
+var (
+	errClosed   = net.ErrClosed
+	errNoStack  = errors.New("endpoint: no stack configured")
+	errDialTime = error(&dialTimeoutError{})
+)
+
+// dialTimeoutError is what a dial fails with when the Dialer's own timeout or
+// deadline has passed.
+type dialTimeoutError struct{}
+
+func (*dialTimeoutError) Error() string   { return "i/o timeout" }
+func (*dialTimeoutError) Timeout() bool   { return true }
+func (*dialTimeoutError) Temporary() bool { return true }
+func (*dialTimeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }
+
+// syscallError makes an error of gVisor look like that of a system call, so that
+// text and type are what users of the net package know.
+func syscallError(call string, terr tcpip.Error) error {
+	return os.NewSyscallError(call, netstack.Errno(terr))
+}
+
+// opError wraps err as the net package does for operations on a connection.
+func (c *Conn) opError(op string, err error) error {
+	local, remote := c.addrs()
+	return &net.OpError{Op: op, Net: c.network, Source: tcpAddr(local), Addr: tcpAddr(remote), Err: err}
+}
+
+// setError wraps err as the net package does for deadlines and buffer sizes: with
+// the local address, as the only one.
+func (c *Conn) setError(err error) error {
+	return &net.OpError{Op: "set", Net: c.network, Addr: c.LocalAddr(), Err: err}
+}

@@ -1,0 +1,228 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/mnet-dev/mnet/migrate"
+	"github.com/mnet-dev/mnet/netstack"
+)
+
+// Policy says whether connections can migrate.
+type Policy = migrate.Policy
+
+// Policies.
+const (
+	// Preferred offers migration and falls back to plain TCP if the peer does
+	// not take it. It is the zero value.
+	Preferred = migrate.Preferred
+	// Off does not offer or accept it.
+	Off = migrate.Off
+	// Required fails the dial with ErrNotNegotiated if the connection cannot
+	// migrate; a listener resets such connections.
+	Required = migrate.Required
+)
+
+// Errors of migration, for errors.Is.
+var (
+	// ErrUnpatched: this program was built with a gVisor that lacks the hooks.
+	// The text says how to get them.
+	ErrUnpatched = netstack.ErrUnpatched
+	// ErrNotNegotiated: the connection is plain TCP, or its keys have not been
+	// exchanged yet. The text says why.
+	ErrNotNegotiated = migrate.ErrNotNegotiated
+	// ErrNoRoute: the local address is not the stack's, or the peer cannot be
+	// reached from it.
+	ErrNoRoute = netstack.ErrNoRoute
+	// ErrNoAnswer: nobody answered at the peer's address on the new path. The
+	// connection stays where it was.
+	ErrNoAnswer = migrate.ErrNoAnswer
+	// ErrPeerRefused: the peer, or a host in its place, answered with a RST.
+	ErrPeerRefused = migrate.ErrPeerRefused
+	// ErrNotProven: something other than the peer answered, such as a SYN
+	// proxy.
+	ErrNotProven = migrate.ErrNotProven
+	// ErrYielded: the peer moved the connection at the same time.
+	ErrYielded = migrate.ErrYielded
+	// ErrPathNotValidated: Switch of a path that has not been probed with
+	// success.
+	ErrPathNotValidated = errors.New("path has not been validated")
+)
+
+// MigrationOptions tune how connections migrate. The zero value is a good one.
+type MigrationOptions struct {
+	// Suites allowed, in order of preference. Nil means x25519-sha256, then
+	// x25519-sha1. A Dialer offers the first; a ListenConfig takes any.
+	Suites []migrate.SuiteID
+
+	// Hold is how long a connection waits in MIGRATE_WAIT after a RST, which
+	// may come from the new owner of an old address. Zero means
+	// migrate.DefaultHold; negative means that a RST closes at once.
+	Hold time.Duration
+
+	// HoldOnTimeout makes the connection wait as well when TCP would give up
+	// for want of acknowledgements.
+	HoldOnTimeout bool
+}
+
+// migrationConfig is the machine's configuration for connections of a stack.
+func migrationConfig(st *netstack.Stack, p Policy, o MigrationOptions) (*migrate.Config, error) {
+	cfg := &migrate.Config{
+		Policy:        p,
+		Suites:        o.Suites,
+		Format:        st.MigrationFormat(),
+		Hold:          o.Hold,
+		HoldOnTimeout: o.HoldOnTimeout,
+	}
+	return cfg, cfg.Validate()
+}
+
+// attachMigration makes a connection migratable that is about to be dialled.
+// With an unpatched gVisor that is an error only if it is required: the
+// connection is plain TCP, and says so when it is asked to migrate.
+func attachMigration(c *Conn, p Policy, o MigrationOptions) error {
+	cfg, err := migrationConfig(c.stack, p, o)
+	if err != nil {
+		return err
+	}
+	if _, err = c.stack.NewMigration(c.ep, cfg); err == ErrUnpatched && p != Required {
+		return nil
+	}
+	return err
+}
+
+// acceptMigration is attachMigration for a listener.
+func (l *Listener) acceptMigration() error {
+	cfg, err := migrationConfig(l.stack, l.migration, l.options)
+	if err != nil {
+		return err
+	}
+	if err = l.stack.AcceptMigration(l.ep, cfg); err == ErrUnpatched && l.migration != Required {
+		return nil
+	}
+	return err
+}
+
+// mayMigrate reports whether the negotiation of an accepted connection can
+// still succeed.
+func mayMigrate(ep tcpip.Endpoint) bool {
+	m := netstack.MigrationOf(ep)
+	return m != nil && m.Info().State != migrate.Plain
+}
+
+// Migrate moves the connection to a local address and port. A zero port is
+// chosen, a zero address is that of the best route to the peer; moving to a new
+// port of the same address is a move too. It returns when the connection has
+// moved. If that fails, or ctx ends first, the connection stays where it was;
+// in the latter case the error is ctx's cause. A later call replaces one that
+// is under way.
+//
+// Reads and writes go on meanwhile, and take their data from wherever the
+// connection is. To an address of another family the connection can move if the
+// Dialer's resolver gave one for the peer; else see MigrateTo.
+func (c *Conn) Migrate(ctx context.Context, local netip.AddrPort) error {
+	return c.MigrateTo(ctx, local, netip.AddrPort{})
+}
+
+// MigrateTo is Migrate to a peer that is to be reached at another address. A
+// zero remote means the address it has now.
+func (c *Conn) MigrateTo(ctx context.Context, local, remote netip.AddrPort) error {
+	m, err := c.migratable()
+	if err == nil {
+		err = m.Migrate(ctx, local, c.peerFor(local, remote))
+	}
+	if err != nil {
+		return c.opError("migrate", err)
+	}
+	return nil
+}
+
+// peerFor picks the peer's address for a path from local.
+func (c *Conn) peerFor(local, remote netip.AddrPort) netip.AddrPort {
+	if remote.IsValid() || !local.Addr().IsValid() || local.Addr().IsUnspecified() {
+		return remote
+	}
+	_, current := c.addrs()
+	v4 := local.Addr().Unmap().Is4()
+	if current.Addr().Is4() == v4 {
+		return remote
+	}
+	for _, p := range c.peers {
+		if p.Addr().Is4() == v4 {
+			return p
+		}
+	}
+	return remote
+}
+
+func (c *Conn) migratable() (*netstack.Migration, error) {
+	if c.isClosed() {
+		return nil, errClosed
+	}
+	if m := netstack.MigrationOf(c.ep); m != nil {
+		return m, nil
+	}
+	if err := netstack.Patched(); err != nil {
+		return nil, err
+	}
+	return nil, ErrNotNegotiated
+}
+
+// AwaitMigratable waits until the keys have been exchanged, which takes a round
+// trip more than the dial, and returns nil if the connection can migrate. The
+// error wraps ErrNotNegotiated and says why, or is ctx's cause.
+func (c *Conn) AwaitMigratable(ctx context.Context) error {
+	if err := c.awaitMigratable(ctx); err != nil {
+		return c.opError("migrate", err)
+	}
+	return nil
+}
+
+func (c *Conn) awaitMigratable(ctx context.Context) error {
+	m, err := c.migratable()
+	if err != nil {
+		return err
+	}
+	return m.WaitSettled(ctx)
+}
+
+// BindKey mixes a secret that both ends share into the keys of the connection,
+// such as the exported keying material of the TLS session that runs over it
+// (tls.ConnectionState.ExportKeyingMaterial). Both ends have to call it; from
+// then on, who sat in the middle while the connection was set up cannot migrate
+// it. It needs suite x25519-sha256.
+func (c *Conn) BindKey(secret []byte) error {
+	m, err := c.migratable()
+	if err == nil {
+		err = m.BindKey(secret)
+	}
+	if err != nil {
+		return c.opError("migrate", err)
+	}
+	return nil
+}
+
+// MigrationInfo is what Migration returns.
+type MigrationInfo = netstack.MigrationInfo
+
+// Migration says whether the connection can migrate, why not, and where it has
+// been.
+func (c *Conn) Migration() MigrationInfo {
+	if m := netstack.MigrationOf(c.ep); m != nil {
+		return m.Info()
+	}
+	info := MigrationInfo{State: migrate.Plain, Reason: migrate.PlainNotOffered}
+	if netstack.Patched() != nil {
+		info.Reason = migrate.PlainUnpatched
+	}
+	local, remote := c.addrs()
+	info.Current = migrate.Tuple{Local: local, Remote: remote}
+	return info
+}

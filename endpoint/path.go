@@ -1,0 +1,75 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/mnet-dev/mnet/netstack"
+)
+
+// Path is a place that a connection could move to while it still works where it
+// is: make before break. Its methods may be called concurrently.
+type Path struct {
+	c             *Conn
+	m             *netstack.Migration
+	local, remote netip.AddrPort
+
+	mu        sync.Mutex
+	validated bool
+}
+
+// PathState is what a probe found.
+type PathState struct {
+	// RTT is the round-trip time of the probe; 0 if it could not be told
+	// because the probe had to be repeated.
+	RTT time.Duration
+}
+
+// AddPath names a local address that the connection could move to, by the rules
+// of Migrate. Nothing is sent and nothing reserved before Probe or Switch.
+func (c *Conn) AddPath(local netip.AddrPort) (*Path, error) {
+	return c.AddPathTo(local, netip.AddrPort{})
+}
+
+// AddPathTo is AddPath with the peer at another address.
+func (c *Conn) AddPathTo(local, remote netip.AddrPort) (*Path, error) {
+	m, err := c.migratable()
+	if err != nil {
+		return nil, c.opError("migrate", err)
+	}
+	return &Path{c: c, m: m, local: local, remote: c.peerFor(local, remote)}, nil
+}
+
+// Probe asks the peer over the path whether the connection may move there. The
+// answer proves that the path works in both directions and that the peer is
+// behind it. The connection stays where it is.
+func (p *Path) Probe(ctx context.Context) (PathState, error) {
+	rtt, err := p.m.Probe(ctx, p.local, p.remote)
+	p.mu.Lock()
+	p.validated = err == nil
+	p.mu.Unlock()
+	if err != nil {
+		return PathState{}, p.c.opError("probe", err)
+	}
+	return PathState{RTT: rtt}, nil
+}
+
+// Switch moves the connection to the path, which must have been probed with
+// success. Data flows on the old path until the peer has answered.
+func (p *Path) Switch(ctx context.Context) error {
+	p.mu.Lock()
+	ok := p.validated
+	p.mu.Unlock()
+	if !ok {
+		return p.c.opError("migrate", ErrPathNotValidated)
+	}
+	if err := p.m.Migrate(ctx, p.local, p.remote); err != nil {
+		return p.c.opError("migrate", err)
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/mnet-dev/mnet/netstack"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// tcpConn is what *net.TCPConn and *Conn have in common.
+type tcpConn interface {
+	net.Conn
+	io.ReaderFrom
+	io.WriterTo
+	CloseRead() error
+	CloseWrite() error
+	SetLinger(sec int) error
+	SetNoDelay(bool) error
+	SetReadBuffer(int) error
+	SetWriteBuffer(int) error
+	SetKeepAlive(bool) error
+	SetKeepAlivePeriod(time.Duration) error
+	SetKeepAliveConfig(net.KeepAliveConfig) error
+}
+
+var (
+	_ tcpConn = (*net.TCPConn)(nil)
+	_ tcpConn = (*Conn)(nil)
+)
+
+// tcpListener is what *net.TCPListener and *Listener have in common.
+type tcpListener interface {
+	net.Listener
+	SetDeadline(time.Time) error
+}
+
+// world is a place to dial and listen in: the kernel's loopback, or two stacks.
+type world struct {
+	dial   func(ctx context.Context, network, address string, local net.Addr) (net.Conn, error)
+	listen func(network, address string) (net.Listener, error)
+	// The addresses of the listening side, and one that nobody has.
+	host4, host6, nobody string
+}
+
+// kernelWorld is the host's own TCP over the loopback interface.
+func kernelWorld(testing.TB) *world {
+	return &world{
+		dial: func(ctx context.Context, network, address string, local net.Addr) (net.Conn, error) {
+			return (&net.Dialer{LocalAddr: local}).DialContext(ctx, network, address)
+		},
+		listen: net.Listen,
+		host4:  "127.0.0.1",
+		host6:  "::1",
+		nobody: "192.0.2.1",
+	}
+}
+
+// pipeWorld is two stacks with a pipe between them.
+func pipeWorld(tb testing.TB) *world {
+	client, server := newStacks(tb, netstack.Config{}, netstack.PipeConfig{})
+	return &world{
+		dial: func(ctx context.Context, network, address string, local net.Addr) (net.Conn, error) {
+			return (&Dialer{Stack: client, LocalAddr: local}).DialContext(ctx, network, address)
+		},
+		listen: func(network, address string) (net.Listener, error) {
+			return (&ListenConfig{Stack: server}).Listen(context.Background(), network, address)
+		},
+		host4:  server4.Addr().String(),
+		host6:  server6.Addr().String(),
+		nobody: "192.0.2.1",
+	}
+}
+
+var (
+	client4 = netip.MustParsePrefix("10.0.0.1/24")
+	client6 = netip.MustParsePrefix("fd00::1/64")
+	server4 = netip.MustParsePrefix("10.0.0.2/24")
+	server6 = netip.MustParsePrefix("fd00::2/64")
+)
+
+// newStacks returns two stacks with a pipe between them, closed when tb ends.
+func newStacks(tb testing.TB, cfg netstack.Config, pipe netstack.PipeConfig) (client, server *netstack.Stack) {
+	tb.Helper()
+	a, b := netstack.Pipe(pipe)
+	client = newStack(tb, cfg)
+	server = newStack(tb, cfg)
+	for _, n := range []struct {
+		s    *netstack.Stack
+		link *netstack.PipeEnd
+		addr []netip.Prefix
+	}{{client, a, []netip.Prefix{client4, client6}}, {server, b, []netip.Prefix{server4, server6}}} {
+		_, err := n.s.Attach(n.link, netstack.AttachOptions{
+			Addresses: n.addr,
+			Routes:    []netstack.Route{{Destination: netstack.Default4}, {Destination: netstack.Default6}},
+		})
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return client, server
+}
+
+func newStack(tb testing.TB, cfg netstack.Config) *netstack.Stack {
+	tb.Helper()
+	s, err := netstack.New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { s.Close() })
+	return s
+}
+
+// connect dials l in w and returns both ends, closed when tb ends.
+func (w *world) connect(tb testing.TB, l net.Listener, network string) (dialled, accepted tcpConn) {
+	tb.Helper()
+	type result struct {
+		c   net.Conn
+		err error
+	}
+	accept := make(chan result, 1)
+	go func() {
+		c, err := l.Accept()
+		accept <- result{c, err}
+	}()
+	d, err := w.dial(context.Background(), network, l.Addr().String(), nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { d.Close() })
+	r := <-accept
+	if r.err != nil {
+		tb.Fatal(r.err)
+	}
+	tb.Cleanup(func() { r.c.Close() })
+	return d.(tcpConn), r.c.(tcpConn)
+}
+
+// pair returns two connected ends in w.
+func (w *world) pair(tb testing.TB) (dialled, accepted tcpConn) {
+	tb.Helper()
+	l, err := w.listen("tcp", net.JoinHostPort(w.host4, "0"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer l.Close()
+	return w.connect(tb, l, "tcp")
+}
