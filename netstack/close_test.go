@@ -6,6 +6,7 @@ package netstack
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/netip"
 	"sync"
 	"testing"
@@ -97,10 +98,10 @@ func TestCloseReleasesEverything(t *testing.T) {
 	// FIN-WAIT-2, closed, and TIME-WAIT.
 	finWait, finWaitPeer := open()
 	finWait.Close()
-	finWaitPeer.wait(func() bool { return tcp.EndpointState(finWaitPeer.State()) == tcp.StateCloseWait })
+	awaitFIN(finWaitPeer)
 	timeWait, timeWaitPeer := open()
 	timeWait.Shutdown(tcpip.ShutdownWrite)
-	timeWaitPeer.wait(func() bool { return tcp.EndpointState(timeWaitPeer.State()) == tcp.StateCloseWait })
+	awaitFIN(timeWaitPeer)
 	timeWaitPeer.Close()
 	timeWait.wait(func() bool { return tcp.EndpointState(timeWait.State()) == tcp.StateTimeWait })
 	// SYN-SENT: nobody has the address.
@@ -139,6 +140,16 @@ func TestCloseReleasesEverything(t *testing.T) {
 		}
 	}
 	goleak.VerifyNone(t, leak)
+}
+
+// awaitFIN waits for the peer's FIN. The state follows the notification, but Read
+// waits for it.
+func awaitFIN(s socket) {
+	s.wait(func() bool {
+		_, terr := s.Read(io.Discard, tcpip.ReadOptions{})
+		_, closed := terr.(*tcpip.ErrClosedForReceive)
+		return closed
+	})
 }
 
 func TestClosedStack(t *testing.T) {
@@ -196,47 +207,5 @@ func TestCloseWaitsForDo(t *testing.T) {
 		if n := len(a.GVisor().RegisteredEndpoints()) + len(b.GVisor().RegisteredEndpoints()); n != 0 {
 			t.Fatalf("%d endpoints left", n)
 		}
-	}
-}
-
-func TestForwarding(t *testing.T) {
-	for _, forwarding := range []bool{true, false} {
-		a, router, b := newStack(t, Config{}), newStack(t, Config{Forwarding: forwarding}), newStack(t, Config{})
-		a0, ra := Pipe(PipeConfig{})
-		b0, rb := Pipe(PipeConfig{})
-		attach(t, a, a0, "10.0.1.1/24", "fd00:1::1/64")
-		attach(t, b, b0, "10.0.2.1/24", "fd00:2::1/64")
-		for link, addrs := range map[*PipeEnd][]netip.Prefix{
-			ra: {netip.MustParsePrefix("10.0.1.254/24"), netip.MustParsePrefix("fd00:1::254/64")},
-			rb: {netip.MustParsePrefix("10.0.2.254/24"), netip.MustParsePrefix("fd00:2::254/64")},
-		} {
-			if _, err := router.Attach(link, AttachOptions{Addresses: addrs}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if !forwarding {
-			c := newSocket(t, a, ipv4.ProtocolNumber)
-			c.Connect(FullAddress(netip.MustParseAddrPort("10.0.2.1:80")))
-			// The router has seen the SYN and dropped it when it answers a second.
-			connectRefused(t, a, "10.0.1.254:80")
-			if b.GVisor().Stats().IP.PacketsReceived.Value() != 0 {
-				t.Error("forwarded without being asked to")
-			}
-			continue
-		}
-		listen(t, b, "10.0.2.1:80")
-		listen(t, b, "[fd00:2::1]:80")
-		connect(t, a, "10.0.2.1:80")
-		connect(t, a, "[fd00:2::1]:80")
-	}
-}
-
-func connectRefused(t *testing.T, s *Stack, addr string) {
-	t.Helper()
-	c := newSocket(t, s, ipv4.ProtocolNumber)
-	c.Connect(FullAddress(netip.MustParseAddrPort(addr)))
-	c.wait(func() bool { return tcp.EndpointState(c.State()) == tcp.StateError })
-	if terr := c.LastError(); Errno(terr) != Errno(&tcpip.ErrConnectionRefused{}) {
-		t.Fatalf("connect to %s: %v", addr, terr)
 	}
 }

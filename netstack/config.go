@@ -32,6 +32,13 @@ const (
 	MaxReceiveBuffer = 6 << 20
 )
 
+// Bounds of the retransmission timeout: those of Linux, of which the lower is less
+// than the second that RFC 6298, section 2.4 asks for.
+const (
+	DefaultMinRTO = 200 * time.Millisecond
+	DefaultMaxRTO = 120 * time.Second
+)
+
 // DefaultTimeWait and DefaultFinWait2 are how long a closed connection may keep
 // its port, in TIME-WAIT (RFC 9293, section 3.6.1; as Linux, not 2 MSL of 4
 // minutes) and in FIN-WAIT-2 waiting for a peer that never closes.
@@ -82,8 +89,8 @@ type Config struct {
 	// duplicate acknowledgements. False means on.
 	DisableRACK bool
 
-	// MinRTO and MaxRTO bound the retransmission timeout. Zero means 200 ms and
-	// 120 s.
+	// MinRTO and MaxRTO bound the retransmission timeout. Zero means
+	// DefaultMinRTO, or MaxRTO if that is less, and DefaultMaxRTO.
 	MinRTO time.Duration
 	MaxRTO time.Duration
 
@@ -96,7 +103,9 @@ type Config struct {
 	FinWait2 time.Duration
 
 	// Forwarding makes the stack a router between its NICs. False means that a
-	// packet that is not for an address of the NIC it came in by is dropped.
+	// packet that is not for an address of the NIC it came in by is dropped. gVisor
+	// may get the TTL of an IPv4 packet wrong when it forwards several at once: it
+	// reads it from a buffer that it has already released.
 	Forwarding bool
 }
 
@@ -148,8 +157,14 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.ReceiveBuffer.validate("ReceiveBuffer"); err != nil {
 		return c, err
 	}
-	if c.MinRTO < 0 || c.MaxRTO < 0 {
-		return c, fmt.Errorf("netstack: negative RTO bound: MinRTO %v, MaxRTO %v", c.MinRTO, c.MaxRTO)
+	if c.MaxRTO == 0 {
+		c.MaxRTO = max(DefaultMaxRTO, c.MinRTO)
+	}
+	if c.MinRTO == 0 {
+		c.MinRTO = min(DefaultMinRTO, c.MaxRTO)
+	}
+	if c.MinRTO < 0 || c.MaxRTO < c.MinRTO {
+		return c, fmt.Errorf("netstack: want 0 < MinRTO <= MaxRTO, have %v, %v", c.MinRTO, c.MaxRTO)
 	}
 	if c.TimeWait == 0 {
 		c.TimeWait = DefaultTimeWait

@@ -37,8 +37,12 @@ func TestConfigDefaults(t *testing.T) {
 		receive  tcpip.TCPReceiveBufferSizeRangeOption
 		moderate tcpip.TCPModerateReceiveBufferOption
 		timeWait tcpip.TCPTimeWaitTimeoutOption
+		minRTO   tcpip.TCPMinRTOOption
+		maxRTO   tcpip.TCPMaxRTOOption
 	)
-	for _, o := range []tcpip.GettableTransportProtocolOption{&sack, &recovery, &cc, &send, &receive, &moderate, &timeWait} {
+	for _, o := range []tcpip.GettableTransportProtocolOption{
+		&sack, &recovery, &cc, &send, &receive, &moderate, &timeWait, &minRTO, &maxRTO,
+	} {
 		if terr := s.GVisor().TransportProtocolOption(tcp.ProtocolNumber, o); terr != nil {
 			t.Fatal(terr)
 		}
@@ -46,12 +50,23 @@ func TestConfigDefaults(t *testing.T) {
 	if !bool(sack) || recovery != tcpip.TCPRACKLossDetection || cc != CUBIC || !bool(moderate) || timeWait != tcpip.TCPTimeWaitTimeoutOption(DefaultTimeWait) {
 		t.Errorf("SACK %v, recovery %v, congestion control %v, moderate %v, TIME-WAIT %v", sack, recovery, cc, moderate, timeWait)
 	}
+	if time.Duration(minRTO) != DefaultMinRTO || time.Duration(maxRTO) != DefaultMaxRTO {
+		t.Errorf("RTO within %v and %v", time.Duration(minRTO), time.Duration(maxRTO))
+	}
 	if want := (BufferSizes{MinBuffer, DefaultBuffer, MaxSendBuffer}); BufferSizes(send) != want {
 		t.Errorf("send buffer %v, want %v", send, want)
 	}
 	if want := (BufferSizes{MinBuffer, DefaultBuffer, MaxReceiveBuffer}); BufferSizes(receive) != want {
 		t.Errorf("receive buffer %v, want %v", receive, want)
 	}
+}
+
+// TestConfigHalf sets one of two bounds beyond the default of the other.
+func TestConfigHalf(t *testing.T) {
+	newStack(t, Config{MaxRTO: 100 * time.Millisecond})
+	newStack(t, Config{MinRTO: 300 * time.Second})
+	newStack(t, Config{SendBuffer: BufferSizes{Min: 2 * MaxSendBuffer}})
+	newStack(t, Config{ReceiveBuffer: BufferSizes{Max: DefaultBuffer / 2}})
 }
 
 func TestConfigSets(t *testing.T) {

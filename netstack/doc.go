@@ -18,6 +18,9 @@
 // route to that prefix; removing the address removes it. Further routes, the
 // default route among them, are added with [NIC.AddRoute].
 //
+// A stack is born with a loopback, "lo", that has 127.0.0.1 and ::1. Links are
+// layer 3: there is no ARP, and a gateway only decides about the source address.
+//
 // A destination takes the route with the longest prefix; among those the lowest
 // metric; among those the one added first. Routes over a NIC that is down, or
 // that has no address of the family, are passed over. The source address is
@@ -26,6 +29,6 @@
 // oldest address of the NIC. For IPv6 it is what RFC 6724, section 5 says, and
 // the oldest address where that leaves a tie.
 //
-// IPv6 runs without duplicate address detection, router discovery and MLD: the
-// links are layer 3, there is no neighbour to ask.
+// IPv6 runs without duplicate address detection, router discovery and MLD: there
+// is no neighbour to ask.
 package netstack

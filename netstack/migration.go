@@ -5,6 +5,7 @@ package netstack
 
 import (
 	"errors"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -127,6 +128,15 @@ func unicast(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
 		}
 	}
 	return !pkt.NetworkPacketInfo.LocalAddressBroadcast
+}
+
+// isLocal reports whether a is an address of the stack.
+func (m *migrator) isLocal(a netip.Addr) bool {
+	proto := header.IPv6ProtocolNumber
+	if a.Is4() {
+		proto = header.IPv4ProtocolNumber
+	}
+	return m.gv.CheckLocalAddress(0, proto, tcpip.AddrFromSlice(a.AsSlice())) != 0
 }
 
 func (m *migrator) count(c migrate.Counter) {

@@ -68,10 +68,13 @@ func (h *Migration) rebind(a migrate.Action) {
 	r := a.Rebind
 	h.tcb.MigrationRebind(r.PeerRcvNxt, r.HasPeerRcvNxt, r.KeepCC, int64(r.RTT))
 	h.releaseHold()
-	if len(h.moves) == pathHistory {
-		h.moves = append(h.moves[:0], h.moves[1:]...)
+	if h.moves == nil {
+		h.moves = new([]Move)
 	}
-	h.moves = append(h.moves, Move{
+	if len(*h.moves) == pathHistory {
+		*h.moves = append((*h.moves)[:0], (*h.moves)[1:]...)
+	}
+	*h.moves = append(*h.moves, Move{
 		At:        h.m.gv.Clock().Now(),
 		From:      from,
 		To:        h.current(),

@@ -43,16 +43,19 @@ type Move struct {
 type Migration struct {
 	m        *migrator
 	tcb      tcb
-	cfg      *migrate.Config
 	conn     *migrate.Conn
 	verifier atomic.Pointer[migrate.Verifier]
-	tokens   []migrate.Token
+	tokens   [migrate.MaxTokens]migrate.Token // published; the first n
 
 	settled chan struct{} // closed when the negotiation ends; nil if nobody waits
+	free    chan struct{} // closed when another attempt may begin; nil if nobody waits
 	attempt *attempt      // of this end, nil if none
-	moves   []Move        // the last pathHistory
-	held    bool          // one of the stack's holds is ours
+	moves   *[]Move       // the last pathHistory; nil if none
 	cause   tcpip.Error   // what ends the connection when the hold is over
+
+	n        uint8
+	required bool // plain TCP will not do
+	held     bool // one of the stack's holds is ours
 }
 
 type attempt struct {
@@ -110,25 +113,15 @@ func (m *migrator) newMigration(role migrate.Role, ep tcpip.Endpoint, cfg *migra
 	if err != nil {
 		return nil, err
 	}
-	return &Migration{m: m, tcb: ep.(tcb), cfg: cfg, conn: c}, nil
+	return &Migration{m: m, tcb: ep.(tcb), conn: c, required: cfg.Policy == migrate.Required}, nil
 }
 
-// Start begins to move the connection to local, and to remote if the peer is
-// to be reached at another address than now. A zero port of local is chosen,
-// a zero address is that of the best route. The result of the attempt comes
-// on the channel; the connection stays where it is if that is an error.
-func (h *Migration) Start(local, remote netip.AddrPort) (<-chan error, error) {
-	a, err := h.start(local, remote, false)
-	if err != nil {
-		return nil, err
-	}
-	return a.done, nil
-}
-
-// Migrate is Start that waits for the result. If ctx ends first, the attempt
-// is given up and the result is ctx's cause.
+// Migrate moves the connection to local, and to remote if the peer is to be
+// reached at another address than now. A zero port of local is chosen, a zero
+// address is that of the best route. If it fails, or ctx ends first, the
+// connection stays where it is; in the latter case the error is ctx's cause.
 func (h *Migration) Migrate(ctx context.Context, local, remote netip.AddrPort) error {
-	a, err := h.start(local, remote, false)
+	a, err := h.start(ctx, local, remote, false)
 	if err != nil {
 		return err
 	}
@@ -138,7 +131,7 @@ func (h *Migration) Migrate(ctx context.Context, local, remote netip.AddrPort) e
 // Probe finds out whether the connection could move, and the round-trip time
 // there, without moving it.
 func (h *Migration) Probe(ctx context.Context, local, remote netip.AddrPort) (time.Duration, error) {
-	a, err := h.start(local, remote, true)
+	a, err := h.start(ctx, local, remote, true)
 	if err != nil {
 		return 0, err
 	}
@@ -148,12 +141,50 @@ func (h *Migration) Probe(ctx context.Context, local, remote netip.AddrPort) (ti
 	return a.rtt, nil
 }
 
-func (h *Migration) start(local, remote netip.AddrPort, probe bool) (a *attempt, err error) {
-	h.tcb.MigrationLock(func() {
-		a, err = h.startLocked(local, remote, probe)
-		h.sync()
-	})
-	return a, err
+// start begins an attempt, once the move that is under way, if there is one, has
+// been completed or given up.
+func (h *Migration) start(ctx context.Context, local, remote netip.AddrPort, probe bool) (a *attempt, err error) {
+	for {
+		var free <-chan struct{}
+		h.tcb.MigrationLock(func() {
+			if free = h.underWay(); free == nil {
+				a, err = h.startLocked(local, remote, probe)
+			}
+			h.sync()
+		})
+		if free == nil {
+			return a, err
+		}
+		select {
+		case <-free:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// underWay returns what is closed when the move that is under way has ended, nil
+// if there is none worth waiting for. A request of the peer towards an address
+// that is gone is given up.
+func (h *Migration) underWay() <-chan struct{} {
+	if t, ok := h.conn.Provisional(); ok && !h.m.isLocal(t.Local.Addr()) {
+		h.do(h.conn.DropProvisional())
+	}
+	if !h.busy() {
+		return nil
+	}
+	if h.free == nil {
+		h.free = make(chan struct{})
+	}
+	return h.free
+}
+
+// busy reports whether a move of either end is about to be completed.
+func (h *Migration) busy() bool {
+	if _, ok := h.conn.Provisional(); ok {
+		return true
+	}
+	return h.conn.Completing() && h.m.isLocal(h.current().Local.Addr())
 }
 
 func (h *Migration) startLocked(local, remote netip.AddrPort, probe bool) (*attempt, error) {
@@ -185,7 +216,7 @@ func (h *Migration) startLocked(local, remote netip.AddrPort, probe bool) (*atte
 	begin := h.conn.Probe
 	if !probe {
 		begin = func(now migrate.Time, t, old migrate.Tuple, tcb migrate.TCB) ([]migrate.Action, error) {
-			return h.conn.Start(now, t, old, tcb, h.m.gv.CheckLocalAddress(0, netProto(cur.LocalAddress), cur.LocalAddress) != 0)
+			return h.conn.Start(now, t, old, tcb, h.m.isLocal(addrOf(cur.LocalAddress)))
 		}
 	}
 	acts, err := begin(h.now(), tupleOf(id), tupleOf(cur), tcb)
@@ -289,7 +320,9 @@ func (h *Migration) Info() (i MigrationInfo) {
 			Phase:   h.conn.Phase(),
 			Holding: h.conn.Holding(),
 			Current: tupleOf(h.tcb.MigrationID()),
-			Moves:   append([]Move(nil), h.moves...),
+		}
+		if h.moves != nil {
+			i.Moves = append(i.Moves, *h.moves...)
 		}
 		i.Initiated, i.Accepted = h.conn.Moves()
 	})

@@ -66,8 +66,8 @@ func (h *Migration) MigrationACKOption(b []byte, room int) []byte {
 }
 
 // MigrationPeerACK takes the options of a segment without payload.
-func (h *Migration) MigrationPeerACK(options []byte) bool {
-	reply := h.conn.PeerACK(h.now(), options)
+func (h *Migration) MigrationPeerACK(seq uint32, options []byte) bool {
+	reply := h.conn.PeerACK(h.now(), seq, options)
 	h.sync()
 	return reply
 }
@@ -187,9 +187,13 @@ func (h *Migration) sync() {
 	} else {
 		h.tcb.MigrationTimer(-1)
 	}
+	if h.free != nil && !h.busy() {
+		close(h.free)
+		h.free = nil
+	}
 	if st := c.State(); st == migrate.Confirmed || st == migrate.Plain {
 		h.settle()
-		if st == migrate.Plain && h.cfg.Policy == migrate.Required {
+		if st == migrate.Plain && h.required {
 			h.tcb.MigrationAbort(&tcpip.ErrConnectionAborted{})
 		}
 	}
@@ -200,15 +204,16 @@ func (h *Migration) publish(entries []migrate.TokenEntry) {
 	// The verifier comes first: whoever finds a token needs it.
 	h.verifier.Store(h.conn.Verifier())
 	h.m.mu.Lock()
-	collision := h.m.table.Set(h, h.tokens, entries)
+	collision := h.m.table.Set(h, h.tokens[:h.n], entries)
 	h.m.mu.Unlock()
-	h.tokens = h.tokens[:0]
+	h.n = 0
 	if collision {
 		h.conn.GivePlain(migrate.PlainTokenCollision)
 		return
 	}
 	for _, e := range entries {
-		h.tokens = append(h.tokens, e.Token)
+		h.tokens[h.n] = e.Token
+		h.n++
 	}
 }
 
@@ -236,11 +241,4 @@ func goError(err tcpip.Error) error {
 	default:
 		return syscall.ECONNRESET
 	}
-}
-
-func netProto(a tcpip.Address) tcpip.NetworkProtocolNumber {
-	if a.Len() == header.IPv4AddressSize {
-		return header.IPv4ProtocolNumber
-	}
-	return header.IPv6ProtocolNumber
 }

@@ -5,7 +5,6 @@ package netstack
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
 	"slices"
 	"syscall"
@@ -14,9 +13,12 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
-// MinMTU is the smallest MTU of a link, in bytes: that of IPv6 (RFC 8200,
-// section 5).
-const MinMTU = 1280
+// The MTU of a link, in bytes, is between that of IPv6 (RFC 8200, section 5) and
+// that of the loopback.
+const (
+	MinMTU = 1280
+	MaxMTU = 65536
+)
 
 // AttachOptions configures a NIC. The zero value is an unnamed NIC that is up and
 // has no address.
@@ -48,7 +50,8 @@ type NIC struct {
 }
 
 // Attach makes link a NIC of the stack and takes ownership of it: Detach and
-// [Stack.Close] close it. The MTU is the link's, at least [MinMTU]. When Attach
+// [Stack.Close] close it. The MTU is the link's, within
+// [MinMTU] and [MaxMTU]. When Attach
 // fails, the link has been closed.
 func (s *Stack) Attach(link stack.LinkEndpoint, opts AttachOptions) (*NIC, error) {
 	n, err := s.attach(link, opts)
@@ -65,8 +68,8 @@ func (s *Stack) Attach(link stack.LinkEndpoint, opts AttachOptions) (*NIC, error
 }
 
 func (s *Stack) attach(link stack.LinkEndpoint, opts AttachOptions) (*NIC, error) {
-	if mtu := link.MTU(); mtu < MinMTU || mtu > math.MaxUint16 {
-		return nil, fmt.Errorf("MTU %d is not within %d and %d", mtu, MinMTU, math.MaxUint16)
+	if mtu := link.MTU(); mtu < MinMTU || mtu > MaxMTU {
+		return nil, fmt.Errorf("MTU %d is not within %d and %d", mtu, MinMTU, MaxMTU)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,3 +219,6 @@ func (n *NIC) change(what string, f func(*stack.Stack) error) error {
 	s.refreshRoutesLocked()
 	return nil
 }
+
+// Stack returns the stack that the NIC belongs to.
+func (n *NIC) Stack() *Stack { return n.stack }

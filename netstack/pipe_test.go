@@ -5,6 +5,7 @@ package netstack
 
 import (
 	"bytes"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -31,7 +32,7 @@ func newRecorder() *recorder {
 
 func (r *recorder) DeliverNetworkPacket(proto tcpip.NetworkProtocolNumber, pkt *stack.PacketBuffer) {
 	r.gate.Lock()
-	r.gate.Unlock()
+	defer r.gate.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.got = append(r.got, bytes.Clone(pkt.ToView().AsSlice()))
@@ -95,6 +96,7 @@ func TestPipeOverflow(t *testing.T) {
 		in.mu.Lock()
 		taken = len(in.pkts) == 0
 		in.mu.Unlock()
+		runtime.Gosched()
 	}
 	n, terr := write(a, 1, 2, 3, 4, 5, 6)
 	if _, ok := terr.(*tcpip.ErrNoBufferSpace); n != 4 || !ok || a.Dropped() != 2 {

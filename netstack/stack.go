@@ -6,10 +6,12 @@ package netstack
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/link/loopback"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -34,7 +36,14 @@ type Stack struct {
 	done   chan struct{}  // closed when Close has released everything
 }
 
-// New builds a stack. It has no NIC yet, so nothing can be reached.
+// The addresses of the loopback. Without it, packets for them would take the
+// default route.
+var (
+	loopback4 = netip.MustParsePrefix("127.0.0.1/8")
+	loopback6 = netip.MustParsePrefix("::1/128")
+)
+
+// New builds a stack. Its only NIC is the loopback, "lo", with 127.0.0.1 and ::1.
 func New(cfg Config) (*Stack, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -64,6 +73,11 @@ func New(cfg Config) (*Stack, error) {
 		s.Close()
 		return nil, err
 	}
+	lo := AttachOptions{Name: "lo", Addresses: []netip.Prefix{loopback4, loopback6}}
+	if _, err := s.Attach(loopback.New(), lo); err != nil {
+		s.Close()
+		return nil, err
+	}
 	s.migrator = newMigrator(s.gv, cfg.Migration)
 	return s, nil
 }
@@ -81,20 +95,13 @@ func (s *Stack) configure(cfg Config) error {
 	moderate := tcpip.TCPModerateReceiveBufferOption(true)
 	timeWait := tcpip.TCPTimeWaitTimeoutOption(cfg.TimeWait)
 	finWait2 := tcpip.TCPLingerTimeoutOption(cfg.FinWait2)
-	options := []tcpip.SettableTransportProtocolOption{
+	// gVisor wants the bounds in order after each step.
+	noMin := tcpip.TCPMinRTOOption(0)
+	minRTO, maxRTO := tcpip.TCPMinRTOOption(cfg.MinRTO), tcpip.TCPMaxRTOOption(cfg.MaxRTO)
+	for _, o := range []tcpip.SettableTransportProtocolOption{
 		&sack, &recovery, &cc, &send, &receive, &moderate, &timeWait, &finWait2,
-	}
-	// gVisor wants the bounds ordered after each step, and both defaults apply
-	// where one is not set, so the upper one goes first.
-	if cfg.MaxRTO != 0 {
-		o := tcpip.TCPMaxRTOOption(cfg.MaxRTO)
-		options = append(options, &o)
-	}
-	if cfg.MinRTO != 0 {
-		o := tcpip.TCPMinRTOOption(cfg.MinRTO)
-		options = append(options, &o)
-	}
-	for _, o := range options {
+		&noMin, &maxRTO, &minRTO,
+	} {
 		if terr := s.gv.SetTransportProtocolOption(tcp.ProtocolNumber, o); terr != nil {
 			return fmt.Errorf("netstack: %T: %w", o, Error(terr))
 		}

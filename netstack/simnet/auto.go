@@ -56,7 +56,8 @@ func (c *Clock) Start() {
 }
 
 // Stop ends what Start began and waits for it. Time then stands still; timers
-// stay pending. Without a Start it does nothing.
+// stay pending. Without a Start it does nothing. It must not be called from a
+// callback of the clock.
 func (c *Clock) Stop() {
 	c.auto.mu.Lock()
 	defer c.auto.mu.Unlock()

@@ -29,7 +29,10 @@
 //	}
 //
 // It must use the network's Clock and should take its randomness from
-// [Network.StackOptions].
+// [Network.StackOptions] or [Network.Rand].
+//
+// Give every path some delay: with a round-trip time of exactly zero gVisor's
+// RACK takes everything for lost and retransmits without end.
 //
 // Addresses are the stacks' business. Where a packet goes is decided by the
 // [Router]: an address that moves to another interface needs a new
@@ -48,7 +51,8 @@
 // Auto mode ([Clock.Start], [Clock.Run]) is for programs with goroutines that
 // block, such as net/http. The driver fires the next event whenever no other
 // goroutine of the process runs or is ready to. A minute of an idle network
-// passes at once, a busy one is as fast as the stacks are. Results depend on
+// passes at once, a busy one is as fast as the stacks are; GOMAXPROCS=1 saves
+// the cost of waking other processors for every packet. Results depend on
 // the scheduler as far as the program's own goroutines race with each other.
 // Its limits follow from what the Go runtime can tell:
 //

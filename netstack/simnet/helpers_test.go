@@ -19,8 +19,15 @@ import (
 // newStack returns a stack for h, destroyed at the end of the test.
 func newStack(t testing.TB, h *Host) *stack.Stack {
 	t.Helper()
-	st := stack.New(h.net.StackOptions(h.name))
+	st := stackOf(t, h)
 	t.Cleanup(st.Destroy)
+	return st
+}
+
+// stackOf is newStack for tests that destroy the stack themselves.
+func stackOf(t testing.TB, h *Host) *stack.Stack {
+	t.Helper()
+	st := stack.New(h.net.StackOptions(h.name))
 	if err := h.Plug(st); err != nil {
 		t.Fatal(err)
 	}

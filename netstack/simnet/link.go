@@ -225,11 +225,3 @@ func (l *Link) transmit(p *Packet, now time.Duration) {
 	}
 	p.release()
 }
-
-// other returns the end that is not n.
-func (l *Link) other(n Node) Node {
-	if l.ends[0] == n {
-		return l.ends[1]
-	}
-	return l.ends[0]
-}

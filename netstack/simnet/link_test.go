@@ -129,6 +129,37 @@ func TestSetWire(t *testing.T) {
 	}
 }
 
+func TestMTU(t *testing.T) {
+	_, a, _, l := pipe(LinkConfig{MTU: 1400})
+	if a.MTU() != 1400 {
+		t.Errorf("MTU %d, want that of the link", a.MTU())
+	}
+	l.SetMTU(1300)
+	if a.MTU() != 1300 {
+		t.Errorf("MTU %d, want that of the link", a.MTU())
+	}
+	a.SetMTU(1280)
+	if a.MTU() != 1280 || l.MTU() != 1300 {
+		t.Errorf("MTU %d of %d, want what the stack has set", a.MTU(), l.MTU())
+	}
+	if free := New(1).NewHost("h").NewInterface("eth0"); free.MTU() != DefaultMTU {
+		t.Errorf("MTU %d without a link", free.MTU())
+	}
+}
+
+func TestRand(t *testing.T) {
+	read := func(seed uint64, label string) string {
+		b := make([]byte, 13)
+		if n, err := New(seed).Rand(label).Read(b); n != len(b) || err != nil {
+			t.Fatal(n, err)
+		}
+		return string(b)
+	}
+	if read(1, "a") != read(1, "a") || read(1, "a") == read(1, "b") || read(1, "a") == read(2, "a") {
+		t.Error("randomness must depend on seed and label alone")
+	}
+}
+
 func TestFilter(t *testing.T) {
 	n, a, b, l := pipe(LinkConfig{})
 	l.Use(Filter(func(p *Packet, d Direction, n int) Verdict {

@@ -35,8 +35,8 @@ func New(seed uint64) *Network {
 // Start begins auto mode; see [Clock.Start].
 func (n *Network) Start() { n.Clock.Start() }
 
-// Close ends auto mode. Stacks belong to the caller and must be destroyed
-// separately; in auto mode before Close.
+// Close ends auto mode, if it was started. Nothing else needs to be closed
+// here; the stacks are the caller's to destroy.
 func (n *Network) Close() { n.Clock.Stop() }
 
 // StackOptions returns options for a stack in this network: IPv4, IPv6, TCP,

@@ -4,6 +4,7 @@
 package simnet
 
 import (
+	"math"
 	"net/netip"
 	"time"
 
@@ -21,6 +22,10 @@ const (
 	protoICMPv6 = uint8(header.ICMPv6ProtocolNumber)
 )
 
+// maxPacket is the length of the longest IP packet, an IPv6 one without
+// jumbograms.
+const maxPacket = header.IPv6MinimumSize + math.MaxUint16
+
 // Packet is an IPv4 or IPv6 packet under way. A [Box] may read and change it
 // while it is being called, and must not keep it.
 //
@@ -37,7 +42,8 @@ type Packet struct {
 	epoch  uint32 // of the wire when it was sent; see wire.epoch
 }
 
-// newPacket takes ownership of v. It returns nil if v holds no whole IP header.
+// newPacket takes ownership of v. It returns nil if v is too long or holds no
+// whole IP header.
 func newPacket(v *buffer.View) *Packet {
 	if !hasIPHeader(v.AsSlice()) {
 		v.Release()
@@ -50,7 +56,7 @@ func newPacket(v *buffer.View) *Packet {
 
 func hasIPHeader(b []byte) bool {
 	switch {
-	case len(b) < header.IPv4MinimumSize:
+	case len(b) < header.IPv4MinimumSize || len(b) > maxPacket:
 		return false
 	case header.IPVersion(b) == header.IPv6Version:
 		return len(b) >= header.IPv6MinimumSize

@@ -14,7 +14,7 @@ import (
 // to every sequence number of a connection and takes it off the ACKs and SACK
 // blocks that come back. Connections whose SYN it has not seen pass unchanged.
 type SequenceShifter struct {
-	rng   *lockedSource
+	rng   *Source
 	flows map[tuple][2]uint32 // by the tuple of the SYN: original, reply
 }
 

