@@ -1,0 +1,87 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/patches"
+)
+
+// versionInfo is what mnet version prints.
+type versionInfo struct {
+	Version       string `json:"version"`
+	Go            string `json:"go"`
+	GVisor        string `json:"gvisor"`
+	GVisorReplace string `json:"gvisor_replace,omitempty"` // where go.mod or go.work found it
+	PatchSeries   string `json:"patch_series"`             // hash of the series that came with mnet
+	Patched       bool   `json:"patched"`                  // the gVisor in this program has the hooks
+}
+
+func newVersion() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print versions, and whether gVisor can migrate",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v := readVersion()
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), v)
+			}
+			_, err := fmt.Fprint(cmd.OutOrStdout(), v)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	return cmd
+}
+
+// unknown stands for what the linker did not note: tests and programs built
+// outside of a module.
+const unknown = "unknown"
+
+func readVersion() versionInfo {
+	v := versionInfo{
+		Version:     unknown,
+		Go:          runtime.Version(),
+		GVisor:      unknown,
+		PatchSeries: patches.Hash(),
+		Patched:     netstack.Patched() == nil,
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	if info.Main.Version != "" {
+		v.Version = info.Main.Version
+	}
+	for _, m := range info.Deps {
+		if m.Path != patches.Pinned().Module {
+			continue
+		}
+		v.GVisor = m.Version
+		if m.Replace != nil {
+			v.GVisorReplace = m.Replace.Path
+		}
+	}
+	return v
+}
+
+func (v versionInfo) String() string {
+	s := fmt.Sprintf("mnet %s\nGo %s\ngVisor %s", v.Version, v.Go, v.GVisor)
+	if v.GVisorReplace != "" {
+		s += " (" + v.GVisorReplace + ")"
+	}
+	patched := "patched"
+	if !v.Patched {
+		patched = "not patched: " + netstack.ErrUnpatched.Error()
+	}
+	return s + fmt.Sprintf("\npatch series %s\n%s\n", v.PatchSeries, patched)
+}

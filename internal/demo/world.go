@@ -1,0 +1,167 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package demo
+
+import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/simnet"
+)
+
+// httpPort is where the server listens.
+const httpPort = 80
+
+// minQueue is the least queue of the bottleneck in bytes: a burst of an initial
+// window (RFC 6928) and one of the acknowledgements must fit.
+const minQueue = 32 << 10
+
+// world is the network of a run:
+//
+//	        ┌─ uplink 0: IPv4, IPv6 ─┐
+//	client ─┼─ uplink 1: IPv4 ─ NAT ─┼─ core ─ bottleneck ─ server
+//	        └─ uplink 2: IPv4, IPv6 ─┘
+//
+// At any time either end has the one address that it uses; in a migration that
+// makes before it breaks, the next one, too.
+type world struct {
+	net            *simnet.Multihomed
+	client, server *netstack.Stack
+	uplinks        [uplinks]*netstack.NIC
+	ethernet       *netstack.NIC // the server's
+
+	meter  *meter
+	sender *sender
+}
+
+// newWorld builds the network and its stacks, with both ends where they start.
+func newWorld(cfg Config, start position) (*world, error) {
+	m := simnet.NewMultihomed(topology(cfg))
+	w := &world{net: m, meter: &meter{clock: m.Clock}, sender: &sender{}}
+	m.Bottleneck.Use(w.sender.box())
+	for i := range w.uplinks {
+		m.Uplinks[i].SetDown(i != start.client.uplink)
+	}
+	if err := w.plug(start); err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// topology puts the delay into the uplinks, so that a link that goes down takes
+// with it what is under way, and rate and loss into the link that all share.
+func topology(cfg Config) simnet.MultihomedConfig {
+	access := simnet.Symmetric(simnet.Wire{Delay: cfg.RTT / 2})
+	shared := simnet.Wire{
+		Rate: cfg.Rate,
+		// As the rule of thumb has it: what the link sends in a round-trip time.
+		Queue: max(int(float64(cfg.Rate)/8*cfg.RTT.Seconds()), minQueue),
+		Loss:  cfg.Loss,
+	}
+	mc := simnet.MultihomedConfig{
+		Seed:       cfg.Seed,
+		Uplinks:    make([]simnet.Uplink, uplinks),
+		Bottleneck: simnet.Symmetric(shared),
+	}
+	for i := range mc.Uplinks {
+		mc.Uplinks[i].Link = access
+	}
+	// Whatever Linux has ever called invalid does not pass.
+	mc.Uplinks[behindNAT].NAT = &simnet.NATConfig{Conntrack: simnet.Conntrack{Legacy: true}}
+	for _, p := range tour {
+		up := &mc.Uplinks[p.uplink]
+		up.Prefixes = append(up.Prefixes, prefix(p.addr))
+	}
+	for _, addrs := range servers {
+		for _, a := range addrs {
+			mc.Server = append(mc.Server, prefix(a))
+		}
+	}
+	return mc
+}
+
+// plug builds the stacks and attaches them to the network.
+func (w *world) plug(start position) (err error) {
+	if w.client, err = w.newStack(w.net.Client); err != nil {
+		return err
+	}
+	if w.server, err = w.newStack(w.net.Server); err != nil {
+		return err
+	}
+	for i, ifc := range w.net.Client.Interfaces() {
+		link := &arrivals{LinkEndpoint: ifc, see: w.meter.arrived}
+		var addrs []netip.Prefix
+		if i == start.client.uplink {
+			addrs = []netip.Prefix{prefix(start.client.addr)}
+		}
+		if w.uplinks[i], err = attach(w.client, link, addrs); err != nil {
+			return err
+		}
+	}
+	w.ethernet, err = attach(w.server, w.net.Server.Interfaces()[0],
+		[]netip.Prefix{prefix(servers[0][0]), prefix(servers[1][0])})
+	return err
+}
+
+func (w *world) newStack(h *simnet.Host) (*netstack.Stack, error) {
+	o := w.net.StackOptions(h.Name())
+	s, err := netstack.New(netstack.Config{Clock: o.Clock, RandSource: o.RandSource, SecureRNG: o.SecureRNG})
+	if err != nil {
+		return nil, err
+	}
+	h.Bind(s.GVisor())
+	return s, nil
+}
+
+func attach(s *netstack.Stack, link stack.LinkEndpoint, addrs []netip.Prefix) (*netstack.NIC, error) {
+	return s.Attach(link, netstack.AttachOptions{
+		Addresses: addrs,
+		Routes:    []netstack.Route{{Destination: netstack.Default4}, {Destination: netstack.Default6}},
+	})
+}
+
+// close ends both stacks, then time.
+func (w *world) close() {
+	for _, s := range []*netstack.Stack{w.client, w.server} {
+		if s != nil {
+			s.Close()
+		}
+	}
+	w.net.Close()
+}
+
+// arrive gives the end that moves its next address, and the client the link that
+// leads there.
+func (w *world) arrive(s step) error {
+	if s.initiator == Server {
+		return w.ethernet.AddAddress(prefix(s.to.server))
+	}
+	w.net.Uplinks[s.to.client.uplink].SetDown(false)
+	return w.uplinks[s.to.client.uplink].AddAddress(prefix(s.to.client.addr))
+}
+
+// invalid returns how many packets the NAT has dropped since they did not fit the
+// connection as it knew it.
+func (w *world) invalid() uint64 { return w.net.NATs[behindNAT].Stats().Invalid }
+
+// leave takes the previous address away, and the client's link in the same
+// instant down with all that is on it.
+func (w *world) leave(s step) error {
+	if s.initiator == Server {
+		return w.ethernet.RemoveAddress(s.from.server)
+	}
+	w.net.Uplinks[s.from.client.uplink].SetDown(true)
+	return w.uplinks[s.from.client.uplink].RemoveAddress(s.from.client.addr)
+}
+
+// prefix returns the subnet of a with a in it.
+func prefix(a netip.Addr) netip.Prefix {
+	if a.Is4() {
+		return netip.PrefixFrom(a, 24)
+	}
+	return netip.PrefixFrom(a, 64)
+}
