@@ -76,14 +76,6 @@ func tcpAddr(ap netip.AddrPort) *net.TCPAddr {
 	return net.TCPAddrFromAddrPort(ap)
 }
 
-// netAddr is tcpAddr for places where a nil must be a nil interface.
-func netAddr(ap netip.AddrPort) net.Addr {
-	if !ap.IsValid() {
-		return nil
-	}
-	return tcpAddr(ap)
-}
-
 // addrs returns both addresses of the connection as the endpoint has them now.
 // They come out of one critical section, so a change shows in both or in neither,
 // and they outlive the connection.

@@ -16,7 +16,7 @@ import (
 // poll before they block, and the wake-up they block on anyway.
 type deadline struct {
 	clock tcpip.Clock
-	wake  func()
+	dir   *direction
 
 	expired atomic.Bool
 
@@ -83,7 +83,7 @@ func (d *deadline) fire() {
 func (d *deadline) expireLocked() {
 	d.at = tcpip.MonotonicTime{}
 	d.expired.Store(true)
-	d.wake()
+	d.dir.wake()
 }
 
 // SetDeadline sets both deadlines. A deadline applies to all calls, blocked ones

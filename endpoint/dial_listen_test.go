@@ -52,6 +52,13 @@ var worldCases = []worldCase{{
 		saw = append(saw, describe(err))
 		_, err = w.listen("tcp6", w.host4+":0")
 		saw = append(saw, describe(err))
+		_, err = w.listen("tcp6", "0.0.0.0:0")
+		saw = append(saw, describe(err))
+		l, err := w.listen("tcp4", "[::]:0")
+		if err == nil {
+			l.Close()
+		}
+		saw = append(saw, describe(err))
 		return append(saw,
 			w.dialError("udp6x", w.host4+":80"),
 			w.dialError("tcp", w.host4),
@@ -59,7 +66,8 @@ var worldCases = []worldCase{{
 			w.dialError("tcp6", w.host4+":80"))
 	},
 	want: []string{
-		"listen net.UnknownNetworkError -", "listen *net.AddrError -", "listen *net.AddrError -",
+		"listen net.UnknownNetworkError -",
+		"listen *net.AddrError -", "listen *net.AddrError -", "listen *net.AddrError -", "ok",
 		"dial net.UnknownNetworkError -", "dial *net.AddrError -", "dial dial tcp: missing address -", "dial *net.AddrError -",
 	},
 }, {

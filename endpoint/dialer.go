@@ -237,6 +237,11 @@ func (d *Dialer) attempt(ctx context.Context, network string, remote netip.AddrP
 		c.ep.Close()
 		return nil, err
 	}
+	// Not earlier: gVisor does not start the timer when the handshake is done.
+	if terr := startKeepAlive(c.ep, d.KeepAliveConfig); terr != nil {
+		c.ep.Close()
+		return nil, syscallError("setsockopt", terr)
+	}
 	if d.Migration == Required {
 		if err := c.awaitMigratable(ctx); err != nil {
 			c.ep.Abort()
@@ -273,11 +278,6 @@ func (d *Dialer) start(network string, remote netip.AddrPort) (*Conn, error) {
 }
 
 func (d *Dialer) connect(ep tcpip.Endpoint, local, remote netip.AddrPort) error {
-	if d.KeepAliveConfig.Enable {
-		if terr := setKeepAlive(ep, d.KeepAliveConfig); terr != nil {
-			return syscallError("setsockopt", terr)
-		}
-	}
 	if local != (netip.AddrPort{}) {
 		if terr := ep.Bind(netstack.FullAddress(local)); terr != nil {
 			return syscallError("bind", terr)

@@ -28,7 +28,7 @@ type direction struct {
 func (d *direction) init(clock tcpip.Clock, wq *waiter.Queue, mask waiter.EventMask) {
 	d.ready = make(chan struct{}, 1)
 	d.deadline.clock = clock
-	d.deadline.wake = d.wake
+	d.deadline.dir = d
 	d.entry.Init(d, mask|waiter.EventHUp|waiter.EventErr)
 	wq.EventRegister(&d.entry)
 }

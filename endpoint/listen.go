@@ -97,7 +97,7 @@ func listenAddr(network, address string) (netip.AddrPort, error) {
 		if a, err = parseHost(host); err != nil {
 			return netip.AddrPort{}, err
 		}
-		if !inFamily(a, family) && !a.IsUnspecified() {
+		if !inFamily(a, family) && !(family == "4" && a.IsUnspecified()) {
 			return netip.AddrPort{}, &net.AddrError{Err: errNoSuitable.Error(), Addr: host}
 		}
 	}
@@ -187,11 +187,9 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 	if err != nil {
 		return nil, l.opError("accept", err)
 	}
-	if l.keepAlive.Enable {
-		if terr := setKeepAlive(ep, l.keepAlive); terr != nil {
-			ep.Close()
-			return nil, l.opError("accept", syscallError("setsockopt", terr))
-		}
+	if terr := startKeepAlive(ep, l.keepAlive); terr != nil {
+		ep.Close()
+		return nil, l.opError("accept", syscallError("setsockopt", terr))
 	}
 	return newConn(l.stack, ep, wq, l.network), nil
 }

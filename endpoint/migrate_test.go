@@ -6,6 +6,7 @@ package endpoint
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"hash"
 	"io"
 	"math/rand/v2"
@@ -43,33 +44,46 @@ func wire(delay time.Duration) simnet.Wire {
 	return simnet.Wire{Delay: delay, Rate: 50_000_000, Queue: 256 << 10}
 }
 
-func newRig(tb testing.TB, cfg simnet.MultihomedConfig) *rig {
+// newRig returns a rig that is closed when tb ends. Its stacks are of the given
+// configuration, but for time and randomness.
+func newRig(tb testing.TB, cfg simnet.MultihomedConfig, stacks ...netstack.Config) *rig {
+	tb.Helper()
+	r, closeRig := openRig(tb, cfg, stacks...)
+	tb.Cleanup(closeRig)
+	return r
+}
+
+func openRig(tb testing.TB, cfg simnet.MultihomedConfig, stacks ...netstack.Config) (r *rig, closeRig func()) {
 	tb.Helper()
 	needPatched(tb)
 	if cfg.Uplinks == nil {
 		up := simnet.Uplink{Link: simnet.Symmetric(wire(20 * time.Millisecond))}
 		cfg.Uplinks = []simnet.Uplink{up, up}
 	}
-	r := &rig{tb: tb, net: simnet.NewMultihomed(cfg)}
-	r.client, r.up = r.stack(r.net.Client)
+	r = &rig{tb: tb, net: simnet.NewMultihomed(cfg)}
+	var config netstack.Config
+	if len(stacks) > 0 {
+		config = stacks[0]
+	}
+	r.client, r.up = r.stack(r.net.Client, config)
 	var nics []*netstack.NIC
-	r.server, nics = r.stack(r.net.Server)
+	r.server, nics = r.stack(r.net.Server, config)
 	r.eth = nics[0]
 	r.dialer = Dialer{Stack: r.client}
 	r.listen = ListenConfig{Stack: r.server}
 	r.net.Start()
-	tb.Cleanup(func() {
+	return r, func() {
 		r.client.Close()
 		r.server.Close()
 		r.net.Close()
-	})
-	return r
+	}
 }
 
-func (r *rig) stack(h *simnet.Host) (*netstack.Stack, []*netstack.NIC) {
+func (r *rig) stack(h *simnet.Host, config netstack.Config) (*netstack.Stack, []*netstack.NIC) {
 	r.tb.Helper()
 	opts := r.net.StackOptions(h.Name())
-	s, err := netstack.New(netstack.Config{Clock: r.net.Clock, RandSource: opts.RandSource, SecureRNG: opts.SecureRNG})
+	config.Clock, config.RandSource, config.SecureRNG = r.net.Clock, opts.RandSource, opts.SecureRNG
+	s, err := netstack.New(config)
 	if err != nil {
 		r.tb.Fatal(err)
 	}
@@ -91,9 +105,18 @@ func (r *rig) stack(h *simnet.Host) (*netstack.Stack, []*netstack.NIC) {
 // pair returns a connection from the client's first uplink to the server.
 func (r *rig) pair(address string) (c, s *Conn) {
 	r.tb.Helper()
-	ln, err := r.listen.Listen(context.Background(), "tcp", address)
+	c, s, err := r.connect(address)
 	if err != nil {
 		r.tb.Fatal(err)
+	}
+	r.tb.Cleanup(func() { c.Close(); s.Close() })
+	return c, s
+}
+
+func (r *rig) connect(address string) (c, s *Conn, err error) {
+	ln, err := r.listen.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return nil, nil, err
 	}
 	accepted := make(chan *Conn, 1)
 	go func() {
@@ -103,14 +126,13 @@ func (r *rig) pair(address string) (c, s *Conn) {
 	}()
 	d, err := r.dialer.Dial("tcp", address)
 	if err != nil {
-		r.tb.Fatal(err)
+		ln.Close()
+		return nil, nil, err
 	}
-	c, s = d.(*Conn), <-accepted
-	if s == nil {
-		r.tb.Fatal("accept failed")
+	if s = <-accepted; s == nil {
+		return nil, nil, errors.New("accept failed")
 	}
-	r.tb.Cleanup(func() { c.Close(); s.Close() })
-	return c, s
+	return d.(*Conn), s, nil
 }
 
 // await waits until both ends can migrate.

@@ -11,7 +11,7 @@ import (
 )
 
 // runConformance runs nettest's suite on pairs of connections.
-func runConformance(t *testing.T, newPair func(testing.TB) (dialled, accepted tcpConn)) {
+func runConformance(t *testing.T, newPair pairFunc) {
 	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 		d, a := newPair(t)
 		return d, a, func() { d.Close(); a.Close() }, nil

@@ -89,6 +89,14 @@ func (c *Conn) SetKeepAliveConfig(cfg net.KeepAliveConfig) error {
 	return c.setOption(func(ep tcpip.Endpoint) tcpip.Error { return setKeepAlive(ep, cfg) })
 }
 
+// startKeepAlive applies cfg to a new connection, if it is enabled.
+func startKeepAlive(ep tcpip.Endpoint, cfg net.KeepAliveConfig) tcpip.Error {
+	if !cfg.Enable {
+		return nil
+	}
+	return setKeepAlive(ep, cfg)
+}
+
 func setKeepAlive(ep tcpip.Endpoint, cfg net.KeepAliveConfig) tcpip.Error {
 	if cfg.Idle == 0 {
 		cfg.Idle = DefaultKeepAliveIdle

@@ -1,0 +1,277 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip/faketime"
+
+	"github.com/mnet-dev/mnet/netstack"
+)
+
+// clockPair returns two ends whose stacks run on a clock that only moves when
+// told.
+func clockPair(t *testing.T, lc ListenConfig, d Dialer) (clock *faketime.ManualClock, a, b *Conn) {
+	t.Helper()
+	clock = faketime.NewManualClock()
+	client, server := newStacks(t, netstack.Config{Clock: clock}, netstack.PipeConfig{})
+	d.Stack, lc.Stack = client, server
+	w := &world{dial: func(ctx context.Context, network, address string, _ net.Addr) (net.Conn, error) {
+		return d.DialContext(ctx, network, address)
+	}}
+	l, err := lc.Listen(context.Background(), "tcp", "10.0.0.2:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	dialled, accepted := w.connect(t, l, "tcp")
+	return clock, dialled.(*Conn), accepted.(*Conn)
+}
+
+func TestDeadlineOnStackClock(t *testing.T) {
+	clock, a, b := clockPair(t, ListenConfig{}, Dialer{})
+	read := make(chan error, 1)
+	a.SetReadDeadline(clock.Now().Add(time.Hour))
+	go func() {
+		_, err := a.Read(make([]byte, 1))
+		read <- err
+	}()
+	clock.Advance(time.Hour - 1)
+	// Still time: a byte that comes now is read.
+	mustWrite(t, b, "x")
+	if err := <-read; err != nil {
+		t.Errorf("before the deadline: %v", err)
+	}
+	go func() {
+		_, err := a.Read(make([]byte, 1))
+		read <- err
+	}()
+	clock.Advance(1)
+	if got := describe(<-read); got != "read src addr deadline timeout" {
+		t.Errorf("at the deadline: %s", got)
+	}
+	// The system clock, which is decades ahead, has no say.
+	a.SetWriteDeadline(clock.Now().Add(time.Second))
+	mustWrite(t, a, "y")
+}
+
+// TestKeepAlive lets a peer vanish.
+func TestKeepAlive(t *testing.T) {
+	cfg := net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
+	for name, c := range map[string]struct {
+		lc ListenConfig
+		d  Dialer
+	}{
+		"dialer":   {d: Dialer{KeepAliveConfig: cfg}},
+		"listener": {lc: ListenConfig{KeepAliveConfig: cfg}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock, a, b := clockPair(t, c.lc, c.d)
+			if name == "listener" {
+				a, b = b, a
+			}
+			// A probe is sent, and answered.
+			received := func() uint64 { return b.Stack().GVisor().Stats().TCP.ValidSegmentsReceived.Value() }
+			before := received()
+			clock.Advance(cfg.Idle)
+			for received() == before {
+				runtime.Gosched()
+			}
+			// The answer has been seen when what was sent after it has.
+			mustWrite(t, b, "x")
+			mustRead(t, a, 1)
+			// The peer vanishes.
+			for id := range b.Stack().GVisor().NICInfo() {
+				if terr := b.Stack().GVisor().DisableNIC(id); terr != nil {
+					t.Fatal(terr)
+				}
+			}
+			read := make(chan error, 1)
+			go func() {
+				_, err := a.Read(make([]byte, 1))
+				read <- err
+			}()
+			clock.Advance(cfg.Idle + time.Duration(cfg.Count)*cfg.Interval)
+			for range 2 {
+				if got := describe(<-read); got != "read src addr read:connection timed out timeout" {
+					t.Error(got)
+				}
+				go func() {
+					_, err := a.Read(make([]byte, 1))
+					read <- err
+				}()
+			}
+			<-read
+		})
+	}
+}
+
+// TestAbortIsNoEOF reads on after a connection was lost: a caller that polls must
+// not take that for the end of the stream.
+func TestAbortIsNoEOF(t *testing.T) {
+	for name, first := range map[string]func(c *Conn) error{
+		"read": func(c *Conn) error {
+			_, err := c.Read(make([]byte, 1))
+			return err
+		},
+		"write": func(c *Conn) error { return fill(c) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, a := pipeWorld(t).pair(t)
+			d.SetLinger(0)
+			d.Close()
+			c := a.(*Conn)
+			if err := first(c); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("at first: %v", err)
+			}
+			for range 3 {
+				if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("later read: %v", err)
+				}
+				if _, err := c.Write([]byte("x")); !errors.Is(err, syscall.EPIPE) {
+					t.Errorf("later write: %v", err)
+				}
+			}
+		})
+	}
+}
+
+func TestBufferSizes(t *testing.T) {
+	a, b := pipeWorld(t).pair(t)
+	a.SetWriteBuffer(1)
+	b.SetReadBuffer(1)
+	a.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+	n, err := a.Write(make([]byte, 1<<20))
+	if describe(err) != "write src addr deadline timeout" {
+		t.Errorf("write: %v", err)
+	}
+	if most := 4 * netstack.MinBuffer; n == 0 || n > most {
+		t.Errorf("wrote %d bytes into buffers of %d at each end, want at most %d", n, netstack.MinBuffer, most)
+	}
+}
+
+func TestNoGoroutinePerConnection(t *testing.T) {
+	client, server := newStacks(t, netstack.Config{}, netstack.PipeConfig{})
+	l, err := (&ListenConfig{Stack: server}).Listen(context.Background(), "tcp", "10.0.0.2:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	before := runtime.NumGoroutine()
+	const n = 20
+	for range n {
+		c, err := (&Dialer{Stack: client}).Dial("tcp", "10.0.0.2:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		a, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		c.SetDeadline(time.Now().Add(time.Hour))
+	}
+	// Timers that fire have a goroutine for a moment.
+	if now := runtime.NumGoroutine(); now > before+n/2 {
+		t.Errorf("%d goroutines before, %d with %d connections", before, now, n)
+	}
+}
+
+// TestAllocations looks at what does not need a packet; see the benchmarks for the
+// rest.
+func TestAllocations(t *testing.T) {
+	a, b := pipeWorld(t).pair(t)
+	const runs = 1000
+	mustWrite(t, b, string(make([]byte, 2*runs)))
+	mustRead(t, a, 1)
+	buf := make([]byte, 1)
+	for name, f := range map[string]func(){
+		"Read": func() {
+			if _, err := a.Read(buf); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"SetDeadline": func() {
+			if err := a.SetDeadline(time.Now().Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		if n := testing.AllocsPerRun(runs, f); n != 0 {
+			t.Errorf("%s allocates %v times", name, n)
+		}
+	}
+}
+
+// TestHTTP runs the standard library's HTTP client and server over it.
+func TestHTTP(t *testing.T) {
+	client, server := newStacks(t, netstack.Config{}, netstack.PipeConfig{})
+	l, err := (&ListenConfig{Stack: server}).Listen(context.Background(), "tcp", ":80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := pattern(2<<20, 9)
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			h := sha256.New()
+			io.Copy(h, r.Body)
+			fmt.Fprintf(w, "%x", h.Sum(nil))
+			return
+		}
+		w.Write(data)
+	})}
+	served := make(chan error)
+	go func() { served <- srv.Serve(l) }()
+	transport := &http.Transport{DialContext: (&Dialer{Stack: client}).DialContext}
+	c := &http.Client{Transport: transport}
+	for _, host := range []string{"10.0.0.2", "[fd00::2]"} {
+		resp, err := c.Get("http://" + host + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || sha256.Sum256(got) != sha256.Sum256(data) {
+			t.Errorf("GET from %s: %d bytes, %v", host, len(got), err)
+		}
+		body := io.LimitReader(io.MultiReader(&endless{}), 1<<20) // no WriterTo: sent by ReadFrom
+		resp, err = c.Post("http://"+host+"/", "", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err = io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if want := fmt.Sprintf("%x", sha256.Sum256(make([]byte, 1<<20))); err != nil || string(got) != want {
+			t.Errorf("POST to %s: %s, %v, want %s", host, got, err, want)
+		}
+	}
+	transport.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != http.ErrServerClosed {
+		t.Error(err)
+	}
+}
+
+type endless struct{}
+
+func (*endless) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}

@@ -1,0 +1,307 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mnet-dev/mnet/migrate"
+	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/simnet"
+)
+
+// Kinds of the options.
+const (
+	kindPermitted = 15
+	kindMigrate   = 16
+)
+
+// oneWay lets a box see one direction only.
+type oneWay struct {
+	simnet.Box
+	dir simnet.Direction
+}
+
+func (b oneWay) Process(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+	if at.Dir != b.dir {
+		return simnet.Pass
+	}
+	return b.Box.Process(p, at)
+}
+
+// plainTCP checks that c is plain TCP for one of the reasons and says so.
+func plainTCP(t *testing.T, name string, c *Conn, reasons ...migrate.PlainReason) {
+	t.Helper()
+	if err := c.AwaitMigratable(context.Background()); !errors.Is(err, ErrNotNegotiated) {
+		t.Errorf("%s: await: %v", name, err)
+	}
+	if i := c.Migration(); i.State != migrate.Plain || !slices.Contains(reasons, i.Reason) {
+		t.Errorf("%s: %v, %v; want plain, %v", name, i.State, i.Reason, reasons)
+	}
+	if err := c.Migrate(context.Background(), addr("10.2.0.2")); !errors.Is(err, ErrNotNegotiated) {
+		t.Errorf("%s: migrate: %v", name, err)
+	}
+	p, err := c.AddPath(addr("10.2.0.2"))
+	if err == nil {
+		_, err = p.Probe(context.Background())
+	}
+	if !errors.Is(err, ErrNotNegotiated) {
+		t.Errorf("%s: probe: %v", name, err)
+	}
+}
+
+// bothWays begins to carry n bytes in each direction; what it returns ends the
+// connection and checks that they have arrived.
+func bothWays(t *testing.T, c, s *Conn, n int64) (finish func()) {
+	t.Helper()
+	up, down := newStream(c, s, 1), newStream(s, c, 2)
+	waitUp, waitDown := up.sending(t, n), down.sending(t, n)
+	return func() {
+		t.Helper()
+		waitUp()
+		waitDown()
+		up.finish(t)
+		down.finish(t)
+	}
+}
+
+// TestFallback tampers with the negotiation in every way that a middlebox is
+// known to. The connection is plain TCP and carries its data from the first
+// moment on.
+func TestFallback(t *testing.T) {
+	const (
+		none        = migrate.PlainNotOffered
+		noAnswer    = migrate.PlainNoAnswer
+		unconfirmed = migrate.PlainUnconfirmed
+	)
+	kinds := []uint8{kindPermitted}
+	type reasons = []migrate.PlainReason
+	box := func(a simnet.OptionAction, s simnet.Segments) *simnet.OptionBox {
+		return &simnet.OptionBox{Action: a, Kinds: kinds, Segments: s}
+	}
+	for _, test := range []struct {
+		name           string
+		box            simnet.Box
+		client, server reasons
+	}{
+		{"strip SYN", box(simnet.StripOption, simnet.OnSYN), reasons{none}, reasons{none}},
+		{"remove SYN", box(simnet.RemoveOption, simnet.OnSYN), reasons{none}, reasons{none}},
+		{"strip SYN-ACK", box(simnet.StripOption, simnet.OnSYNACK), reasons{none}, reasons{noAnswer}},
+		{"remove SYN-ACK", box(simnet.RemoveOption, simnet.OnSYNACK), reasons{none}, reasons{noAnswer}},
+		{"strip ACK", box(simnet.StripOption, simnet.OnACK), reasons{noAnswer}, reasons{noAnswer}},
+		{"strip ACK up", oneWay{box(simnet.StripOption, simnet.OnACK), simnet.AtoB}, reasons{noAnswer}, reasons{noAnswer}},
+		{"strip ACK down", oneWay{box(simnet.RemoveOption, simnet.OnACK), simnet.BtoA}, reasons{noAnswer}, reasons{noAnswer}},
+		{"strip all", box(simnet.StripOption, simnet.OnAny), reasons{none}, reasons{none}},
+		{"garble SYN", box(simnet.GarbleOption, simnet.OnSYN), reasons{unconfirmed}, reasons{noAnswer, unconfirmed}},
+		{"garble SYN-ACK", box(simnet.GarbleOption, simnet.OnSYNACK), reasons{unconfirmed}, reasons{noAnswer, unconfirmed}},
+		{"garble ACK", box(simnet.GarbleOption, simnet.OnACK), reasons{unconfirmed}, reasons{noAnswer, unconfirmed}},
+		{"garble ACK up", oneWay{box(simnet.GarbleOption, simnet.OnACK), simnet.AtoB}, reasons{unconfirmed}, reasons{noAnswer, unconfirmed}},
+		{"garble ACK down", oneWay{box(simnet.GarbleOption, simnet.OnACK), simnet.BtoA}, reasons{unconfirmed}, reasons{noAnswer, unconfirmed}},
+		{"mirror", box(simnet.MirrorOption, simnet.OnAny), reasons{migrate.PlainMirrored}, reasons{noAnswer}},
+		{"discard ACK", box(simnet.DiscardOption, simnet.OnACK), reasons{noAnswer}, reasons{noAnswer}},
+	} {
+		for _, suite := range []migrate.SuiteID{migrate.SuiteX25519SHA256, migrate.SuiteX25519SHA1} {
+			t.Run(test.name+"/"+suite.String(), func(t *testing.T) {
+				l := newLab(t, labConfig{})
+				l.suites(suite)
+				l.net.Uplinks[0].Use(test.box)
+				c, s := l.pair(serverAddr)
+				finish := bothWays(t, c, s, 256<<10)
+				plainTCP(t, "client", c, test.client...)
+				plainTCP(t, "server", s, test.server...)
+				finish()
+				for _, st := range []*netstack.Stack{l.client, l.server} {
+					if st := st.MigrationStats(); st.Tokens != 0 {
+						t.Errorf("%d tokens", st.Tokens)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestFallbackPolicy has one end, or both, without migration: what a peer with an
+// unpatched stack is.
+func TestFallbackPolicy(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		client, server Policy
+		c, s           migrate.PlainReason
+	}{
+		{"client off", Off, Preferred, migrate.PlainOff, migrate.PlainNotOffered},
+		{"server off", Preferred, Off, migrate.PlainNotOffered, migrate.PlainOff},
+		{"both off", Off, Off, migrate.PlainOff, migrate.PlainOff},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLab(t, labConfig{})
+			l.dialer.Migration, l.listen.Migration = test.client, test.server
+			c, s := l.pair(serverAddr)
+			finish := bothWays(t, c, s, 256<<10)
+			plainTCP(t, "client", c, test.c)
+			plainTCP(t, "server", s, test.s)
+			finish()
+		})
+	}
+}
+
+// TestFallbackFormat has two ends that write their options in different formats.
+func TestFallbackFormat(t *testing.T) {
+	experimental := netstack.Config{Migration: netstack.MigrationConfig{Format: migrate.FormatExperimental}}
+	for _, cfg := range []labConfig{{client: experimental}, {server: experimental}} {
+		l := newLab(t, cfg)
+		c, s := l.pair(serverAddr)
+		finish := bothWays(t, c, s, 256<<10)
+		plainTCP(t, "client", c, migrate.PlainNotOffered)
+		plainTCP(t, "server", s, migrate.PlainNotOffered)
+		finish()
+	}
+	l := newLab(t, labConfig{client: experimental, server: experimental})
+	c, s := l.open(serverAddr)
+	finish := bothWays(t, c, s, 256<<10)
+	l.migrate(c, "10.2.0.2")
+	finish()
+}
+
+// TestFallbackSuites has ends that do not share the suite that is offered.
+func TestFallbackSuites(t *testing.T) {
+	all := []migrate.SuiteID{migrate.SuiteX25519SHA256, migrate.SuiteX25519SHA1, migrate.SuiteNull}
+	for _, offered := range all {
+		for _, allowed := range all {
+			t.Run(offered.String()+"/"+allowed.String(), func(t *testing.T) {
+				l := newLab(t, labConfig{})
+				l.dialer.MigrationOptions.Suites = []migrate.SuiteID{offered}
+				l.listen.MigrationOptions.Suites = []migrate.SuiteID{allowed}
+				c, s := l.pair(serverAddr)
+				finish := bothWays(t, c, s, 64<<10)
+				if offered == allowed {
+					l.await(c, s)
+					l.migrate(c, "10.2.0.2")
+				} else {
+					plainTCP(t, "client", c, migrate.PlainNotOffered)
+					plainTCP(t, "server", s, migrate.PlainSuite, migrate.PlainNotOffered)
+				}
+				finish()
+			})
+		}
+	}
+}
+
+// TestFallbackDownload has a middlebox that drops what carries an option that it
+// does not know. Acknowledgements without which nothing is sent are among that.
+func TestFallbackDownload(t *testing.T) {
+	l := newLab(t, labConfig{})
+	l.net.Uplinks[0].Use(&simnet.OptionBox{Action: simnet.DiscardOption, Kinds: []uint8{kindPermitted}, Segments: simnet.OnACK})
+	c, s := l.pair(serverAddr)
+	down := newStream(s, c, 1)
+	down.send(t, 256<<10)
+	down.finish(t)
+	if at := l.net.Clock.Elapsed(); at > 20*time.Second {
+		t.Errorf("256 kB took %v", at)
+	}
+}
+
+// TestRequiredDial fails dials whose negotiation fails, and resets them.
+func TestRequiredDial(t *testing.T) {
+	for _, s := range []simnet.Segments{simnet.OnSYN, simnet.OnSYNACK, simnet.OnACK} {
+		t.Run(fmt.Sprint(s), func(t *testing.T) {
+			l := newLab(t, labConfig{})
+			l.net.Uplinks[0].Use(&simnet.OptionBox{Kinds: []uint8{kindPermitted}, Segments: s})
+			l.dialer.Migration = Required
+			ln, err := l.listen.Listen(context.Background(), "tcp", serverAddr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			read := make(chan error, 1)
+			go func() {
+				a, err := ln.Accept()
+				if err == nil {
+					err = l.readError(a)
+					a.Close()
+				}
+				read <- err
+			}()
+			c, err := l.dialer.Dial("tcp", serverAddr)
+			if !errors.Is(err, ErrNotNegotiated) {
+				t.Fatalf("dial: %v, %v", c, err)
+			}
+			if err := <-read; !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("read of the accepted connection: %v", err)
+			}
+			if n := connections(l.client); n != 0 {
+				t.Errorf("%d connections are left", n)
+			}
+		})
+	}
+}
+
+// TestRequiredListener resets connections that cannot migrate.
+func TestRequiredListener(t *testing.T) {
+	l := newLab(t, labConfig{})
+	l.listen.Migration = Required
+	ln, err := l.listen.Listen(context.Background(), "tcp", serverAddr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	accepted := make(chan *Conn)
+	go func() {
+		defer close(accepted)
+		for {
+			c, err := ln.(*Listener).AcceptConn()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	reset := func(c net.Conn) {
+		t.Helper()
+		defer c.Close()
+		if err := l.readError(c); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("read: %v", err)
+		}
+	}
+
+	// One that does not offer it is never seen.
+	l.dialer.Migration = Off
+	c, err := l.dialer.Dial("tcp", serverAddr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reset(c)
+
+	// One whose negotiation fails later is reset when it does.
+	l.dialer.Migration = Preferred
+	l.inner[0].set((&simnet.OptionBox{Kinds: []uint8{kindPermitted}, Segments: simnet.OnACK}).Process)
+	if c, err = l.dialer.Dial("tcp", serverAddr); err != nil {
+		t.Fatal(err)
+	}
+	s := <-accepted
+	reset(c)
+	if err := l.readError(s); !errors.Is(err, syscall.ECONNABORTED) {
+		t.Errorf("read at the server: %v", err)
+	}
+	s.Close()
+
+	l.inner[0].set(nil)
+	d, err := l.dialer.Dial("tcp", serverAddr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c2, s2 := d.(*Conn), <-accepted
+	l.await(c2, s2)
+	bothWays(t, c2, s2, 1000)()
+	ln.Close()
+	<-accepted
+	s2.Close()
+	c2.Close()
+}

@@ -1,0 +1,100 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"context"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/simnet"
+)
+
+// TestLossRecovery takes the path of a bulk flow away for 300 ms. The next 1 MB
+// has to be there within a second of the time when there is a path again, be it
+// the same or another one to which the connection moves, whatever the moment.
+func TestLossRecovery(t *testing.T) {
+	runs := 4
+	if soaking() {
+		runs = 20
+	}
+	for _, cc := range []string{netstack.CUBIC, netstack.Reno} {
+		for _, moved := range []bool{false, true} {
+			name := cc
+			if moved {
+				name += " and a migration"
+			}
+			t.Run(name, func(t *testing.T) {
+				var next []time.Duration
+				for i := range runs {
+					before := 3*time.Second + time.Duration(i)*7*time.Millisecond
+					next = append(next, outage(t, cc, moved, before, 300*time.Millisecond))
+				}
+				slices.Sort(next)
+				t.Logf("next 1 MB after: median %v, worst %v", next[runs/2], next[runs-1])
+				if worst := next[runs-1]; worst > time.Second {
+					t.Errorf("worst of %d runs is %v, want at most 1 s", runs, worst)
+				}
+			})
+		}
+	}
+}
+
+// outage returns how long after the path's return the next 1 MB has arrived. If
+// moved, it is the connection that goes to another path then.
+func outage(t *testing.T, cc string, moved bool, before, length time.Duration) time.Duration {
+	t.Helper()
+	r, closeRig := openRig(t, simnet.MultihomedConfig{Seed: uint64(before)}, netstack.Config{CongestionControl: cc})
+	defer closeRig()
+	c, s, err := r.connect(serverAddr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	defer s.Close()
+	r.await(c, s)
+
+	clock := r.net.Clock
+	go func() {
+		// Ended by the reader, or with the connection.
+		content(s, 1, 1<<30)
+	}()
+	var back time.Duration
+	path := make(chan error, 1)
+	go func() {
+		clock.Sleep(before)
+		r.net.Uplinks[0].SetDown(true)
+		clock.Sleep(length)
+		back = clock.Elapsed()
+		if moved {
+			path <- c.Migrate(context.Background(), addr("10.2.0.2"))
+			return
+		}
+		r.net.Uplinks[0].SetDown(false)
+		path <- nil
+	}()
+	a := &arrivals{clock: clock}
+	for restored := false; ; {
+		if _, err := io.CopyN(struct{ io.Writer }{a}, c, 64<<10); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-path:
+			if err != nil {
+				t.Fatal(err)
+			}
+			restored = true
+		default:
+		}
+		if !restored {
+			continue
+		}
+		if _, next := a.from(back, 1<<20); next != 0 {
+			return next
+		}
+	}
+}
