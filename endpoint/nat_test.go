@@ -140,7 +140,7 @@ func TestNATInFlight(t *testing.T) {
 					continue
 				}
 				t.Run(fmt.Sprintf("%s/%d/hole=%v", family.name, n, hole), func(t *testing.T) {
-					l := newLab(t, labConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT})
+					l := newLab(t, labConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: n > 500_000})
 					b := newBurst(l, family.server, n, hole)
 					again := b.resent(1)
 					begin := l.net.Clock.Elapsed()
@@ -166,7 +166,7 @@ func TestNATInFlight(t *testing.T) {
 func TestNATInPlace(t *testing.T) {
 	for _, n := range []int64{0, 10_000, 200_000, 1 << 20} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			l := newLab(t, labConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT})
+			l := newLab(t, labConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: n > 500_000})
 			b := newBurst(l, serverAddr, n, false)
 			before := l.nats[0].Stats()
 			l.nats[0].Flush()
@@ -207,7 +207,7 @@ func TestNATSequenceWrap(t *testing.T) {
 		{"server", func(iss, irs uint32) uint32 { return irs }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLab(t, labConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT})
+			l := newLab(t, labConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: true})
 			l.dialer.LocalAddr = net.TCPAddrFromAddrPort(addr("10.1.0.2:40000"))
 			// The ISN of a tuple grows by one every 64 ns (RFC 6528; gVisor's
 			// tick). Learn it, and dial again when it is right.

@@ -28,6 +28,9 @@ type labConfig struct {
 	client, server netstack.Config
 	// nat is put on each uplink, if not nil.
 	nat *simnet.NATConfig
+	// jumbo makes all links carry packets of 9000 bytes, which makes a test
+	// with megabytes in flight a cheaper one.
+	jumbo bool
 }
 
 // lab is a rig with places to interfere on each uplink.
@@ -55,6 +58,9 @@ func newLab(tb testing.TB, cfg labConfig) *lab {
 	needPatched(tb)
 	if cfg.Uplinks == nil {
 		up := simnet.Uplink{Link: simnet.Symmetric(simnet.Wire{Delay: delay})}
+		if cfg.jumbo {
+			up.Link.MTU, cfg.Bottleneck.MTU = 9000, 9000
+		}
 		cfg.Uplinks = []simnet.Uplink{up, up}
 	}
 	l := &lab{rig: &rig{tb: tb, net: simnet.NewMultihomed(cfg.MultihomedConfig)}}

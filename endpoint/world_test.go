@@ -70,15 +70,23 @@ func kernelWorld(testing.TB) *world {
 func pipeWorld(tb testing.TB) *world {
 	client, server := newStacks(tb, netstack.Config{}, netstack.PipeConfig{})
 	return &world{
-		dial: func(ctx context.Context, network, address string, local net.Addr) (net.Conn, error) {
-			return (&Dialer{Stack: client, LocalAddr: local}).DialContext(ctx, network, address)
-		},
-		listen: func(network, address string) (net.Listener, error) {
-			return (&ListenConfig{Stack: server}).Listen(context.Background(), network, address)
-		},
+		dial:   stackDial(client),
+		listen: stackListen(server),
 		host4:  server4.Addr().String(),
 		host6:  server6.Addr().String(),
 		nobody: "192.0.2.1",
+	}
+}
+
+func stackDial(s *netstack.Stack) func(context.Context, string, string, net.Addr) (net.Conn, error) {
+	return func(ctx context.Context, network, address string, local net.Addr) (net.Conn, error) {
+		return (&Dialer{Stack: s, LocalAddr: local}).DialContext(ctx, network, address)
+	}
+}
+
+func stackListen(s *netstack.Stack) func(string, string) (net.Listener, error) {
+	return func(network, address string) (net.Listener, error) {
+		return (&ListenConfig{Stack: s}).Listen(context.Background(), network, address)
 	}
 }
 
