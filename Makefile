@@ -1,0 +1,75 @@
+# Copyright 2026 The mnet Authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Needs Go and a POSIX shell, no more; each target does its own set-up.
+# "vanilla" is gVisor as it was released, "patched" has the series in patches/.
+
+GO          ?= go
+FUZZTIME    ?= 30s
+TESTTIMEOUT ?= 10m
+SOAKTIMEOUT ?= 60m
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+VANILLA = GOWORK=off
+PATCHED = GOWORK="$(CURDIR)/go.work"
+GVPATCH = $(VANILLA) $(GO) run ./patches/gvpatch
+SUMMARY = $(VANILLA) $(GO) run ./internal/testsummary
+
+# The race detector needs cgo, thus a C compiler, on most systems.
+RACE ?= $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
+
+.PHONY: build
+build: patched ## bin/mnet, on the patched gVisor
+	$(PATCHED) $(GO) build -o bin/mnet ./cmd/mnet
+
+.PHONY: help
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | sort
+
+.PHONY: patched
+patched: ## third_party/gvisor, and a go.work that points there
+	@$(GVPATCH) apply
+
+.PHONY: demo
+demo: build ## downloads a file over connections that move
+	bin/mnet demo
+
+.PHONY: test
+test: patched ## all tests, on both gVisors
+	$(VANILLA) $(GO) vet ./...
+	$(PATCHED) $(GO) vet ./...
+	$(if $(RACE),,@echo "No C compiler: the race detector is off.")
+	@$(SUMMARY) \
+		-- vanilla $(VANILLA) $(GO) test -json -timeout $(TESTTIMEOUT) ./... \
+		-- patched $(PATCHED) $(GO) test -json $(RACE) -shuffle=on -timeout $(TESTTIMEOUT) ./...
+
+.PHONY: soak
+soak: patched ## the long tests: a thousand migrations, ten thousand schedules
+	@$(SUMMARY) \
+		-- soak MNET_SOAK=1 $(PATCHED) $(GO) test -json -count=1 -timeout $(SOAKTIMEOUT) ./endpoint ./netstack/...
+
+.PHONY: fuzz
+fuzz: patched ## each fuzz target for FUZZTIME
+	@set -e; for dir in $$(find . -path ./third_party -prune -o -name '*_test.go' -exec grep -l '^func Fuzz' {} + | xargs -n 1 dirname | sort -u); do \
+		for target in $$(grep -h -o '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c 6-); do \
+			echo "$$dir $$target"; \
+			$(PATCHED) $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$dir; \
+		done; \
+	done
+
+.PHONY: lint
+lint: patched ## gofmt, go vet and staticcheck
+	@files=$$(gofmt -l $$(find . -path ./third_party -prune -o -name '*.go' -print)); \
+	if [ -n "$$files" ]; then echo "run gofmt -w on:"; echo "$$files"; exit 1; fi
+	$(VANILLA) $(GO) vet ./...
+	$(PATCHED) $(GO) vet ./...
+	$(VANILLA) $(GO) run $(STATICCHECK) ./...
+	$(PATCHED) $(GO) run $(STATICCHECK) ./...
+
+.PHONY: patch-check
+patch-check: ## the series: applies, builds after each patch, makes what is recorded
+	@$(GVPATCH) check -build
+
+.PHONY: clean
+clean: ## removes all that was made
+	rm -rf bin third_party/gvisor go.work go.work.sum

@@ -1,0 +1,181 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mnet-dev/mnet/patches"
+	"github.com/mnet-dev/mnet/patches/gvpatch/internal/gocmd"
+	"github.com/mnet-dev/mnet/patches/gvpatch/internal/tree"
+	"github.com/mnet-dev/mnet/patches/gvpatch/internal/udiff"
+	"github.com/mnet-dev/mnet/patches/gvpatch/internal/wire"
+)
+
+const (
+	mnetModule = "github.com/mnet-dev/mnet"
+	defaultDir = "third_party/gvisor"
+	maxNamed   = 10 // files that an error names
+)
+
+func dirFlag(fs *flag.FlagSet) *string {
+	return fs.String("dir", defaultDir, "`directory` of the patched gVisor, relative to the module's root")
+}
+
+// apply writes the patched gVisor and makes the module use it.
+func (t *tool) apply(ctx context.Context, args []string) error {
+	fs := t.flags("apply")
+	dirName := dirFlag(fs)
+	use := fs.String("use", "", "make `file` point to the directory: go.mod, go.work or none (default go.mod, and go.work in mnet itself)")
+	force := fs.Bool("force", false, "overwrite files that were edited")
+	if err := t.parse(fs, args); err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"", "go.mod", "go.work", "none"}, *use) {
+		fmt.Fprintf(t.stderr, "gvpatch apply: -use %q: want go.mod, go.work or none\n", *use)
+		return errUsage
+	}
+	mod, err := gocmd.MainModule(ctx, t.dir)
+	if err != nil {
+		return err
+	}
+	dir := inModule(mod, *dirName)
+	if rel, err := filepath.Rel(dir, mod.Root()); err == nil && filepath.IsLocal(rel) {
+		return findingf("%s holds your module; -dir must be a directory for gVisor alone", dir)
+	}
+	w, err := t.wiring(ctx, mod, dir, *use)
+	if err != nil {
+		return finding{err}
+	}
+
+	state, files, err := tree.Inspect(dir, t.pin.Tree)
+	if err != nil {
+		return err
+	}
+	if err := t.mayOverwrite(dir, state, files, *force); err != nil {
+		return err
+	}
+	if state != tree.Current {
+		if err := t.write(ctx, dir); err != nil {
+			return err
+		}
+		t.printf("%s@%s with %d patches, series %.12s, written to %s\n", t.pin.Module, t.pin.Version, len(t.series), patches.HashOf(t.series), dir)
+	} else {
+		t.printf("%s is up to date, series %.12s\n", dir, patches.HashOf(t.series))
+	}
+
+	if w == nil {
+		return nil
+	}
+	changed, err := w.Write(ctx)
+	if err != nil {
+		return err
+	}
+	if changed {
+		t.printf("%s makes the module use it\n", w.Name)
+	}
+	return nil
+}
+
+// mayOverwrite returns an error if a directory has something in it that is of
+// use to somebody. Nothing but a gVisor is ever overwritten.
+func (t *tool) mayOverwrite(dir string, state tree.State, files []string, force bool) error {
+	switch state {
+	case tree.Edited:
+		if !force {
+			return findingf("%s was edited after gvpatch wrote it%s\n-force overwrites it", dir, list(files))
+		}
+	case tree.Foreign:
+		if !tree.Holds(dir, t.pin.Module) {
+			return findingf("%s is neither empty nor a gVisor; -dir names another place", dir)
+		}
+		if !force {
+			return findingf("%s holds a gVisor that gvpatch didn't write\n-force overwrites it", dir)
+		}
+	}
+	return nil
+}
+
+// wiring prepares the change to go.mod or go.work; nil if there is none to make.
+func (t *tool) wiring(ctx context.Context, mod *gocmd.ModFile, dir, use string) (*wire.Wiring, error) {
+	if use == "" {
+		use = "go.mod"
+		if mod.Module.Path == mnetModule {
+			use = "go.work" // users of mnet shall not inherit anything
+		}
+	}
+	if use == "none" {
+		return nil, nil
+	}
+	if err := wire.CheckVersion(mod, t.pin); err != nil {
+		return nil, err
+	}
+	if use == "go.work" {
+		return wire.Work(ctx, mod, t.pin.Module, dir)
+	}
+	return wire.Mod(mod, t.pin.Module, dir)
+}
+
+// write builds the tree and replaces dir by it.
+func (t *tool) write(ctx context.Context, dir string) error {
+	original, _, err := t.original(ctx, t.pin.Version, t.pin.Sum)
+	if err != nil {
+		return err
+	}
+	series, err := tree.Parse(t.series)
+	if err != nil {
+		return finding{err}
+	}
+	built, err := tree.Build(original, t.pin, series)
+	if err != nil {
+		return finding{err}
+	}
+	if have := tree.Hash(built); have != t.pin.Tree {
+		return findingf("the series makes a tree with the hash %s, recorded is %s; if the series was changed, run gvpatch record", have, t.pin.Tree)
+	}
+	return tree.Write(dir, built)
+}
+
+// original returns the files of a gVisor that are kept, and the hash of all of
+// it, which must be sum unless that is empty.
+func (t *tool) original(ctx context.Context, version, sum string) (files udiff.Tree, moduleSum string, err error) {
+	m, err := t.download(ctx, t.pin.Module, version, sum != "")
+	if err != nil {
+		return nil, "", err
+	}
+	if sum == "" {
+		sum = m.Sum
+	}
+	if err := tree.Verify(m.Dir, m.Path, m.Version, sum); err != nil {
+		return nil, "", finding{err}
+	}
+	files, err = tree.Load(m.Dir, m.Path)
+	return files, sum, err
+}
+
+// inModule returns a directory that was named relative to the module's root.
+func inModule(mod *gocmd.ModFile, dir string) string {
+	if filepath.IsAbs(dir) {
+		return filepath.Clean(dir)
+	}
+	return filepath.Join(mod.Root(), dir)
+}
+
+// list returns the first names, for the end of a message.
+func list(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	more := ""
+	if len(names) > maxNamed {
+		more = fmt.Sprintf("\n\t... and %d more", len(names)-maxNamed)
+		names = names[:maxNamed]
+	}
+	return ":\n\t" + strings.Join(names, "\n\t") + more
+}

@@ -1,0 +1,91 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"github.com/mnet-dev/mnet/patches"
+	"github.com/mnet-dev/mnet/patches/gvpatch/internal/gocmd"
+	"github.com/mnet-dev/mnet/patches/gvpatch/internal/tree"
+	"github.com/mnet-dev/mnet/patches/gvpatch/internal/udiff"
+)
+
+// stepPackages are built after each patch: the part of gVisor that is changed
+// and what rests on it, as far as it builds on every system.
+var stepPackages = []string{"./pkg/tcpip/network/...", "./pkg/tcpip/transport/...", "./pkg/tcpip/adapters/gonet", "./pkg/tcpip/link/channel"}
+
+// check checks the series, what it makes, and the directory if there is one.
+func (t *tool) check(ctx context.Context, args []string) error {
+	fs := t.flags("check")
+	dirName := dirFlag(fs)
+	build := fs.Bool("build", false, "build gVisor after each patch")
+	if err := t.parse(fs, args); err != nil {
+		return err
+	}
+	mod, err := gocmd.MainModule(ctx, t.dir)
+	if err != nil {
+		return err
+	}
+	original, _, err := t.original(ctx, t.pin.Version, t.pin.Sum)
+	if err != nil {
+		return err
+	}
+	t.printf("%s@%s is the original\n", t.pin.Module, t.pin.Version)
+
+	series, err := tree.Parse(t.series)
+	if err != nil {
+		return finding{err}
+	}
+	built := maps.Clone(original)
+	for _, p := range series {
+		if err := p.Apply(built); err != nil {
+			return finding{err}
+		}
+		if *build {
+			if err := buildStep(ctx, built); err != nil {
+				return findingf("%s: gVisor doesn't build with it:\n%w", p.Name, err)
+			}
+		}
+		t.printf("%s applies\n", p.Name)
+	}
+	tree.Finish(built, original, t.pin, series)
+	if have := tree.Hash(built); have != t.pin.Tree {
+		return findingf("the series makes a tree with the hash %s, recorded is %s; if the series was changed, run gvpatch record", have, t.pin.Tree)
+	}
+	t.printf("series %.12s makes the tree that is recorded\n", patches.HashOf(t.series))
+
+	dir := inModule(mod, *dirName)
+	state, files, err := tree.Inspect(dir, t.pin.Tree)
+	switch {
+	case err != nil:
+		return err
+	case state == tree.Missing:
+		t.printf("%s is not there\n", dir)
+	case state != tree.Current:
+		return findingf("%s: %s%s", dir, state, list(files))
+	default:
+		t.printf("%s is up to date\n", dir)
+	}
+	return nil
+}
+
+// buildStep builds a tree in a directory of its own. The name of the directory
+// is kept out of the output, so that what a patch leaves as it was is built once.
+func buildStep(ctx context.Context, t udiff.Tree) error {
+	tmp, err := os.MkdirTemp("", "gvpatch-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	dir := filepath.Join(tmp, "gvisor")
+	if err := tree.Write(dir, t); err != nil {
+		return err
+	}
+	_, err = gocmd.Run(ctx, dir, append([]string{"build", "-trimpath"}, stepPackages...)...)
+	return err
+}

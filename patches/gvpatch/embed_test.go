@@ -1,0 +1,146 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/patches"
+	"github.com/mnet-dev/mnet/patches/gvpatch/internal/gocmd"
+)
+
+// embedderMain prints whether its gVisor can migrate.
+const embedderMain = `package main
+
+import (
+	"fmt"
+
+	_ "gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"github.com/mnet-dev/mnet/netstack"
+)
+
+func main() {
+	err := netstack.Patched()
+	fmt.Println("patched", err == nil)
+	if err != nil {
+		fmt.Println(err)
+	}
+}
+`
+
+// TestEmbedder does what somebody does who embeds mnet, in a module of his own,
+// with the real gVisor. Nothing is downloaded that building mnet didn't need.
+func TestEmbedder(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := embedder{t, t.TempDir()}
+	write(t, e.dir, map[string]string{"main.go": embedderMain})
+	for _, name := range []string{"go.mod", "go.sum"} {
+		data, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, e.dir, map[string]string{name: string(data)})
+	}
+	e.run("", "mod", "edit", "-module=example.com/embedder", "-require="+mnetModule+"@v0.0.0", "-replace="+mnetModule+"="+root)
+
+	// Vanilla, and told how to change that.
+	e.build("patched false\n", netstack.PatchCommand+"\n")
+	command := strings.Fields(netstack.PatchCommand)[1:] // without "go"
+	e.run("written to", command...)
+	e.build("patched true\n")
+	e.run("third_party/gvisor", "list", "-m", patches.Pinned().Module)
+
+	// Again, with nothing to do.
+	e.run("is up to date", command...)
+
+	// In a fresh clone, if the directory is not committed: go.mod points to
+	// nowhere, which must not keep gvpatch from running.
+	dir := filepath.Join(e.dir, filepath.FromSlash(defaultDir))
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	e.run("written to", command...)
+
+	// An edit is not lost.
+	edited := filepath.Join(dir, "pkg", "tcpip", "tcpip.go")
+	if err := os.WriteFile(edited, []byte("package tcpip\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	e.fail("was edited after gvpatch wrote it:\n\tpkg/tcpip/tcpip.go\n", command...)
+	e.run("written to", append(command, "-force")...)
+	e.build("patched true\n")
+}
+
+type embedder struct {
+	t   *testing.T
+	dir string
+}
+
+// run runs the go command and checks that its output contains want.
+func (e embedder) run(want string, args ...string) {
+	e.t.Helper()
+	out, err := e.command("go", args...)
+	if err != nil || !strings.Contains(out, want) {
+		e.t.Fatalf("go %s: %v\n%s\nwant %q", strings.Join(args, " "), err, out, want)
+	}
+}
+
+// fail is run with a failure.
+func (e embedder) fail(want string, args ...string) {
+	e.t.Helper()
+	out, err := e.command("go", args...)
+	if err == nil || !strings.Contains(out, want) {
+		e.t.Fatalf("go %s: %v\n%s\nwant a failure and %q", strings.Join(args, " "), err, out, want)
+	}
+}
+
+// build builds the program and checks what it prints.
+func (e embedder) build(want ...string) {
+	e.t.Helper()
+	// Without the name of the directory in it the output is cached.
+	e.run("", "build", "-trimpath", "-o", "program.exe", ".")
+	out, err := e.command(filepath.Join(e.dir, "program.exe"))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	for _, w := range want {
+		if !strings.Contains(out, w) {
+			e.t.Errorf("the program prints\n%s\nwant %q", out, w)
+		}
+	}
+}
+
+func (e embedder) command(name string, args ...string) (string, error) {
+	e.t.Helper()
+	cmd := exec.CommandContext(e.t.Context(), name, args...)
+	cmd.Dir = e.dir
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOPROXY=off")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// TestPinned applies the real series to the real gVisor.
+func TestPinned(t *testing.T) {
+	r := newRig(t)
+	r.tool.pin, r.tool.series, r.tool.download = patches.Pinned(), patches.Series(), gocmd.Download
+	r.run(exitOK, "makes the tree that is recorded", "check")
+}
+
+// TestNoNetwork asks for a version that is not in the module cache.
+func TestNoNetwork(t *testing.T) {
+	t.Setenv("GOPROXY", "off")
+	r := newRig(t)
+	r.tool.pin, r.tool.download = patches.Pinned(), gocmd.Download
+	r.tool.pin.Version = "v0.0.0-20200101000000-000000000000"
+	r.run(exitFailure, "this needs the network", "apply", "-use", "none")
+}

@@ -1,0 +1,149 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gocmd asks the go command about modules.
+package gocmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Run runs the go command in dir and returns its standard output. The error
+// holds what the command said.
+func Run(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	return run(ctx, dir, nil, args...)
+}
+
+func run(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	// What is asked for here is about one module. A go.work or flags that are
+	// meant for builds would only get in the way.
+	cmd.Env = append(append(os.Environ(), "GOWORK=off", "GOFLAGS=", "PWD="+dir), env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if msg := strings.TrimSpace(stderr.String()); msg != "" {
+			err = errors.New(strings.TrimPrefix(msg, "go: "))
+		}
+		return stdout.Bytes(), fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+	}
+	return stdout.Bytes(), nil
+}
+
+// Module is a module in the module cache.
+type Module struct {
+	Path, Version string
+	Dir           string // of its files, read-only
+	Sum           string // as in go.sum
+}
+
+// Download returns a module of the module cache and downloads it if it isn't
+// there. The checksum database vouches for it, unless the caller knows the sum
+// and will compare: away from any go.sum, the go command would want the network
+// for that even if the module is in the cache.
+func Download(ctx context.Context, path, version string, sumKnown bool) (Module, error) {
+	// Away from any go.mod, whose replacements or faults don't matter here.
+	dir, err := os.MkdirTemp("", "gvpatch-")
+	if err != nil {
+		return Module{}, err
+	}
+	defer os.RemoveAll(dir)
+	var env []string
+	if sumKnown {
+		env = []string{"GONOSUMDB=" + path}
+	}
+	out, err := run(ctx, dir, env, "mod", "download", "-json", path+"@"+version)
+	var m struct {
+		Module
+		Error string
+	}
+	if jsonErr := json.Unmarshal(out, &m); jsonErr != nil && err == nil {
+		err = jsonErr
+	}
+	if m.Error != "" {
+		// Says more than the exit code.
+		err = errors.New(m.Error)
+	}
+	if err != nil {
+		return Module{}, fmt.Errorf("get %s@%s: %w\n(if it isn't in the module cache, this needs the network, or a proxy: go env GOPROXY)", path, version, err)
+	}
+	return m.Module, nil
+}
+
+// ModFile is what matters here of a go.mod or go.work file.
+type ModFile struct {
+	Name    string `json:"-"` // of the file
+	Module  struct{ Path string }
+	Go      string
+	Require []Version
+	Replace []Replace
+}
+
+// Replace is a replace directive.
+type Replace struct{ Old, New Version }
+
+// Version is a module with its version.
+type Version struct{ Path, Version string }
+
+// MainModule reads the go.mod of the module that dir is in.
+func MainModule(ctx context.Context, dir string) (*ModFile, error) {
+	out, err := Run(ctx, dir, "env", "GOMOD")
+	if err != nil {
+		return nil, err
+	}
+	name := strings.TrimSpace(string(out))
+	if name == "" || name == os.DevNull {
+		return nil, fmt.Errorf("%s is not in a module: there is no go.mod", dir)
+	}
+	return read(ctx, "mod", name)
+}
+
+// WorkFile reads a go.work file.
+func WorkFile(ctx context.Context, name string) (*ModFile, error) {
+	return read(ctx, "work", name)
+}
+
+func read(ctx context.Context, kind, name string) (*ModFile, error) {
+	out, err := Run(ctx, filepath.Dir(name), kind, "edit", "-json", name)
+	if err != nil {
+		return nil, err
+	}
+	f := &ModFile{Name: name}
+	if err := json.Unmarshal(out, f); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return f, nil
+}
+
+// Root returns the directory of the file.
+func (f *ModFile) Root() string { return filepath.Dir(f.Name) }
+
+// Replacement returns what the file replaces the module by, nil if it doesn't.
+func (f *ModFile) Replacement(path string) *Replace {
+	for i, r := range f.Replace {
+		if r.Old.Path == path {
+			return &f.Replace[i]
+		}
+	}
+	return nil
+}
+
+// Required returns the version of the module that the file asks for, "" if it
+// doesn't ask for it.
+func (f *ModFile) Required(path string) string {
+	for _, r := range f.Require {
+		if r.Path == path {
+			return r.Version
+		}
+	}
+	return ""
+}

@@ -1,0 +1,130 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tree makes the patched gVisor: from the original in the module cache
+// to a directory that a go.mod or go.work can point to.
+package tree
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mnet-dev/mnet/patches/gvpatch/internal/udiff"
+)
+
+// Tree is a set of files by slash-separated name.
+type Tree = udiff.Tree
+
+// root is the directory all of whose packages are kept.
+const root = "pkg/tcpip"
+
+// keep are the files at the top that are kept. go.mod and go.sum stay as they
+// are, so that the versions of other modules are chosen as with the original.
+var keep = []string{"go.mod", "go.sum", "LICENSE", "AUTHORS"}
+
+// Verify compares the files of a module, in dir, with its hash from go.sum.
+func Verify(dir, module, version, sum string) error {
+	have, err := hashDir(dir, module+"@"+version+"/")
+	if err != nil {
+		return err
+	}
+	if have != sum {
+		return fmt.Errorf("%s is not the original %s@%s: its hash is %s, want %s (go mod verify checks the module cache; go clean -modcache empties it)",
+			dir, module, version, have, sum)
+	}
+	return nil
+}
+
+// Load reads pkg/tcpip and the packages that it imports. Build constraints are
+// not looked at: the result is the same on every platform, and go mod tidy,
+// which doesn't look at them either, misses no package.
+func Load(dir, module string) (t Tree, err error) {
+	fsys := os.DirFS(dir)
+	l := loader{fsys: fsys, prefix: module + "/", tree: make(Tree), seen: make(map[string]bool)}
+	for _, name := range keep {
+		if l.tree[name], err = fs.ReadFile(fsys, name); err != nil {
+			return nil, err
+		}
+	}
+	err = fs.WalkDir(fsys, root, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			err = l.add(name)
+		}
+		return err
+	})
+	for len(l.queue) > 0 && err == nil {
+		next := l.queue[0]
+		l.queue = l.queue[1:]
+		err = l.add(next)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l.tree, nil
+}
+
+type loader struct {
+	fsys   fs.FS
+	prefix string // of import paths of the module
+	tree   Tree
+	seen   map[string]bool
+	queue  []string // imported directories, not read yet
+}
+
+// add reads the files of a directory.
+func (l *loader) add(dir string) error {
+	if l.seen[dir] {
+		return nil
+	}
+	l.seen[dir] = true
+	entries, err := fs.ReadDir(l.fsys, dir)
+	if err != nil {
+		return err
+	}
+	isPackage := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return path.Ext(e.Name()) == ".go" })
+	if !isPackage {
+		return nil
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		if !e.Type().IsRegular() || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		data, err := fs.ReadFile(l.fsys, name)
+		if err != nil {
+			return err
+		}
+		l.tree[name] = data
+		if path.Ext(name) == ".go" {
+			if err := l.imports(name, data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// imports queues what a Go file imports from the module.
+func (l *loader) imports(name string, data []byte) error {
+	f, err := parser.ParseFile(token.NewFileSet(), name, data, parser.ImportsOnly)
+	if err != nil {
+		return err
+	}
+	for _, spec := range f.Imports {
+		p, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return fmt.Errorf("%s: import %s: %w", name, spec.Path.Value, err)
+		}
+		if dir, ok := strings.CutPrefix(p, l.prefix); ok {
+			l.queue = append(l.queue, dir)
+		}
+	}
+	return nil
+}

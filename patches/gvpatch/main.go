@@ -1,0 +1,141 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Gvpatch gives a module a gVisor whose TCP can migrate connections. It writes
+// the gVisor of the module cache, patched, to a directory of the module, and
+// makes the module's go.mod or go.work point there.
+//
+//	go run github.com/mnet-dev/mnet/patches/gvpatch apply -dir third_party/gvisor
+//
+// It needs nothing but the go command.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/mnet-dev/mnet/patches"
+	"github.com/mnet-dev/mnet/patches/gvpatch/internal/gocmd"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFinding = 1 // something is wrong with patches, tree or module
+	exitFailure = 2 // usage, no network, no permission: nothing can be said
+)
+
+const usage = `Gvpatch writes a gVisor with the patches of mnet.
+
+	gvpatch apply  [-dir DIR] [-use go.work|go.mod|none] [-force]
+	gvpatch check  [-dir DIR] [-build]
+	gvpatch list
+	gvpatch rebase -to VERSION [-o DIR]
+	gvpatch record
+
+apply   writes the patched gVisor to DIR and makes the module use it
+check   checks that the series applies and that DIR holds what it makes
+list    lists the series and what it is made for
+rebase  tries the series on another version of gVisor (for maintainers)
+record  records what the series makes after it changed (for maintainers)
+
+"gvpatch COMMAND -h" lists the flags. The exit code is 1 if something is wrong
+with the patches, the directory or the module, and 2 if that can't be told.
+`
+
+// tool is what the commands have in common.
+type tool struct {
+	dir            string // working directory
+	pin            patches.Pin
+	series         []patches.Patch
+	stdout, stderr io.Writer
+
+	// download returns a module of the module cache, as gocmd.Download does.
+	download func(ctx context.Context, path, version string, sumKnown bool) (gocmd.Module, error)
+}
+
+// finding is an error with exit code 1.
+type finding struct{ error }
+
+func (f finding) Unwrap() error { return f.error }
+
+func findingf(format string, args ...any) error { return finding{fmt.Errorf(format, args...)} }
+
+// errUsage is an error about the command line that was printed already.
+var errUsage = errors.New("usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	dir, err := os.Getwd()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gvpatch:", err)
+		os.Exit(exitFailure)
+	}
+	t := &tool{dir: dir, pin: patches.Pinned(), series: patches.Series(),
+		stdout: os.Stdout, stderr: os.Stderr, download: gocmd.Download}
+	os.Exit(t.run(ctx, os.Args[1:]))
+}
+
+func (t *tool) run(ctx context.Context, args []string) int {
+	commands := map[string]func(context.Context, []string) error{
+		"apply": t.apply, "check": t.check, "list": t.list, "rebase": t.rebase, "record": t.record,
+	}
+	if len(args) == 0 {
+		fmt.Fprint(t.stderr, usage)
+		return exitFailure
+	}
+	if args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
+		fmt.Fprint(t.stdout, usage)
+		return exitOK
+	}
+	command, ok := commands[args[0]]
+	if !ok {
+		fmt.Fprintf(t.stderr, "gvpatch: unknown command %q\n\n%s", args[0], usage)
+		return exitFailure
+	}
+	err := command(ctx, args[1:])
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case errors.Is(err, errUsage):
+		return exitFailure
+	}
+	fmt.Fprintln(t.stderr, "gvpatch:", err)
+	if errors.As(err, new(finding)) {
+		return exitFinding
+	}
+	return exitFailure
+}
+
+// flags returns the flag set of a command.
+func (t *tool) flags(name string) *flag.FlagSet {
+	fs := flag.NewFlagSet("gvpatch "+name, flag.ContinueOnError)
+	fs.SetOutput(t.stderr)
+	return fs
+}
+
+// parse parses the arguments of a command, which are all flags.
+func (t *tool) parse(fs *flag.FlagSet, args []string) error {
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return errUsage
+	}
+	if fs.NArg() > 0 {
+		fmt.Fprintf(t.stderr, "%s: unexpected argument %q\n", fs.Name(), fs.Arg(0))
+		fs.Usage()
+		return errUsage
+	}
+	return nil
+}
+
+func (t *tool) printf(format string, args ...any) {
+	fmt.Fprintf(t.stdout, format, args...)
+}
