@@ -4,14 +4,19 @@
 package endpoint
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"syscall"
 	"testing"
 	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/mnet-dev/mnet/migrate"
 	"github.com/mnet-dev/mnet/netstack"
@@ -70,6 +75,28 @@ func bothWays(t *testing.T, c, s *Conn, n int64) (finish func()) {
 		waitDown()
 		up.finish(t)
 		down.finish(t)
+	}
+}
+
+// exchange carries n bytes in each direction and leaves the connection open.
+func exchange(t *testing.T, c, s *Conn, n int) {
+	t.Helper()
+	for _, e := range [][2]*Conn{{c, s}, {s, c}} {
+		src, dst := e[0], e[1]
+		sent := make([]byte, n)
+		rand.NewChaCha8([32]byte{3}).Read(sent)
+		done := make(chan error, 1)
+		go func() {
+			_, err := src.Write(sent)
+			done <- err
+		}()
+		got := make([]byte, n)
+		dst.SetReadDeadline(dst.stack.Clock().Now().Add(patience))
+		_, err := io.ReadFull(dst, got)
+		if err := errors.Join(err, <-done); err != nil || !bytes.Equal(sent, got) {
+			t.Fatalf("exchange: %v, or not the bytes sent", err)
+		}
+		dst.SetReadDeadline(time.Time{})
 	}
 }
 
@@ -205,6 +232,39 @@ func TestFallbackDownload(t *testing.T) {
 	down.finish(t)
 	if at := l.net.Clock.Elapsed(); at > 20*time.Second {
 		t.Errorf("256 kB took %v", at)
+	}
+}
+
+// TestWithoutExtensions strips the options that a connection usually has beside
+// ours. Whatever is left, it can migrate.
+func TestWithoutExtensions(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		kinds []uint8
+	}{
+		{"timestamps", []uint8{header.TCPOptionTS}},
+		{"window scale", []uint8{header.TCPOptionWS}},
+		{"SACK", []uint8{header.TCPOptionSACKPermitted}},
+		{"MSS", []uint8{header.TCPOptionMSS}},
+		{"all", []uint8{header.TCPOptionTS, header.TCPOptionWS, header.TCPOptionSACKPermitted, header.TCPOptionMSS}},
+	} {
+		for _, suite := range allSuites {
+			t.Run(test.name+"/"+suite.String(), func(t *testing.T) {
+				l := newLab(t, labConfig{nat: &strictNAT})
+				l.suites(suite)
+				l.net.Bottleneck.Use(&simnet.OptionBox{Kinds: test.kinds, Segments: simnet.OnSYN | simnet.OnSYNACK})
+				c, s := l.pair(serverAddr)
+				finish := bothWays(t, c, s, 256<<10)
+				for name, c := range map[string]*Conn{"client": c, "server": s} {
+					if err := c.AwaitMigratable(context.Background()); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+				}
+				l.migrate(c, "10.2.0.2")
+				finish()
+				l.checkNATs(t)
+			})
+		}
 	}
 }
 

@@ -86,6 +86,18 @@ func (c *Conn) drainFrom(acts []Action, now Time, t Tuple) []Action {
 	return acts
 }
 
+// undrain takes t off the tuples that drain, because it is on trial again, and
+// reports whether it was one.
+func (c *Conn) undrain(t Tuple) bool {
+	for i, d := range c.drains {
+		if d.tuple == t {
+			c.drains = append(c.drains[:i], c.drains[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
 func (c *Conn) expireDrains(acts []Action, now Time) []Action {
 	for len(c.drains) > 0 && now >= c.drains[0].until {
 		acts = append(acts, Action{Kind: ActDropDrain, Tuple: c.drains[0].tuple})

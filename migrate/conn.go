@@ -19,27 +19,28 @@ type Conn struct {
 	suite  SuiteID
 
 	tokensChanged bool
-	closed        bool
 
 	rand io.Reader    // until the key is made
 	neg  *negotiation // until both ends have confirmed
 	keys *keys        // from Ready on
 
 	// Own requests: the last counter used, and the highest that the peer is
-	// known to have completed. sent never runs more than a window ahead.
+	// known to take no more. sent never runs more than a window ahead.
 	sent, done uint64
 	// ownRequest is the last one sent, for suites in which it could be
 	// reflected.
 	ownRequest Request
-	// peerDone is the highest completed request of the peer.
+	// peerDone is the highest request of the peer that is not taken any more:
+	// the last one completed, or the one before the last one taken.
 	peerDone uint64
 
 	initiated, accepted uint64
 
-	att    *attempt     // own request, and its completion
-	prov   *provisional // request of the peer
-	drains []drain
-	hold   *hold
+	att      *attempt     // own request, and its completion
+	prov     *provisional // request of the peer
+	finished *finished    // last request of the peer, for a while
+	drains   []drain
+	hold     *hold
 }
 
 // NewConn returns the machine of a connection that is about to be opened. rand
@@ -61,7 +62,13 @@ func NewConn(role Role, cfg *Config, rand io.Reader) (*Conn, error) {
 func (c *Conn) offer(s SuiteID) error {
 	n := &negotiation{}
 	if s.hasKey() {
-		key, err := ecdh.X25519().GenerateKey(c.rand)
+		// Any 32 bytes are a private key (RFC 7748, section 5). GenerateKey
+		// would not take them from c.rand.
+		var b [keySize]byte
+		if _, err := io.ReadFull(c.rand, b[:]); err != nil {
+			return err
+		}
+		key, err := ecdh.X25519().NewPrivateKey(b[:])
 		if err != nil {
 			return err
 		}
@@ -174,8 +181,7 @@ func (c *Conn) BindKey(secret []byte) error {
 // Closed ends the machine: it has no tokens, wants nothing and emits nothing.
 func (c *Conn) Closed() {
 	c.GivePlain(PlainClosed)
-	c.closed = true
-	c.att, c.prov, c.drains, c.hold = nil, nil, nil, nil
+	c.drains, c.hold = nil, nil
 }
 
 // Deadline returns when Timer wants to be called.
@@ -193,6 +199,9 @@ func (c *Conn) Deadline() (at Time, ok bool) {
 	}
 	if c.prov != nil {
 		soonest(c.prov.next)
+	}
+	if c.finished != nil {
+		soonest(c.finished.until)
 	}
 	for _, d := range c.drains {
 		soonest(d.until)
@@ -213,6 +222,9 @@ func (c *Conn) Timer(now Time, tcb TCB) (acts []Action) {
 	}
 	if c.prov != nil && now >= c.prov.next {
 		acts = c.repeatSYNACK(acts, now, tcb)
+	}
+	if c.finished != nil && now >= c.finished.until {
+		c.finished = nil
 	}
 	acts = c.expireDrains(acts, now)
 	if c.hold != nil && now >= c.hold.until {

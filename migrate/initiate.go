@@ -20,13 +20,23 @@ type attempt struct {
 	rto    time.Duration
 	next   Time
 
-	// scaled: the peer has sent a scaled window on the new path.
-	scaled bool
 	// covered: the cover, section 5, has been sent.
 	covered     bool
 	ack         uint32 // of the ACK: the peer's first unacknowledged number
 	nonce       uint32
 	completions int
+
+	// before is the move that the peer had not completed yet when this
+	// attempt began. If it fails, that is what is left to do.
+	before *attempt
+}
+
+// Completing reports whether the peer may be about to complete a move of this
+// end. It is better to wait for that than to ask for another move, as long as
+// the address is there: a request replaces the one before, and if it then fails
+// the ends are in different places.
+func (c *Conn) Completing() bool {
+	return c.att != nil && c.att.moved && c.att.completions < patience
 }
 
 // Start asks the peer to move the connection from old to t. With keepOld output
@@ -49,17 +59,17 @@ func (c *Conn) start(now Time, t, old Tuple, tcb TCB, keepOld, probe bool) (acts
 		return nil, ErrState
 	case t == old:
 		return nil, ErrSameTuple
-	case c.att != nil && !c.att.moved:
+	case c.prov != nil, c.att != nil && !c.att.moved:
 		return nil, ErrBusy
 	}
-	// A request of the peer that has not been completed is void: the path on
-	// trial is ours now. The peer asks again.
-	c.prov = nil
+	c.undrain(t) // to put it on trial released it
+	uncovered := c.att != nil && !c.att.covered
 
 	c.sent = min(c.sent+1, c.done+c.window())
 	a := &attempt{
-		tuple: t, old: old, counter: c.sent, probe: probe, gated: !keepOld,
+		tuple: t, old: old, counter: c.sent, probe: probe, gated: !keepOld || uncovered,
 		seq: tcb.SndUna - 1, sends: 1, sentAt: now, rto: synRTO(tcb.SRTT),
+		before: c.att,
 	}
 	a.next = now.Add(a.rto)
 	req := Request{
@@ -90,9 +100,9 @@ func (c *Conn) Cancel(cause error) []Action {
 // endAttempt leaves the connection where it was.
 func (c *Conn) endAttempt(acts []Action, err error) []Action {
 	a := c.att
-	c.att = nil
+	c.att = a.before
 	acts = append(acts, Action{Kind: ActDropPath})
-	if a.gated {
+	if a.gated && (c.att == nil || c.att.covered) {
 		acts = append(acts, Action{Kind: ActGate}, Action{Kind: ActPush})
 	}
 	return append(acts, Action{Kind: ActDone, Err: err})
@@ -106,6 +116,9 @@ func (c *Conn) repeatAttempt(acts []Action, now Time, tcb TCB) []Action {
 			// The peer may never have moved. What comes next from it, a RST
 			// or nothing, TCP deals with.
 			c.att = nil
+			if !a.covered {
+				acts = append(acts, Action{Kind: ActGate}, Action{Kind: ActPush})
+			}
 			return acts
 		}
 		a.completions++
@@ -132,56 +145,66 @@ func (c *Conn) answered(now Time, s Segment, tcb TCB) (acts []Action) {
 	case s.RST:
 		return c.endAttempt(append(acts, count(CountRefused)), ErrPeerRefused)
 	case !s.SYN:
-		// Step 3 has overtaken the SYN-ACK.
-		a.scaled = true
+		// Step 3 has overtaken the SYN-ACK, and so may have been seen by a
+		// middlebox that did not know the window scale yet.
 		return nil
 	}
-	field, ok := c.provenSYNACK(s)
-	if !ok || !plausible(s.Seq+1, tcb) {
+	r, ok := ParseRequest(c.cfg.Format, s.Options)
+	if ok && r.ReqNo != uint8(a.counter) {
+		// Late, of an earlier attempt from this tuple.
+		return append(acts, count(CountBadSYNACK))
+	}
+	if !ok || !c.provenSYNACK(r, s.Seq) || !plausible(s.Seq+1, tcb) {
 		return c.endAttempt(append(acts, count(CountUnproven)), ErrNotProven)
 	}
+	c.done = max(c.done, a.counter-1) // as the peer does when it takes a request
 	var rtt time.Duration
 	if a.sends == 1 {
 		rtt = now.Sub(a.sentAt)
 	}
 	if a.probe {
-		c.att = nil
+		c.att = a.before
 		return append(acts, Action{Kind: ActDropPath}, Action{Kind: ActDone, Rebind: Rebind{RTT: rtt}})
 	}
-	a.moved = true
-	a.ack, a.nonce = s.Seq+1, uint32(field)
+	a.moved, a.before = true, nil
+	a.ack, a.nonce = s.Seq+1, uint32(r.Token)
 	if rtt > 0 {
 		a.rto = min(max(rtt+rtt/2, minSYNRTO), maxSYNRTO)
 	}
 	a.next = now.Add(a.rto)
-	a.covered = a.scaled || tcb.SndNxt-(a.seq+1) <= maxUnscaled
+	a.covered = tcb.SndNxt-(a.seq+1) <= maxUnscaled
 	c.initiated++
-	c.hold = nil
+	c.hold, c.finished = nil, nil
 
-	r := Rebind{RTT: rtt, KeepCC: onlyPorts(a.tuple, a.old)}
-	r.PeerRcvNxt, r.HasPeerRcvNxt = c.peerRcvNxt(field, tcb)
-	acts = append(acts, Action{Kind: ActRebind, Rebind: r}, c.third(tcb))
+	re := Rebind{RTT: rtt, KeepCC: onlyPorts(a.tuple, a.old)}
+	re.PeerRcvNxt, re.HasPeerRcvNxt = c.peerRcvNxt(r.Token, tcb)
+	acts = append(acts, Action{Kind: ActRebind, Rebind: re}, c.third(tcb))
 	if a.covered {
 		acts = append(acts, Action{Kind: ActPush})
 	} else {
 		acts = append(acts, Action{Kind: ActGate, On: true})
 	}
 	acts = c.drainFrom(acts, now, a.old)
-	return append(acts, count(CountInitiated), Action{Kind: ActDone, Rebind: r})
+	return append(acts, count(CountInitiated), Action{Kind: ActDone, Rebind: re})
 }
 
-// provenSYNACK checks the Migrate option of a SYN-ACK.
-func (c *Conn) provenSYNACK(s Segment) (field Token, ok bool) {
-	r, ok := ParseRequest(c.cfg.Format, s.Options)
-	if !ok || r.ReqNo != uint8(c.att.counter) {
-		return 0, false
+// provenSYNACK checks the Migrate option of a SYN-ACK with sequence number seq.
+func (c *Conn) provenSYNACK(r Request, seq uint32) bool {
+	a := c.att
+	if !c.suite.rolling() && seq == a.seq {
+		return false // our own SYN, sent back
 	}
-	return r.Token, r.Tag == c.keys.synackTag(c.role.peer(), c.att.counter, s.Seq, r.Token)
+	return r.ReqNo == uint8(a.counter) && r.Tag == c.keys.synackTag(c.role.peer(), a.counter, seq, r.Token)
 }
 
 // third is step 4 of section 5: the cover, or before a scaled window has been
 // seen an ACK that goes no further than a strict middlebox allows.
 func (c *Conn) third(tcb TCB) Action {
+	if c.prov != nil {
+		// ActSendACK would go to the peer's path on trial. ACKOption has the
+		// same option, and the cover has been sent.
+		return Action{Kind: ActAnswer}
+	}
 	seq := tcb.SndNxt
 	if !c.att.covered {
 		seq = c.att.seq + 1
@@ -210,22 +233,40 @@ func (c *Conn) completing(s Segment, tcb TCB) (acts []Action, consumed bool) {
 	case s.RST:
 		return nil, false
 	case s.SYN:
-		if _, ok := c.provenSYNACK(s); !ok || !s.ACK {
+		r, ok := ParseRequest(c.cfg.Format, s.Options)
+		if !ok || !s.ACK || !c.provenSYNACK(r, s.Seq) || !plausible(s.Seq+1, tcb) {
 			return append(acts, count(CountBadSYNACK)), true
 		}
-		// Our ACK was lost, and so was all that came after it.
+		// Our ACK was lost, and so was all that came after it. The peer may
+		// have given up in between and taken a late SYN of ours since: its
+		// numbers are new ones then.
+		a.ack, a.nonce = s.Seq+1, uint32(r.Token)
 		acts = append(acts, c.third(tcb))
 		if a.covered {
 			acts = append(acts, Action{Kind: ActPush, Lost: true})
 		}
 		return acts, true
-	case a.counter > c.done:
-		c.done = a.counter
+	case !s.ACK || s.Seq-(a.ack-1) > maxBehind || !leq(a.seq+1, s.Ack) || !leq(s.Ack, tcb.SndNxt):
+		return nil, false // nothing that the peer sends here
 	}
 	if !a.covered {
 		a.covered = true
 		acts = append(acts, c.third(tcb), Action{Kind: ActGate}, Action{Kind: ActPush})
 	}
-	c.att = nil
+	if c.beyondStep3(s) {
+		c.done = max(c.done, a.counter)
+		c.att = nil
+	}
 	return acts, false
+}
+
+// beyondStep3 reports whether a segment shows that the responder has moved, and
+// has not been sent before our ACK arrived.
+func (c *Conn) beyondStep3(s Segment) bool {
+	a := c.att
+	if s.Seq+s.Len != a.ack || s.Ack != a.seq+1 {
+		return true
+	}
+	r, ok := ParseRequest(c.cfg.Format, s.Options)
+	return ok && c.keys.provenACK(r, a.counter, a.nonce, s.Seq)
 }

@@ -182,15 +182,20 @@ func (k *keys) ackTag(r Role, n uint64, seq uint32, field Token) uint64 {
 	return k.tag(labelACK, r, m[:])
 }
 
-// confirmTag proves that the end with role r has computed the secret.
-func (k *keys) confirmTag(r Role) uint64 {
-	if !k.suite.rolling() {
-		return k.sha1Tag(append([]byte(labelConfirm), byte(r))...)
+// confirmTag proves that the end with role r has computed the secret and, with
+// done, has seen the other end's proof.
+func (k *keys) confirmTag(r Role, done bool) uint64 {
+	var m [1]byte
+	if done {
+		m[0] = 1
 	}
-	return k.tag(labelConfirm, r, nil)
+	if !k.suite.rolling() {
+		return k.sha1Tag(append([]byte(labelConfirm), byte(r), m[0])...)
+	}
+	return k.tag(labelConfirm, r, m[:])
 }
 
-// nonce is unpredictable for whoever lacks the secret.
+// nonce is unpredictable for whoever lacks the secret, section 2.
 func (k *keys) nonce(n uint64, now Time) uint32 {
 	var m [16]byte
 	binary.BigEndian.PutUint64(m[:], n)

@@ -5,6 +5,9 @@ package migrate
 
 import "time"
 
+// MaxTokens is the number of tokens that a connection publishes at most.
+const MaxTokens = tokenWindow
+
 // Limits, section 8.
 const (
 	// maxFollowUps stops a peer or middlebox from making us repeat key halves
@@ -41,6 +44,10 @@ const (
 	// maxCompletions bounds how often the initiator repeats its ACK to a
 	// responder that says nothing on the new path.
 	maxCompletions = 8
+
+	// patience is how many of these pass before another request may replace
+	// one that has not been completed.
+	patience = 2
 
 	// drainTime is how long late segments on an old tuple are taken in.
 	drainTime = 3 * time.Second

@@ -32,8 +32,12 @@ const (
 	firstFollowUp = 100 * time.Millisecond
 	maxFollowUp   = 2 * time.Second
 
-	// lingerTime is how long an opener that has confirmed goes on answering
-	// an acceptor whose confirmation is missing.
+	// minReplyInterval keeps a burst of segments with key halves, of which
+	// all but the first tell nothing new, from using up the replies.
+	minReplyInterval = 100 * time.Millisecond
+
+	// lingerTime is how long an end that has confirmed goes on answering a
+	// peer that has perhaps not.
 	lingerTime = 10 * time.Second
 )
 
@@ -45,10 +49,17 @@ type negotiation struct {
 	rest     bool // the peer's Key-Rest has come
 	iss, irs uint32
 
-	confirm, expect uint64 // tags of both ends, from Ready on
+	// keys are those that Key-Confirm is made with, whatever is bound later.
+	// Nil before Ready.
+	keys *keys
+
+	// turn: Key-Confirm is next where there is no room for both options.
+	turn   bool
+	answer bool // the peer lacks our Key-Confirm
 
 	rounds   int // of the timer
 	replies  int
+	quiet    Time // replies that nothing new calls for wait until then
 	interval time.Duration
 	next     Time
 }
@@ -139,7 +150,8 @@ func (c *Conn) Established(now Time, iss, irs uint32) {
 	}
 }
 
-// GivePlain ends the negotiation: the connection stays plain TCP.
+// GivePlain ends the negotiation: the connection stays plain TCP. A migration
+// that is under way ends without a word.
 func (c *Conn) GivePlain(r PlainReason) {
 	if c.state == Plain {
 		return
@@ -147,6 +159,7 @@ func (c *Conn) GivePlain(r PlainReason) {
 	c.state, c.reason = Plain, r
 	c.tokensChanged = c.tokensChanged || c.keys != nil
 	c.neg, c.keys, c.rand = nil, nil, nil
+	c.att, c.prov, c.finished = nil, nil, nil
 }
 
 // compute derives the keys when both halves are there.
@@ -155,10 +168,6 @@ func (c *Conn) compute() {
 	var z, own []byte
 	if c.suite.hasKey() {
 		own = n.key.PublicKey().Bytes()
-		if bytes.Equal(own, n.peerKey[:]) {
-			c.GivePlain(PlainMirrored)
-			return
-		}
 		peer, err := ecdh.X25519().NewPublicKey(n.peerKey[:])
 		if err == nil {
 			// An all-zero secret is an error (RFC 7748, section 6.1).
@@ -174,13 +183,13 @@ func (c *Conn) compute() {
 		c.GivePlain(PlainWeakKey)
 		return
 	}
+	n.keys = k
 	c.keys, c.state, c.tokensChanged = k, Ready, true
-	n.confirm, n.expect = k.confirmTag(c.role), k.confirmTag(c.role.peer())
 }
 
 // WantsACKs reports whether ACKOption and PeerACK have anything to do.
 func (c *Conn) WantsACKs() bool {
-	return (c.neg != nil && c.state >= Keying) || (c.att != nil && c.att.moved)
+	return (c.neg != nil && c.state >= Keying) || (c.att != nil && c.att.moved) || c.finished != nil
 }
 
 // ACKOption appends to the options of a segment without payload what fits into
@@ -191,87 +200,124 @@ func (c *Conn) ACKOption(b []byte, room int, tcb TCB) []byte {
 		// Suites that hash the sequence number need the one of this segment.
 		return c.cfg.Format.layout().appendRequest(b, c.proof(tcb.SndNxt, tcb), room)
 	}
-	n := c.neg
-	if n == nil || c.state < Keying {
+	if f := c.finished; f != nil && f.answer {
+		f.answer = false
+		return c.cfg.Format.layout().appendRequest(b, c.receipt(tcb), room)
+	}
+	if c.neg == nil || c.state < Keying {
 		return b
 	}
-	l := c.cfg.Format.layout()
+	return c.appendKeyOptions(b, room)
+}
+
+// appendKeyOptions appends Key-Rest until this end has confirmed, for only then
+// it knows that the peer has it, and Key-Confirm as soon as there is one; once
+// confirmed, only in answer to a peer that lacks it.
+func (c *Conn) appendKeyOptions(b []byte, room int) []byte {
+	n, l := c.neg, c.cfg.Format.layout()
+	rest := c.state != Confirmed
+	confirm := c.state == Ready || n.answer
+	if rest && confirm && room < 2*l.header+l.nRest+l.nConfirm {
+		rest, confirm = !n.turn, n.turn
+		n.turn = !n.turn
+	}
 	start := len(b)
-	if c.state != Confirmed {
-		var content []byte
+	var content []byte
+	if rest {
 		if b, content = l.appendOption(b, optPermitted, l.nRest, room); content != nil {
 			copy(content[1:], n.key.PublicKey().Bytes()[l.synKey:])
+			n.turn = true
 		}
 	}
-	if c.state >= Ready {
-		var content []byte
+	if confirm {
 		if b, content = l.appendOption(b, optPermitted, l.nConfirm, room-(len(b)-start)); content != nil {
-			binary.BigEndian.PutUint64(content, n.confirm)
+			binary.BigEndian.PutUint64(content, n.keys.confirmTag(c.role, c.state == Confirmed))
+			n.answer = false
 		}
 	}
 	return b
 }
 
-// PeerACK takes the options of a segment without payload. It reports whether a
-// segment without payload is to be sent in answer.
-func (c *Conn) PeerACK(now Time, opts []byte) (reply bool) {
+// PeerACK takes the options and the sequence number of a segment without
+// payload. It reports whether a segment without payload is to be sent in
+// answer.
+func (c *Conn) PeerACK(now Time, seq uint32, opts []byte) (reply bool) {
+	if f := c.finished; f != nil {
+		if r, ok := ParseRequest(c.cfg.Format, opts); ok && f.keys.provenACK(r, f.counter, f.nonce, seq) {
+			f.answer = true
+			return true
+		}
+	}
 	n := c.neg
-	if n == nil || c.state < Keying || c.state == Plain {
+	if n == nil || c.state < Keying {
 		return false
 	}
 	l := c.cfg.Format.layout()
+	before := c.state
 	rest := l.find(opts, optPermitted, l.nRest)
-	confirm := l.find(opts, optPermitted, l.nConfirm)
-	if rest == nil && confirm == nil {
-		return false
-	}
 	if rest != nil && !c.takeRest(rest[1:]) {
 		return false
 	}
-	if confirm != nil && c.state >= Ready && !c.takeConfirm(now, binary.BigEndian.Uint64(confirm)) {
+	lacks := rest != nil
+	if tag := l.find(opts, optPermitted, l.nConfirm); tag != nil && c.state >= Ready {
+		done, ok := c.takeConfirm(now, binary.BigEndian.Uint64(tag))
+		if done || !ok {
+			return false
+		}
+		lacks = true
+	}
+	if !lacks {
 		return false
 	}
-	// An acceptor that has the opener's confirmation is done; whoever sends
-	// Key-Rest still lacks something of ours.
-	if c.neg == nil || rest == nil || n.replies >= maxFollowUps {
+	n.answer = true
+	if n.replies == maxFollowUps || (c.state == before && now < n.quiet) {
 		return false
 	}
 	n.replies++
+	n.quiet = now.Add(minReplyInterval)
 	return true
 }
 
+// takeRest takes the second part of the peer's key. It returns false if the
+// segment tells nothing more.
 func (c *Conn) takeRest(rest []byte) bool {
 	n := c.neg
 	at := n.peerKey[c.cfg.Format.layout().synKey:]
-	if n.rest {
-		if !bytes.Equal(at, rest) {
-			c.GivePlain(PlainInconsistent)
-			return false
-		}
+	switch {
+	case !n.rest:
+		n.rest = true
+		copy(at, rest)
+		c.compute()
+		return c.state != Plain
+	case bytes.Equal(at, rest):
 		return true
+	case c.state != Confirmed:
+		// A peer that has confirmed has the key that we have: nothing later
+		// casts a doubt on that.
+		c.GivePlain(PlainInconsistent)
 	}
-	n.rest = true
-	copy(at, rest)
-	c.compute()
-	return c.state != Plain
+	return false
 }
 
-func (c *Conn) takeConfirm(now Time, tag uint64) bool {
-	if tag != c.neg.expect {
+// takeConfirm takes the peer's Key-Confirm. done reports that neither end lacks
+// anything, ok that the tag is one of the peer's.
+func (c *Conn) takeConfirm(now Time, tag uint64) (done, ok bool) {
+	n := c.neg
+	switch tag {
+	case n.keys.confirmTag(c.role.peer(), true):
+		c.state, c.neg = Confirmed, nil
+		return true, true
+	case n.keys.confirmTag(c.role.peer(), false):
+		if c.state != Confirmed {
+			c.state = Confirmed
+			n.next = now.Add(lingerTime)
+		}
+		return false, true
+	}
+	if c.state != Confirmed {
 		c.GivePlain(PlainUnconfirmed)
-		return false
 	}
-	if c.state == Confirmed {
-		return true
-	}
-	c.state = Confirmed
-	if c.role == Acceptor {
-		// The opener confirms only after it has ours.
-		c.neg = nil
-		return true
-	}
-	c.neg.next = now.Add(lingerTime)
-	return true
+	return false, false
 }
 
 // followUp repeats key halves, or gives up.

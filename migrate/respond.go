@@ -12,7 +12,8 @@ type provisional struct {
 	peerSeq    uint32 // of the SYN
 	seq        uint32 // of the SYN-ACK
 	nonce      uint32
-	sends      int
+	repeats    int  // by the timer
+	sends      int  // for whatever reason
 	sentAt     Time // the first time
 	lastAt     Time
 	rto        time.Duration
@@ -36,28 +37,43 @@ func (c *Conn) SYN(now Time, t, cur Tuple, r Request, counter uint64, seq uint32
 	case !plausible(seq+1, tcb):
 		return append(acts, count(CountBadSequence))
 	}
-	if p := c.prov; p != nil {
-		switch {
-		case counter < p.counter:
-			return append(acts, count(CountStaleRequest))
-		case counter == p.counter && t != p.tuple:
-			return append(acts, count(CountReplayedTuple))
-		case counter == p.counter:
-			return c.answerAgain(append(acts, count(CountDuplicateSYN)), now, tcb)
-		}
+	if c.state == Ready {
+		// Only who has checked our Key-Confirm asks, with a tag that says no
+		// less than its own.
+		c.state, c.neg = Confirmed, nil
 	}
+	if p := c.prov; p != nil && counter == p.counter {
+		if t != p.tuple {
+			return append(acts, count(CountReplayedTuple))
+		}
+		return c.answerAgain(append(acts, count(CountDuplicateSYN)), now, tcb)
+	}
+	// Crossing requests, section 5.
 	if a := c.att; a != nil && !a.moved {
-		// Crossing requests, section 5.
 		if c.role == Opener && a.sends == 1 {
 			return append(acts, count(CountCrossedIgnored))
 		}
 		acts = c.endAttempt(append(acts, count(CountCrossedYielded)), ErrYielded)
 	}
+	if a := c.att; a != nil && !a.covered {
+		// The cover cannot be sent while another path is on trial. The window
+		// that it waits for is a moment away.
+		return append(acts, count(CountCrossedIgnored))
+	}
+	if counter-1 > c.peerDone {
+		// Lower ones are void, so that the peer's next ones are within the
+		// window even if this one is never completed.
+		c.peerDone, c.tokensChanged = counter-1, true
+	}
 	p := &provisional{
 		tuple: t, old: cur, counter: counter, peerSeq: seq, seq: tcb.SndUna - 1,
 		nonce: c.keys.nonce(counter, now), sentAt: now, rto: synRTO(tcb.SRTT),
 	}
+	p.next = now.Add(p.rto)
 	c.prov = p
+	if c.undrain(t) {
+		acts = append(acts, Action{Kind: ActDropDrain, Tuple: t})
+	}
 	acts = append(acts, Action{Kind: ActOpenPath, Tuple: t})
 	return c.sendSYNACK(acts, now, tcb)
 }
@@ -71,6 +87,25 @@ func (c *Conn) fresh(r Request, counter uint64) (uint64, bool) {
 	return c.peerDone + uint64(ahead), ahead >= 1 && ahead <= serialWindow
 }
 
+// Provisional returns the tuple of a request of the peer that has not been
+// completed yet.
+func (c *Conn) Provisional() (t Tuple, ok bool) {
+	if c.prov == nil {
+		return t, false
+	}
+	return c.prov.tuple, true
+}
+
+// DropProvisional gives up a request of the peer, which can not complete it
+// because the address that it wants to reach is gone.
+func (c *Conn) DropProvisional() []Action {
+	if c.prov == nil {
+		return nil
+	}
+	c.prov = nil
+	return []Action{count(CountPathExpired), {Kind: ActDropPath}}
+}
+
 // PathFailed tells that ActOpenPath could not be done.
 func (c *Conn) PathFailed() []Action {
 	c.prov = nil
@@ -82,7 +117,6 @@ func (c *Conn) sendSYNACK(acts []Action, now Time, tcb TCB) []Action {
 	p := c.prov
 	p.sends++
 	p.lastAt = now
-	p.next = now.Add(p.rto)
 	r := Request{ReqNo: uint8(p.counter), Token: c.keys.token(c.role, p.counter)}
 	if c.suite.rolling() {
 		r.Token = rcvNxtField(tcb.RcvNxt-c.keys.irs, p.nonce)
@@ -110,11 +144,12 @@ func (c *Conn) answerAgain(acts []Action, now Time, tcb TCB) []Action {
 // repeatSYNACK is the provisional path's timer.
 func (c *Conn) repeatSYNACK(acts []Action, now Time, tcb TCB) []Action {
 	p := c.prov
-	if p.sends >= maxSYNACKSends {
+	if p.repeats++; p.repeats == maxSYNACKSends {
 		c.prov = nil
 		return append(acts, count(CountPathExpired), Action{Kind: ActDropPath})
 	}
 	p.rto = backoff(p.rto)
+	p.next = now.Add(p.rto)
 	return c.sendSYNACK(acts, now, tcb)
 }
 
@@ -130,7 +165,7 @@ func (c *Conn) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, consu
 		return acts, true
 	}
 	r, ok := ParseRequest(c.cfg.Format, s.Options)
-	if !ok || s.SYN || !s.ACK || !c.provenACK(r, s.Seq) {
+	if !ok || s.SYN || !s.ACK || !c.completes(r, s.Seq) {
 		return c.answerAgain(append(acts, count(CountUnproven)), now, tcb), true
 	}
 	c.prov = nil
@@ -143,6 +178,7 @@ func (c *Conn) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, consu
 	c.tokensChanged = true
 	c.accepted++
 	c.hold = nil
+	c.finished = &finished{keys: c.keys, counter: p.counter, nonce: p.nonce, until: now.Add(drainTime)}
 	re := Rebind{KeepCC: onlyPorts(p.tuple, p.old)}
 	if p.sends == 1 {
 		re.RTT = now.Sub(p.sentAt)
@@ -150,20 +186,60 @@ func (c *Conn) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, consu
 	re.PeerRcvNxt, re.HasPeerRcvNxt = c.peerRcvNxt(r.Token, tcb)
 	acts = append(acts,
 		Action{Kind: ActRebind, Rebind: re},
-		Action{Kind: ActSendACK, Seq: tcb.SndNxt, Ack: tcb.RcvNxt},
+		Action{
+			Kind: ActSendACK, Seq: tcb.SndNxt, Ack: tcb.RcvNxt,
+			Option: c.cfg.Format.layout().appendRequest(nil, c.receipt(tcb), maxOptions),
+		},
 		Action{Kind: ActPush},
 	)
 	acts = c.drainFrom(acts, now, p.old)
 	return append(acts, count(CountAccepted)), s.Len == 0
 }
 
-// provenACK checks the Migrate option of step 4.
-func (c *Conn) provenACK(r Request, seq uint32) bool {
+// completes reports whether an ACK with sequence number seq and option r is the
+// peer's step 4.
+func (c *Conn) completes(r Request, seq uint32) bool {
 	p := c.prov
-	if r.ReqNo != uint8(p.counter) || r.Tag != c.keys.ackTag(c.role.peer(), p.counter, seq, r.Token) {
+	if seq-(p.peerSeq+1) > maxBehind {
+		// Before what the SYN announced: it is the SYN, played again, in a
+		// suite whose tags are the same on all segments.
 		return false
 	}
-	return !c.suite.rolling() || uint32(r.Token) == p.nonce
+	if !c.suite.rolling() && seq-p.seq <= 1 {
+		return false // our own SYN-ACK, sent back
+	}
+	return c.keys.provenACK(r, p.counter, p.nonce, seq)
+}
+
+// provenACK checks the Migrate option of steps 4 and 5, which came from the
+// peer on a segment with sequence number seq.
+func (k *keys) provenACK(r Request, counter uint64, nonce, seq uint32) bool {
+	if r.ReqNo != uint8(counter) || r.Tag != k.ackTag(k.role.peer(), counter, seq, r.Token) {
+		return false
+	}
+	return !k.suite.rolling() || uint32(r.Token) == nonce
+}
+
+// finished is the last migration that the peer has completed, as long as its
+// initiator may not know that.
+type finished struct {
+	keys    *keys // the peer's for this request, whatever has been bound since
+	counter uint64
+	nonce   uint32
+	until   Time
+	answer  bool // the initiator has repeated its ACK
+}
+
+// receipt is the Migrate option of step 5. Without it, the initiator of an idle
+// connection could not tell step 5 from step 3.
+func (c *Conn) receipt(tcb TCB) Request {
+	f := c.finished
+	r := Request{ReqNo: uint8(f.counter), Token: f.keys.token(c.role, f.counter)}
+	if c.suite.rolling() {
+		r.Token = rcvNxtField(tcb.RcvNxt-f.keys.irs, f.nonce)
+	}
+	r.Tag = f.keys.ackTag(c.role, f.counter, tcb.SndNxt, r.Token)
+	return r
 }
 
 // Segment takes a segment that came on another tuple than the current one, cur,

@@ -128,7 +128,7 @@ type TCB struct {
 	RcvAcc uint32
 	// SRTT is the smoothed round-trip time; 0 if unknown.
 	SRTT time.Duration
-	// Movable: ESTABLISHED, FIN-WAIT-1, FIN-WAIT-2 or CLOSE-WAIT.
+	// Movable: synchronized, and not in TIME-WAIT or CLOSED.
 	Movable bool
 }
 

@@ -1,0 +1,232 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/mnet-dev/mnet/migrate"
+)
+
+// TestMalformedRequests sends SYNs with Migrate options of every length, cut and
+// doubled. They are SYNs like any other, to a port that nobody listens on.
+func TestMalformedRequests(t *testing.T) {
+	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	right := v.capture(v.c)
+	o := migrateOption(t, right.opts).encode()
+	send := func(name string, opts []byte) {
+		t.Helper()
+		s := right
+		s.src, s.opts = netip.AddrPortFrom(v.mallory.addr, 666), opts
+		before := v.state(v.server)
+		v.mallory.send(s)
+		got := v.mallory.take()
+		if len(got) != 1 || got[0].Flags() != fRST|fACK {
+			t.Errorf("%s: %d answers", name, len(got))
+		}
+		now := v.state(v.server)
+		now.sent = before.sent
+		if now != before {
+			t.Errorf("%s: changed %+v\nto %+v", name, before, now)
+		}
+	}
+	for n := range 41 {
+		if n == len(o) {
+			continue
+		}
+		opts := append(bytes.Clone(o), make([]byte, 40)...)[:max(n, 2)]
+		opts[1] = byte(n)
+		send(fmt.Sprintf("length %d", n), opts)
+		if n > 2 && n <= 16 { // beyond, padding would complete it
+			opts[1] = byte(len(o))
+			send(fmt.Sprintf("cut to %d", n), opts)
+		}
+	}
+	send("two", append(bytes.Clone(o), o...))
+	send("behind the end", append([]byte{header.TCPOptionEOL}, o...))
+	send("behind a broken one", append([]byte{header.TCPOptionMSS, 1}, o...))
+	send("behind one that is too long", append([]byte{header.TCPOptionMSS, 40}, o...))
+	v.unharmed(t)
+}
+
+// TestMigrateOptionElsewhere sends a right Migrate option on segments that are
+// no request.
+func TestMigrateOptionElsewhere(t *testing.T) {
+	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	right := v.capture(v.c)
+	local, _ := v.c.addrs()
+	for _, flags := range []header.TCPFlags{fACK, fSYN | fACK, fRST, fRST | fACK, fFIN, fFIN | fACK, fSYN | fFIN, fSYN | fRST, 0} {
+		for _, from := range []netip.AddrPort{netip.AddrPortFrom(v.mallory.addr, 666), right.src, local} {
+			s := right
+			s.src, s.flags, s.ack = from, flags, 4711
+			before := v.state(v.server)
+			v.mallory.send(s)
+			now := v.state(v.server)
+			now.sent = before.sent
+			if now != before || v.s.Migration().Holding {
+				t.Errorf("flags %#x from %v: changed %+v\nto %+v", flags, from, before, now)
+			}
+		}
+	}
+	v.unharmed(t)
+}
+
+// rawClient is a TCP connection to the server made by hand.
+type rawClient struct {
+	m        *rawHost
+	src, dst netip.AddrPort
+	seq, ack uint32
+}
+
+// rawDial connects from a port with options on the SYN and returns those of the
+// SYN-ACK.
+func (m *rawHost) rawDial(t *testing.T, port uint16, opts []byte) (*rawClient, []byte) {
+	t.Helper()
+	r := &rawClient{m: m, src: netip.AddrPortFrom(m.addr, port), dst: addr(serverAddr), seq: 1000}
+	m.send(rawSegment{src: r.src, dst: r.dst, seq: r.seq, flags: fSYN, opts: opts})
+	got := m.take()
+	if len(got) != 1 || got[0].Flags() != fSYN|fACK {
+		t.Fatalf("SYN with options %x: %d answers", opts, len(got))
+	}
+	r.seq++
+	r.ack = got[0].SequenceNumber() + 1
+	return r, bytes.Clone(got[0].Options())
+}
+
+// sendACK sends options on a pure ACK.
+func (r *rawClient) sendACK(opts []byte) {
+	r.m.send(rawSegment{src: r.src, dst: r.dst, seq: r.seq, ack: r.ack, flags: fACK, opts: opts})
+}
+
+// reset aborts the connection.
+func (r *rawClient) reset() {
+	r.m.send(rawSegment{src: r.src, dst: r.dst, seq: r.seq, ack: r.ack, flags: fRST | fACK})
+	r.m.take()
+}
+
+// permitted is a Migrate-Permitted option with a suite and so many bytes of key.
+func permitted(suite byte, key []byte) []byte {
+	return append([]byte{kindPermitted, byte(3 + len(key)), suite}, key...)
+}
+
+// TestMalformedOffers opens connections with Migrate-Permitted options of every
+// length and suite. What is not right is not there.
+func TestMalformedOffers(t *testing.T) {
+	l := newLab(t, labConfig{})
+	l.suites(allSuites...)
+	m := l.mallory()
+	v := &victim{lab: l, mallory: m}
+	v.listening()
+	key := bytes.Repeat([]byte{9}, 40)
+	port := uint16(2000)
+	check := func(name string, opts []byte, want bool) {
+		t.Helper()
+		port++
+		r, answer := m.rawDial(t, port, opts)
+		if got := bytes.IndexByte(answer, kindPermitted) >= 0; got != want {
+			t.Errorf("%s: option in the SYN-ACK %v, want %v: %x", name, got, want, answer)
+		}
+		r.reset()
+	}
+	for n := range 38 {
+		for suite := range byte(3) {
+			opts := permitted(suite, key[:n])
+			right := suite == 0 && n == 0 || suite > 0 && n == 17
+			check(fmt.Sprintf("suite %d, %d bytes", suite, n), opts, right)
+		}
+	}
+	for suite := 3; suite < 256; suite++ {
+		check(fmt.Sprintf("suite %d", suite), permitted(byte(suite), key[:17]), false)
+		check(fmt.Sprintf("suite %d", suite), permitted(byte(suite), nil), false)
+	}
+	right := permitted(2, key[:17])
+	check("two", append(bytes.Clone(right), right...), false)
+	check("cut", right[:16], false)
+	check("length 0", []byte{kindPermitted, 0}, false)
+	check("length 1", []byte{kindPermitted, 1}, false)
+	check("no length", []byte{header.TCPOptionNOP, header.TCPOptionNOP, header.TCPOptionNOP, kindPermitted}, false)
+	if n := connections(l.server); n != 2 {
+		t.Errorf("%d connections are left", n)
+	}
+}
+
+// rest is a Key-Rest option.
+func rest(key []byte) []byte { return append([]byte{kindPermitted, 18, 0}, key...) }
+
+// confirm is a Key-Confirm option.
+func confirm(tag uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{kindPermitted, 10}, tag)
+}
+
+// TestBadKeys negotiates with keys that are none, in steps that make no sense.
+func TestBadKeys(t *testing.T) {
+	zero := make([]byte, 32)
+	one := append([]byte{1}, zero[1:]...)
+	good := bytes.Repeat([]byte{9}, 32)
+	// A point of order 8 (RFC 7748, section 6.1 has the check for these).
+	low := []byte{
+		0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
+		0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
+	}
+	for _, test := range []struct {
+		name string
+		key  []byte
+		acks [][]byte
+		want migrate.PlainReason
+	}{
+		{"zero", zero, [][]byte{rest(zero[17:])}, migrate.PlainWeakKey},
+		{"one", one, [][]byte{rest(one[17:])}, migrate.PlainWeakKey},
+		{"low order", low, [][]byte{rest(low[17:])}, migrate.PlainWeakKey},
+		{"two rests", good, [][]byte{rest(good[17:]), rest(zero[17:])}, migrate.PlainInconsistent},
+		{"wrong confirmation", good, [][]byte{rest(good[17:]), confirm(4711)}, migrate.PlainUnconfirmed},
+		{"confirmation at once", good, [][]byte{append(rest(good[17:]), confirm(4711)...)}, migrate.PlainUnconfirmed},
+		{"confirmation first", good, [][]byte{confirm(4711), confirm(4711)}, migrate.PlainNoAnswer},
+		{"short rest", good, [][]byte{{kindPermitted, 17, 0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}}, migrate.PlainNoAnswer},
+		{"no rest", good, [][]byte{nil}, migrate.PlainNoAnswer},
+	} {
+		for suite := range byte(2) {
+			t.Run(fmt.Sprintf("%s/%d", test.name, suite+1), func(t *testing.T) {
+				l := newLab(t, labConfig{})
+				m := l.mallory()
+				ln, err := l.listen.Listen(t.Context(), "tcp", serverAddr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer ln.Close()
+				r, _ := m.rawDial(t, 2000, permitted(suite+1, test.key[:17]))
+				for _, opts := range test.acks {
+					r.sendACK(opts)
+				}
+				s, err := ln.(*Listener).AcceptConn()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				l.sleep(30 * time.Second)
+				if i := s.Migration(); i.State != migrate.Plain || i.Reason != test.want {
+					t.Errorf("%v, %v; want plain, %v", i.State, i.Reason, test.want)
+				}
+				if n := l.server.MigrationStats().Tokens; n != 0 {
+					t.Errorf("%d tokens", n)
+				}
+				// A peer that does not answer gets so many segments, and no more.
+				if n := len(m.take()); n > 20 {
+					t.Errorf("%d segments", n)
+				}
+				// It is plain TCP: a RST ends it at once.
+				r.reset()
+				if n := connections(l.server); n != 1 {
+					t.Errorf("%d connections", n)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,315 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"github.com/mnet-dev/mnet/migrate"
+	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/simnet"
+)
+
+// forgedReset is a RST to the server as from the client, with the sequence
+// number that the server expects.
+func (v *victim) forgedReset() rawSegment {
+	from, to := v.c.addrs()
+	return rawSegment{src: from, dst: to, seq: sequenceOf(v.s).rcv, ack: sequenceOf(v.s).nxt, flags: fRST | fACK}
+}
+
+// TestForgedReset resets a connection by what everybody can make that sees its
+// packets. It waits, and a migration resumes it.
+func TestForgedReset(t *testing.T) {
+	for _, suite := range allSuites {
+		for _, opts := range [][]byte{nil, option{}.encode(), option{tag: 4711}.encode()} {
+			t.Run(fmt.Sprintf("%v/%d", suite, len(opts)), func(t *testing.T) {
+				v := newVictim(t, labConfig{}, suite)
+				up, down := newStream(v.c, v.s, 1), newStream(v.s, v.c, 2)
+				exchanged := func() {
+					up.send(t, 10_000)
+					down.send(t, 10_000)
+				}
+				exchanged()
+				v.sleep(time.Second)
+				rst := v.forgedReset()
+				rst.opts = opts
+				v.mallory.send(rst)
+				if n := counts(v.server, migrate.CountResetHeld); n != 1 || !v.s.Migration().Holding || v.server.MigrationStats().Holds != 1 {
+					t.Fatalf("held %d, holding %v", n, v.s.Migration().Holding)
+				}
+				// More of them do no more harm.
+				v.mallory.send(rst, rst)
+				// Nothing is sent, but what comes is taken.
+				sent := v.net.Bottleneck.Stats(simnet.BtoA).Sent
+				exchanged()
+				v.sleep(5 * time.Second)
+				if n := v.net.Bottleneck.Stats(simnet.BtoA).Sent - sent; n != 0 {
+					t.Errorf("%d packets from a connection that waits", n)
+				}
+				if s, c := sequenceOf(v.s), sequenceOf(v.c); s.rcv != c.nxt {
+					t.Errorf("%d bytes have not been taken", c.nxt-s.rcv)
+				}
+				v.migrate(v.c, "10.2.0.2")
+				exchanged()
+				up.finish(t)
+				down.finish(t)
+				if st := v.server.MigrationStats(); v.s.Migration().Holding || st.Holds != 0 {
+					t.Errorf("still holding, %d holds", st.Holds)
+				}
+			})
+		}
+	}
+}
+
+// TestResetOutOfPlace forges RSTs that RFC 5961 does not accept.
+func TestResetOutOfPlace(t *testing.T) {
+	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	before := v.server.MigrationStats().Counts
+	for _, off := range []uint32{1, 1000, 1 << 30, 1 << 31, ^uint32(0)} {
+		rst := v.forgedReset()
+		rst.seq += off
+		v.mallory.send(rst)
+	}
+	if d := since(before, v.server.MigrationStats().Counts); len(d) != 0 || v.s.Migration().Holding {
+		t.Errorf("counted %v, holding %v", d, v.s.Migration().Holding)
+	}
+	v.unharmed(t)
+}
+
+// TestResetOldTuple forges a RST for a tuple that the connection has left.
+func TestResetOldTuple(t *testing.T) {
+	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	rst := v.forgedReset()
+	v.migrate(v.c, "10.2.0.2")
+	v.sleep(time.Second)
+	rst.seq = sequenceOf(v.s).rcv
+	v.mallory.send(rst)
+	v.sleep(10 * time.Second)
+	rst.seq = sequenceOf(v.s).rcv
+	v.mallory.send(rst)
+	if v.s.Migration().Holding {
+		t.Error("holding")
+	}
+	bothWays(t, v.c, v.s, 10_000)()
+}
+
+// TestHoldDisabled has connections for which a RST is a RST.
+func TestHoldDisabled(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		set  func(*lab)
+		want migrate.Counter
+	}{
+		{"no hold", func(l *lab) { l.listen.MigrationOptions.Hold = -1 }, migrate.CountHoldRefused},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLab(t, labConfig{})
+			test.set(l)
+			v := &victim{lab: l, mallory: l.mallory()}
+			v.c, v.s = l.open(serverAddr)
+			v.mallory.send(v.forgedReset())
+			if err := v.readError(v.s); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("read: %v", err)
+			}
+			if n := counts(l.server, test.want); n != 1 {
+				t.Errorf("%v: %d", test.want, n)
+			}
+		})
+	}
+}
+
+// TestAbort aborts at one end. The other knows at once that it is meant.
+func TestAbort(t *testing.T) {
+	for _, suite := range allSuites {
+		for _, moved := range []bool{false, true} {
+			for _, client := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%v/moved=%v/client=%v", suite, moved, client), func(t *testing.T) {
+					l := newLab(t, labConfig{})
+					l.suites(suite)
+					c, s := l.open(serverAddr)
+					exchange(t, c, s, 10_000)
+					if moved {
+						l.migrate(c, "10.2.0.2")
+						exchange(t, c, s, 10_000)
+					}
+					if !client {
+						c, s = s, c
+					}
+					begin := l.net.Clock.Elapsed()
+					c.SetLinger(0)
+					c.Close()
+					if err := l.readError(s); !errors.Is(err, syscall.ECONNRESET) {
+						t.Errorf("read: %v", err)
+					}
+					if took := l.net.Clock.Elapsed() - begin; took > 2*delay {
+						t.Errorf("after %v", took)
+					}
+					if n := counts(s.stack, migrate.CountAborted); n != 1 {
+						t.Errorf("aborted: %d", n)
+					}
+					s.Close()
+					l.nothingLeft(t)
+				})
+			}
+		}
+	}
+}
+
+// TestAbortByClose closes in the two ways that abort as well: with data that
+// nobody has read, and while the peer sends.
+func TestAbortByClose(t *testing.T) {
+	for _, client := range []bool{false, true} {
+		l := newLab(t, labConfig{})
+		c, s := l.open(serverAddr)
+		if !client {
+			c, s = s, c
+		}
+		exchange(t, c, s, 10_000)
+		s.Write([]byte("x"))
+		l.sleep(time.Second)
+		begin := l.net.Clock.Elapsed()
+		c.Close()
+		if err := l.readError(s); !errors.Is(err, syscall.ECONNRESET) || l.net.Clock.Elapsed()-begin > 2*delay {
+			t.Errorf("client %v, unread data: %v after %v", client, err, l.net.Clock.Elapsed()-begin)
+		}
+
+		l = newLab(t, labConfig{})
+		c, s = l.open(serverAddr)
+		if !client {
+			c, s = s, c
+		}
+		c.Close()
+		l.sleep(time.Second)
+		begin = l.net.Clock.Elapsed()
+		var err error
+		for err == nil {
+			_, err = s.Write([]byte("x"))
+			l.sleep(delay)
+		}
+		if took := l.net.Clock.Elapsed() - begin; took > 5*delay {
+			t.Errorf("client %v, while the peer sends: %v after %v", client, err, took)
+		}
+	}
+}
+
+// TestAbortEarly aborts while the keys are being exchanged, when one end may have
+// them and the other not yet.
+func TestAbortEarly(t *testing.T) {
+	for _, client := range []bool{false, true} {
+		for wait := time.Duration(0); wait <= 8*delay; wait += delay / 2 {
+			l := newLab(t, labConfig{})
+			c, s := l.pair(serverAddr)
+			l.sleep(wait)
+			if !client {
+				c, s = s, c
+			}
+			states := fmt.Sprint(c.Migration().State, s.Migration().State)
+			begin := l.net.Clock.Elapsed()
+			c.SetLinger(0)
+			c.Close()
+			err := l.readError(s)
+			if took := l.net.Clock.Elapsed() - begin; !errors.Is(err, syscall.ECONNRESET) || took > 2*delay {
+				t.Errorf("client %v, %s: %v after %v", client, states, err, took)
+			}
+		}
+	}
+}
+
+// nothingLeft checks that no connection has left anything on either stack.
+func (l *lab) nothingLeft(t *testing.T) {
+	t.Helper()
+	l.sleep(3 * time.Minute) // more than TIME-WAIT and any drain
+	for _, st := range []*netstack.Stack{l.client, l.server} {
+		stats := st.MigrationStats()
+		if n := connections(st); n != 0 || stats.Tokens != 0 || stats.Holds != 0 {
+			t.Errorf("left: %d connections, %d tokens, %d holds", n, stats.Tokens, stats.Holds)
+		}
+	}
+}
+
+// TestResetUnknown answers requests for unknown connections as the draft does.
+func TestResetUnknown(t *testing.T) {
+	v := newVictim(t, labConfig{server: netstack.Config{Migration: netstack.MigrationConfig{ResetUnknown: true}}}, migrate.SuiteX25519SHA256)
+	v.listening()
+	syn := rawSegment{
+		src: netip.AddrPortFrom(v.mallory.addr, 666), dst: addr(serverAddr),
+		seq: 1000, flags: fSYN, opts: option{1, 2, 3}.encode(),
+	}
+	v.mallory.send(syn)
+	got := v.mallory.take()
+	if len(got) != 1 || got[0].Flags() != fRST|fACK || got[0].AckNumber() != 1001 || got[0].SequenceNumber() != 0 {
+		t.Errorf("answers: %v", got)
+	}
+	syn.badSum = true
+	v.ignored(t, "bad checksum", v.server, tally{migrate.CountUnknownToken: 1}, func() { v.mallory.send(syn) })
+	if n := connections(v.server); n != 3 { // two listeners, one for each family, and the victim
+		t.Errorf("%d connections", n)
+	}
+	v.unharmed(t)
+}
+
+// TestRequestTimeWait sends requests to a tuple in TIME-WAIT, where a SYN could
+// open a connection anew.
+func TestRequestTimeWait(t *testing.T) {
+	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	v.listening()
+	old := v.capture(v.c)
+	local, _ := v.c.addrs()
+	v.s.Close()
+	v.c.Close()
+	v.sleep(time.Second)
+	if st := tcp.EndpointState(v.s.ep.State()); st != tcp.StateTimeWait {
+		t.Fatalf("state %v", st)
+	}
+	before := connections(v.server)
+	for name, s := range map[string]rawSegment{
+		"its own request":                    old,
+		"its own request from its own tuple": {src: local, dst: old.dst, seq: old.seq, flags: fSYN, opts: old.opts},
+		"unknown token":                      {src: local, dst: old.dst, seq: old.seq + 1<<20, flags: fSYN, opts: option{1, 2, 3}.encode()},
+	} {
+		sent := v.net.Bottleneck.Stats(simnet.BtoA).Sent
+		v.mallory.send(s)
+		v.sleep(time.Second)
+		if n := v.net.Bottleneck.Stats(simnet.BtoA).Sent - sent; n != 0 || connections(v.server) != before {
+			t.Errorf("%s: %d answers, %d connections, had %d", name, n, connections(v.server), before)
+		}
+	}
+}
+
+// TestRequestMeetsClose has a request wait in the queue of a connection that
+// closes meanwhile. Nobody else must get it, not even a listener.
+func TestRequestMeetsClose(t *testing.T) {
+	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	v.listening()
+	request := v.capture(v.c)
+	before := connections(v.server)
+	sent := v.net.Bottleneck.Stats(simnet.BtoA).Sent
+	ep := v.s.ep.(interface {
+		MigrationLock(func())
+		MigrationAbort(tcpip.Error)
+	})
+	ep.MigrationLock(func() {
+		// The endpoint is locked: what comes is queued.
+		v.mallory.send(request)
+		ep.MigrationAbort(&tcpip.ErrConnectionReset{})
+	})
+	v.sleep(time.Second)
+	if err := v.readError(v.s); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("read: %v", err)
+	}
+	if n := v.net.Bottleneck.Stats(simnet.BtoA).Sent - sent; n != 0 {
+		t.Errorf("%d answers", n)
+	}
+	if n := connections(v.server); n != before-1 {
+		t.Errorf("%d connections, had %d", n, before)
+	}
+}

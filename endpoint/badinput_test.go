@@ -1,0 +1,284 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/mnet-dev/mnet/migrate"
+	"github.com/mnet-dev/mnet/netstack/simnet"
+)
+
+var allSuites = []migrate.SuiteID{migrate.SuiteX25519SHA256, migrate.SuiteX25519SHA1, migrate.SuiteNull}
+
+// listening opens a listener in the way of the victim's connection.
+func (v *victim) listening() {
+	v.tb.Helper()
+	ln, err := v.listen.Listen(context.Background(), "tcp", ":80")
+	if err != nil {
+		v.tb.Fatal(err)
+	}
+	v.tb.Cleanup(func() { ln.Close() })
+}
+
+// TestBadRequests sends migrate SYNs that prove nothing.
+func TestBadRequests(t *testing.T) {
+	for _, suite := range allSuites {
+		t.Run(suite.String(), func(t *testing.T) {
+			v := newVictim(t, labConfig{}, suite)
+			v.listening()
+			right := v.capture(v.c)
+			o := migrateOption(t, right.opts)
+			local, _ := v.c.addrs()
+			unknown := tally{migrate.CountUnknownToken: 1}
+			badTag := tally{migrate.CountBadTag: 1}
+			send := func(change func(*rawSegment)) func() {
+				s := right
+				s.src = netip.AddrPortFrom(v.mallory.addr, 666)
+				change(&s)
+				return func() { v.mallory.send(s) }
+			}
+			with := func(o option) func(*rawSegment) {
+				return func(s *rawSegment) { s.opts = o.encode() }
+			}
+			for _, test := range []struct {
+				name string
+				want tally
+				send func()
+			}{
+				{"unknown token", unknown, send(with(option{o.reqNo, o.token ^ 1, o.tag}))},
+				{"unknown token, closed port", unknown, send(func(s *rawSegment) {
+					s.opts = option{o.reqNo, ^o.token, o.tag}.encode()
+					s.dst = addr("10.9.0.1:81")
+				})},
+				{"unknown token, from the peer's tuple", unknown, send(func(s *rawSegment) {
+					s.opts = option{o.reqNo, ^o.token, o.tag}.encode()
+					s.src = local
+				})},
+				{"unknown token, bad checksum", unknown, send(func(s *rawSegment) {
+					s.opts = option{o.reqNo, ^o.token, o.tag}.encode()
+					s.badSum = true
+				})},
+				{"unknown token, IPv6", unknown, send(func(s *rawSegment) {
+					s.opts = option{o.reqNo, ^o.token, o.tag}.encode()
+					s.src, s.dst = addr("[fd00:6::6]:666"), addr("[fd00:9::1]:80")
+				})},
+				{"zero token", unknown, send(with(option{o.reqNo, 0, o.tag}))},
+				{"forged tag", badTag, send(with(option{o.reqNo, o.token, o.tag ^ 1}))},
+				{"zero tag", badTag, send(with(option{o.reqNo, o.token, 0}))},
+				{"another ReqNo", badTag, send(with(option{o.reqNo + 1, o.token, o.tag}))},
+				{"another sequence number", badTag, send(func(s *rawSegment) { s.seq++ })},
+				{"forged tag, IPv6", badTag, send(func(s *rawSegment) {
+					s.opts = option{o.reqNo, o.token, ^o.tag}.encode()
+					s.src, s.dst = addr("[fd00:6::6]:666"), addr("[fd00:9::1]:80")
+				})},
+				{"bad checksum", tally{migrate.CountMalformed: 1}, send(func(s *rawSegment) { s.badSum = true })},
+			} {
+				v.ignored(t, test.name, v.server, test.want, test.send)
+			}
+			v.unharmed(t)
+		})
+	}
+}
+
+// TestBadAddresses has a right migrate SYN come from and go to addresses that no
+// connection has.
+func TestBadAddresses(t *testing.T) {
+	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	v.listening()
+	right := v.capture(v.c)
+	right.src = netip.AddrPortFrom(v.mallory.addr, 666)
+	server := addr("10.9.0.1").Addr()
+	// Routers would not forward these: they change behind the last one.
+	var src, dst netip.Addr
+	bend := new(gate)
+	v.net.Bottleneck.Use(bend)
+	for _, test := range [][2]string{
+		{"0.0.0.0", "10.9.0.1"},
+		{"224.0.0.1", "10.9.0.1"},
+		{"255.255.255.255", "10.9.0.1"},
+		{"10.9.0.255", "10.9.0.1"},
+		{"127.0.0.1", "10.9.0.1"},
+		{"10.6.6.6", "0.0.0.0"},
+		{"10.6.6.6", "224.0.0.1"},
+		{"10.6.6.6", "255.255.255.255"},
+		{"10.6.6.6", "10.9.0.255"},
+		{"10.6.6.6", "127.0.0.1"},
+		{"10.6.6.6", "10.9.0.77"},
+	} {
+		src, dst = netip.MustParseAddr(test[0]), netip.MustParseAddr(test[1])
+		bend.set(func(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
+			if p.Src() == right.src && p.Dst().Addr() == server {
+				copy(p.Bytes()[12:], src.AsSlice())
+				copy(p.Bytes()[16:], dst.AsSlice())
+				p.FixChecksums()
+			}
+			return simnet.Pass
+		})
+		v.ignored(t, fmt.Sprint(test), v.server, tally{}, func() { v.mallory.send(right) })
+	}
+	bend.set(nil)
+	// The same from an address that could be somebody's is answered.
+	v.mallory.send(right)
+	if got := v.mallory.take(); len(got) == 0 || got[0].Flags() != fSYN|fACK {
+		t.Errorf("got %d segments", len(got))
+	}
+	v.unharmed(t)
+}
+
+// TestReplayFromElsewhere sends a request that the server never saw from another
+// address. The proof of the address is missing: no move.
+func TestReplayFromElsewhere(t *testing.T) {
+	for _, suite := range allSuites {
+		t.Run(suite.String(), func(t *testing.T) {
+			v := newVictim(t, labConfig{}, suite)
+			v.listening()
+			replay := v.capture(v.c)
+			replay.src = netip.AddrPortFrom(v.mallory.addr, 666)
+			before, counted := v.state(v.server), v.server.MigrationStats().Counts
+			v.mallory.send(replay)
+
+			// While that lives, another copy gets nothing.
+			other := replay
+			other.src = netip.AddrPortFrom(v.mallory.addr, 667)
+			v.mallory.send(other)
+			// Neither does one from the same address that comes too soon.
+			v.mallory.send(replay)
+			if got := v.mallory.take(); len(got) == 0 || got[0].Flags() != fSYN|fACK ||
+				slices.ContainsFunc(got[1:], func(s header.TCP) bool { return s.Flags() == fSYN|fACK }) ||
+				slices.ContainsFunc(got, func(s header.TCP) bool { return s.DestinationPort() != 666 }) {
+				t.Errorf("answers: %d", len(got))
+			}
+			v.sleep(30 * time.Second)
+			synacks := 1
+			for _, s := range v.mallory.take() {
+				if s.Flags() == fSYN|fACK {
+					synacks++
+				}
+			}
+			if synacks > 5 {
+				t.Errorf("%d SYN-ACKs", synacks)
+			}
+			now := v.state(v.server)
+			now.sent = before.sent
+			if now != before {
+				t.Errorf("changed %+v\nto %+v", before, now)
+			}
+			want := tally{migrate.CountReplayedTuple: 1, migrate.CountDuplicateSYN: 1, migrate.CountPathExpired: 1}
+			if got := since(counted, v.server.MigrationStats().Counts); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("counted %v, want %v", got, want)
+			}
+			v.unharmed(t)
+		})
+	}
+}
+
+// TestReplayRefused has the host at the replayed address answer as hosts do.
+func TestReplayRefused(t *testing.T) {
+	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	replay := v.capture(v.c)
+	replay.src = netip.AddrPortFrom(v.mallory.addr, 666)
+	v.mallory.send(replay)
+	got := v.mallory.take()
+	if len(got) == 0 {
+		t.Fatal("no answer")
+	}
+	v.mallory.send(rawSegment{src: replay.src, dst: replay.dst, seq: got[0].AckNumber(), flags: fRST})
+	if n := counts(v.server, migrate.CountRefused); n != 1 {
+		t.Errorf("refused: %d", n)
+	}
+	v.sleep(10 * time.Second)
+	if got := v.mallory.take(); len(got) > 0 {
+		t.Errorf("%d more segments", len(got))
+	}
+	v.unharmed(t)
+}
+
+// TestReplayLater sends a request again that has been completed, and one that a
+// later one has overtaken.
+func TestReplayLater(t *testing.T) {
+	for _, suite := range allSuites {
+		t.Run(suite.String(), func(t *testing.T) {
+			v := newVictim(t, labConfig{}, suite)
+			v.listening()
+			overtaken := v.capture(v.c)
+			seen := v.firstSYN(simnet.Pass)
+			v.migrate(v.c, "10.2.0.2")
+			completed := decode(<-seen)
+			exchange(t, v.c, v.s, 64<<10)
+			v.sleep(5 * time.Second) // the old tuple has drained
+
+			want := tally{migrate.CountStaleRequest: 1}
+			if suite == migrate.SuiteX25519SHA256 {
+				want = tally{migrate.CountUnknownToken: 1}
+			}
+			for _, s := range []rawSegment{overtaken, completed} {
+				v.ignored(t, "same address", v.server, want, func() { v.mallory.send(s) })
+				s.src = netip.AddrPortFrom(v.mallory.addr, 666)
+				v.ignored(t, "another address", v.server, want, func() { v.mallory.send(s) })
+			}
+			bothWays(t, v.c, v.s, 64<<10)()
+		})
+	}
+}
+
+// TestReflection sends a request back to the end that it is from.
+func TestReflection(t *testing.T) {
+	for _, suite := range allSuites {
+		t.Run(suite.String(), func(t *testing.T) {
+			v := newVictim(t, labConfig{}, suite)
+			s := v.capture(v.c)
+			s.src, s.dst = netip.AddrPortFrom(v.mallory.addr, 666), addr("10.1.0.2:80")
+			want := tally{migrate.CountReflected: 1}
+			if suite == migrate.SuiteX25519SHA256 {
+				// Whose token it is, is in the token.
+				want = tally{migrate.CountUnknownToken: 1}
+			}
+			v.ignored(t, "reflected", v.client, want, func() { v.mallory.send(s) })
+			v.unharmed(t)
+		})
+	}
+}
+
+// TestBadSequence asks by the null suite, whose requests everybody can make that
+// knows the sequence numbers, for what no window allows.
+func TestBadSequence(t *testing.T) {
+	v := newVictim(t, labConfig{}, migrate.SuiteNull)
+	v.listening()
+	ni, nj := sequenceOf(v.c).nxt-1, sequenceOf(v.s).nxt-1
+	request := func(seq uint32, reqNo uint8) rawSegment {
+		return rawSegment{
+			src: netip.AddrPortFrom(v.mallory.addr, 666), dst: addr(serverAddr),
+			seq: seq, flags: fSYN, opts: nullOption(ni, nj, seq, reqNo).encode(),
+		}
+	}
+	rcv := sequenceOf(v.s).rcv
+	for _, seq := range []uint32{rcv, rcv + 1, rcv + 1<<30, rcv + 1<<31, rcv - 1<<30 - 2} {
+		v.ignored(t, fmt.Sprintf("SEQ %d", int32(seq-rcv)), v.server, tally{migrate.CountBadSequence: 1}, func() {
+			v.mallory.send(request(seq, 1))
+		})
+	}
+	for _, reqNo := range []uint8{0, 128, 200, 255} {
+		v.ignored(t, fmt.Sprintf("ReqNo %d", reqNo), v.server, tally{migrate.CountStaleRequest: 1}, func() {
+			v.mallory.send(request(rcv-1, reqNo))
+		})
+	}
+	local, _ := v.c.addrs()
+	v.ignored(t, "current tuple", v.server, tally{migrate.CountDuplicateSYN: 1}, func() {
+		s := request(rcv-1, 1)
+		s.src = local
+		v.mallory.send(s)
+	})
+	v.mallory.send(request(rcv-1, 127))
+	if got := v.mallory.take(); len(got) == 0 {
+		t.Error("a right request is not answered")
+	}
+}

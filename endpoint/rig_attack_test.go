@@ -1,0 +1,180 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"net/netip"
+	"testing"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/mnet-dev/mnet/migrate"
+	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/simnet"
+)
+
+// victim is an idle connection, and somebody who sends what it should not mind.
+type victim struct {
+	*lab
+	c, s    *Conn
+	mallory *rawHost
+}
+
+func newVictim(tb testing.TB, cfg labConfig, suite migrate.SuiteID) *victim {
+	l := newLab(tb, cfg)
+	l.suites(suite)
+	v := &victim{lab: l, mallory: l.mallory()}
+	v.c, v.s = l.open(serverAddr)
+	l.sleep(time.Second)
+	return v
+}
+
+type tally = map[migrate.Counter]uint64
+
+// state is what bad input must not change.
+type state struct {
+	current, peer      migrate.Tuple
+	moves, connections int
+	tokens, holds      int
+	sent               uint64 // packets to the client and to mallory
+}
+
+func (v *victim) state(st *netstack.Stack) state {
+	c, s := v.c.Migration(), v.s.Migration()
+	stats := st.MigrationStats()
+	return state{
+		current: c.Current, peer: s.Current, moves: len(c.Moves) + len(s.Moves),
+		connections: connections(st), tokens: stats.Tokens, holds: stats.Holds,
+		sent: v.net.Bottleneck.Stats(simnet.BtoA).Sent + v.net.Uplinks[0].Stats(simnet.AtoB).Sent + v.net.Uplinks[1].Stats(simnet.AtoB).Sent,
+	}
+}
+
+// ignored checks that what f sends to st is met with silence, changes nothing
+// and is counted as want.
+func (v *victim) ignored(t *testing.T, what string, st *netstack.Stack, want tally, f func()) {
+	t.Helper()
+	before, counted := v.state(st), st.MigrationStats().Counts
+	f()
+	v.sleep(100 * time.Millisecond)
+	if now := v.state(st); now != before {
+		t.Errorf("%s: changed %+v\nto %+v", what, before, now)
+	}
+	if got := since(counted, st.MigrationStats().Counts); !maps.Equal(got, want) {
+		t.Errorf("%s: counted %v, want %v", what, got, want)
+	}
+	if got := v.mallory.take(); len(got) > 0 {
+		t.Errorf("%s: answered by %d segments", what, len(got))
+	}
+}
+
+// since returns what has been counted between two snapshots.
+func since(before, now tally) tally {
+	d := make(tally)
+	for c, n := range now {
+		if n > before[c] {
+			d[c] = n - before[c]
+		}
+	}
+	return d
+}
+
+// unharmed checks that the connection carries data and can move, and ends it.
+func (v *victim) unharmed(t *testing.T) {
+	t.Helper()
+	finish := bothWays(t, v.c, v.s, 64<<10)
+	v.migrate(v.c, "10.2.0.2")
+	finish()
+}
+
+// capture returns the SYN of an attempt of the client to move to its second
+// uplink, which is lost there and given up.
+func (l *lab) capture(c *Conn) rawSegment {
+	l.tb.Helper()
+	got := l.firstSYN(simnet.Drop)
+	defer l.inner[1].set(nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	result := make(chan error)
+	go func() { result <- c.Migrate(ctx, addr("10.2.0.2")) }()
+	b := <-got
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		l.tb.Fatalf("migrate: %v", err)
+	}
+	l.sleep(2 * delay) // what is on the wire gets lost, too
+	return decode(b)
+}
+
+// firstSYN returns the first SYN on the client's second uplink from now on, and
+// passes verdict on all that is sent there.
+func (l *lab) firstSYN(verdict simnet.Verdict) <-chan []byte {
+	got := make(chan []byte, 1)
+	l.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+		if t, ok := p.TCP(); ok && t.Flags() == fSYN {
+			select {
+			case got <- bytes.Clone(p.Bytes()):
+			default:
+			}
+		}
+		return verdict
+	})
+	return got
+}
+
+// option is the content of a Migrate option.
+type option struct {
+	reqNo      uint8
+	token, tag uint64
+}
+
+func (o option) encode() []byte {
+	b := []byte{kindMigrate, 19, o.reqNo}
+	b = binary.BigEndian.AppendUint64(b, o.token)
+	return binary.BigEndian.AppendUint64(b, o.tag)
+}
+
+// migrateOption returns the content of the Migrate option among opts.
+func migrateOption(tb testing.TB, opts []byte) option {
+	tb.Helper()
+	i := bytes.Index(opts, []byte{kindMigrate, 19})
+	if i < 0 || len(opts) < i+19 {
+		tb.Fatalf("no Migrate option in %x", opts)
+	}
+	return option{opts[i+2], binary.BigEndian.Uint64(opts[i+3:]), binary.BigEndian.Uint64(opts[i+11:])}
+}
+
+// nullOption is the option of a request in the null suite, which everybody can
+// make who knows the initial sequence numbers of opener and acceptor.
+func nullOption(ni, nj, seq uint32, reqNo uint8) option {
+	b := binary.BigEndian.AppendUint32(nil, ni)
+	b = binary.BigEndian.AppendUint32(b, nj)
+	b = append(b, make([]byte, 25)...)
+	token := sha1.Sum(b)
+	b = binary.BigEndian.AppendUint32(b, seq)
+	tag := sha1.Sum(append(b, reqNo))
+	return option{reqNo, binary.BigEndian.Uint64(token[:]), binary.BigEndian.Uint64(tag[:])}
+}
+
+// decode is the inverse of encode.
+func decode(b []byte) (s rawSegment) {
+	ip := header.Network(header.IPv6(b))
+	n := header.IPv6MinimumSize
+	if header.IPVersion(b) == header.IPv4Version {
+		ip, n = header.IPv4(b), int(header.IPv4(b).HeaderLength())
+	}
+	t := header.TCP(b[n:])
+	return rawSegment{
+		src: netip.AddrPortFrom(netstack.Addr(ip.SourceAddress()), t.SourcePort()),
+		dst: netip.AddrPortFrom(netstack.Addr(ip.DestinationAddress()), t.DestinationPort()),
+		seq: t.SequenceNumber(), ack: t.AckNumber(), flags: t.Flags(),
+		opts: bytes.Clone(t.Options()), payload: bytes.Clone(t.Payload()),
+	}
+}

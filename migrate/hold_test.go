@@ -1,0 +1,227 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// rst lets a RST arrive at e that TCP would accept.
+func (w *world) rst(e *end, opts []byte) {
+	w.inject(packet{Segment: Segment{Tuple: Tuple{e.cur.Remote, e.cur.Local}, RST: true, Seq: e.rcvNxt, Options: opts}})
+}
+
+// TestHoldResumed: a RST stops both directions, and either end's migration sets
+// them going again.
+func TestHoldResumed(t *testing.T) {
+	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
+		for _, held := range []*end{c, s} {
+			w.runFor(time.Second)
+			n := held.counts[CountResetHeld]
+			w.rst(held, nil)
+			if !held.conn.Holding() || !held.held || held.counts[CountResetHeld] != n+1 || held.closed {
+				w.fatalf("not held: %v", held.counts)
+			}
+			if n := w.answers(func() { held.write(500); held.sendACK(); w.runFor(5 * time.Second) }); n != 0 {
+				w.fatalf("%d packets", n)
+			}
+			w.rst(held, nil)
+			if held.counts[CountResetIgnored] == 0 || held.closed {
+				w.fatalf("%v", held.counts)
+			}
+			w.migrate(c)
+			if held.conn.Holding() || held.counts[CountResetHeld] != n+1 {
+				w.fatalf("still held")
+			}
+		}
+	})
+}
+
+// TestHoldReceives: late data is taken during the hold.
+func TestHoldReceives(t *testing.T) {
+	w := usual.connected(t, 1)
+	o, a := w.opener(), w.acceptor()
+	w.rst(o, nil)
+	before := o.rcvNxt
+	a.write(300)
+	w.runFor(time.Second)
+	if o.rcvNxt != before+300 {
+		t.Errorf("%d bytes arrived", o.rcvNxt-before)
+	}
+	w.migrate(o)
+}
+
+// TestHoldExpires with the error of the RST.
+func TestHoldExpires(t *testing.T) {
+	for _, hold := range []time.Duration{0, time.Minute, 3 * time.Hour} {
+		w := usual.world(t, 1)
+		o := w.opener()
+		o.cfg = &Config{Suites: o.cfg.Suites, Hold: hold}
+		o.connect()
+		w.settleIn()
+		begin := w.now
+		w.rst(o, nil)
+		if hold == 0 {
+			hold = DefaultHold
+		}
+		// Attempts that fail do not prolong it.
+		w.shape = lose(Opener, "SYN+Migrate", every()...)
+		w.mustStart(o, false)
+		w.runUntil("closed", hold+time.Second, func() bool { return o.closed })
+		if o.err != errReset || w.now.Sub(begin) != hold || o.counts[CountHoldExpired] != 1 {
+			t.Errorf("%v after %v", o.err, w.now.Sub(begin))
+		}
+	}
+}
+
+// TestHoldEndsAmidAttempt: the attempt ends with the connection.
+func TestHoldEndsAmidAttempt(t *testing.T) {
+	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
+		w.rst(c, nil)
+		w.runFor(DefaultHold - 50*time.Millisecond)
+		w.shape = lose(c.role, "SYN+Migrate", every()...)
+		w.mustStart(c, false)
+		w.runUntil("closed", time.Second, func() bool { return c.closed })
+		if c.trying || c.results[len(c.results)-1] != errReset {
+			t.Errorf("%v", c.results)
+		}
+	})
+}
+
+// TestHoldRefused: no room in the stack, opted out, or nothing to wait for.
+func TestHoldRefused(t *testing.T) {
+	tests := []struct {
+		name    string
+		cfg     Config
+		prepare func(e *end)
+		counted int
+	}{
+		{"no room", Config{}, func(e *end) { e.refuseHolds = true }, 1},
+		{"opted out", Config{Hold: -1}, func(*end) {}, 1},
+		{"not in a state that moves", Config{}, func(e *end) { e.immovable = true }, 1},
+		{"plain", Config{}, func(e *end) { e.conn.GivePlain(PlainClosed) }, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, 1, [2]*Config{&test.cfg, {}})
+			o := w.opener()
+			o.connect()
+			w.settleIn()
+			test.prepare(o)
+			o.settle()
+			w.rst(o, nil)
+			if o.err != errReset || o.counts[CountHoldRefused] != test.counted {
+				t.Errorf("%v, %v", o.err, o.counts)
+			}
+		})
+	}
+}
+
+// TestHoldReady: a peer that may initiate already can resume an end that may not
+// yet.
+func TestHoldReady(t *testing.T) {
+	w := usual.world(t, 1)
+	o, a := w.opener(), w.acceptor()
+	w.shape = func(p *packet) []time.Duration {
+		if p.from() == Opener && o.conn.State() == Confirmed && !p.SYN {
+			return drop
+		}
+		return pass
+	}
+	o.connect()
+	w.runUntil("opener confirmed", time.Second, func() bool { return o.conn.State() == Confirmed })
+	if a.conn.State() != Ready {
+		t.Fatalf("%v", a.conn.State())
+	}
+	w.shape = nil
+	w.rst(a, nil)
+	if !a.conn.Holding() {
+		t.Fatal("not held")
+	}
+	w.migrate(o)
+}
+
+// TestAbort: a RST by the peer's application closes at once, also during a hold.
+// A tag of another segment, of this end itself or of nobody does not.
+func TestAbort(t *testing.T) {
+	everyCase(t, func(t *testing.T, v variant, r Role) {
+		for _, held := range []bool{false, true} {
+			w := v.connected(t, 1)
+			e := w.ends[r]
+			k := e.peer().conn.keys
+			rst := func(tag uint64) {
+				w.rst(e, v.format.layout().appendRequest(nil, Request{Tag: tag}, maxOptions))
+			}
+			if held {
+				w.rst(e, nil)
+			}
+			rst(0)
+			rst(k.abortTag(k.role, e.rcvNxt+1))
+			rst(k.requestTag(k.role, 0, e.rcvNxt))
+			if v.suite.rolling() {
+				rst(k.abortTag(e.role, e.rcvNxt))
+			}
+			if e.closed || e.counts[CountAborted] != 0 {
+				w.fatalf("closed: %v", e.counts)
+			}
+			e.peer().abort()
+			w.runFor(time.Second)
+			if e.err != errReset || e.counts[CountAborted] != 1 {
+				w.fatalf("%v, %v", e.err, e.counts)
+			}
+		}
+	})
+}
+
+func TestAbortOption(t *testing.T) {
+	w := usual.connected(t, 1)
+	c := w.opener().conn
+	if b := c.AbortOption([]byte{1}, 18, 5); len(b) != 1 {
+		t.Errorf("no room: %x", b)
+	}
+	if b := c.AbortOption([]byte{1}, 19, 5); len(b) != 20 {
+		t.Errorf("%x", b)
+	}
+}
+
+// TestHoldOnTimeout replaces TCP's giving up, if asked for.
+func TestHoldOnTimeout(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		for _, room := range []bool{false, true} {
+			cfg := &Config{HoldOnTimeout: on}
+			w := newWorld(t, 1, [2]*Config{cfg, cfg})
+			o, a := w.opener(), w.acceptor()
+			o.connect()
+			w.settleIn()
+			o.refuseHolds = !room
+			o.timeOut()
+			if want := on && room; o.conn.Holding() != want || o.closed == want {
+				t.Fatalf("on %v, room %v: held %v, %v", on, room, o.conn.Holding(), o.err)
+			}
+			if o.closed {
+				if o.err != errTimeout {
+					t.Errorf("%v", o.err)
+				}
+				continue
+			}
+			// Neither a second one nor a RST changes the error or the time.
+			begin := w.now
+			w.runFor(time.Second)
+			o.timeOut()
+			w.rst(o, nil)
+			w.rst(a, nil)
+			w.runUntil("closed", 2*DefaultHold, func() bool { return o.closed })
+			if o.err != errTimeout || w.now.Sub(begin) != DefaultHold || o.counts[CountTimeoutHeld] != 1 {
+				t.Errorf("%v after %v, %v", o.err, w.now.Sub(begin), o.counts)
+			}
+		}
+	}
+	w := usual.connected(t, 1)
+	w.opener().conn.GivePlain(PlainClosed)
+	if acts, closes := w.opener().conn.TimedOut(w.now, errors.New("x"), true); acts != nil || !closes {
+		t.Errorf("plain: %+v, %v", acts, closes)
+	}
+}
