@@ -28,6 +28,9 @@ type Conn struct {
 	// preference; nil if the connection was accepted.
 	peers []netip.AddrPort
 
+	// noMigration is set if the policy of this end is Off.
+	noMigration bool
+
 	closed atomic.Bool
 
 	// aborted is the error number of what ended the connection other than by FIN.

@@ -191,7 +191,9 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 		ep.Close()
 		return nil, l.opError("accept", syscallError("setsockopt", terr))
 	}
-	return newConn(l.stack, ep, wq, l.network), nil
+	c := newConn(l.stack, ep, wq, l.network)
+	c.noMigration = l.migration == Off
+	return c, nil
 }
 
 func (l *Listener) acceptEndpoint() (tcpip.Endpoint, *waiter.Queue, error) {

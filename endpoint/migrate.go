@@ -88,6 +88,7 @@ func migrationConfig(st *netstack.Stack, p Policy, o MigrationOptions) (*migrate
 // With an unpatched gVisor that is an error only if it is required: the
 // connection is plain TCP, and says so when it is asked to migrate.
 func attachMigration(c *Conn, p Policy, o MigrationOptions) error {
+	c.noMigration = p == Off
 	cfg, err := migrationConfig(c.stack, p, o)
 	if err != nil {
 		return err
@@ -219,7 +220,10 @@ func (c *Conn) Migration() MigrationInfo {
 		return m.Info()
 	}
 	info := MigrationInfo{State: migrate.Plain, Reason: migrate.PlainNotOffered}
-	if netstack.Patched() != nil {
+	switch {
+	case c.noMigration:
+		info.Reason = migrate.PlainOff
+	case netstack.Patched() != nil:
 		info.Reason = migrate.PlainUnpatched
 	}
 	local, remote := c.addrs()

@@ -94,9 +94,8 @@ func TestCrossingBothYield(t *testing.T) {
 // repeats its third ACK.
 func TestRequestWhileCompleting(t *testing.T) {
 	for _, flight := range flights {
-		eachSuite(t, func(t *testing.T, w *world, c, s *end) {
-			v := variant{c.conn.suite, FormatKinds, 28}
-			w, c, s = v.inFlight(t, c.role, flight)
+		eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
+			w, c, s := inFlight(t, suite, initiator, flight)
 			s.srtt = time.Second
 			// Of what both send after the move, nothing arrives.
 			w.shape = func(p *packet) []time.Duration {

@@ -16,7 +16,8 @@ func (c *Conn) Holding() bool { return c.hold != nil }
 // section 3.2) with the error that it stands for. allowed says whether the
 // stack has room for another hold. It reports whether the connection closes.
 func (c *Conn) Reset(now Time, opts []byte, seq uint32, err error, allowed bool, tcb TCB) (acts []Action, closes bool) {
-	if c.keys == nil {
+	// Before it has confirmed, the peer cannot mark the RST by which it aborts.
+	if c.state != Confirmed {
 		return nil, true
 	}
 	if r, ok := ParseRequest(c.cfg.Format, opts); ok && r.Tag == c.keys.abortTag(c.role.peer(), seq) {

@@ -249,24 +249,18 @@ func (c *Conn) completing(s Segment, tcb TCB) (acts []Action, consumed bool) {
 	case !s.ACK || s.Seq-(a.ack-1) > maxBehind || !leq(a.seq+1, s.Ack) || !leq(s.Ack, tcb.SndNxt):
 		return nil, false // nothing that the peer sends here
 	}
-	if !a.covered {
+	if !a.covered && leq(tcb.SndNxt, s.Ack+s.Window) {
 		a.covered = true
 		acts = append(acts, c.third(tcb), Action{Kind: ActGate}, Action{Kind: ActPush})
 	}
-	if c.beyondStep3(s) {
+	// Only step 5 says that the peer has moved. Anything else may have been sent
+	// before our ACK arrived, or when the connection was here the last time.
+	r, ok := ParseRequest(c.cfg.Format, s.Options)
+	if ok && c.keys.provenACK(r, a.counter, a.nonce, s.Seq) {
 		c.done = max(c.done, a.counter)
-		c.att = nil
+		if a.covered {
+			c.att = nil
+		}
 	}
 	return acts, false
-}
-
-// beyondStep3 reports whether a segment shows that the responder has moved, and
-// has not been sent before our ACK arrived.
-func (c *Conn) beyondStep3(s Segment) bool {
-	a := c.att
-	if s.Seq+s.Len != a.ack || s.Ack != a.seq+1 {
-		return true
-	}
-	r, ok := ParseRequest(c.cfg.Format, s.Options)
-	return ok && c.keys.provenACK(r, a.counter, a.nonce, s.Seq)
 }

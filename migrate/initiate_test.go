@@ -253,8 +253,8 @@ func TestImplausibleSYNACK(t *testing.T) {
 func TestNeverCompleted(t *testing.T) {
 	for _, flight := range flights {
 		for _, deaf := range []bool{false, true} {
-			everyCase(t, func(t *testing.T, v variant, initiator Role) {
-				w, c, s := v.inFlight(t, initiator, flight)
+			eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
+				w, c, s := inFlight(t, suite, initiator, flight)
 				n := 0
 				w.shape = func(p *packet) []time.Duration {
 					if p.from() == c.role && !p.SYN {
@@ -348,9 +348,8 @@ func TestWhileCompleting(t *testing.T) {
 // third ACK has not arrived yet, where it was.
 func TestStartWhileCompleting(t *testing.T) {
 	for _, flight := range flights {
-		eachSuite(t, func(t *testing.T, w *world, c, s *end) {
-			v := variant{c.conn.suite, FormatKinds, 28}
-			w, c, s = v.inFlight(t, c.role, flight)
+		eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
+			w, c, s := inFlight(t, suite, initiator, flight)
 			s.srtt = time.Second // a patient responder
 			w.shape = func(p *packet) []time.Duration {
 				if p.from() == c.role && !p.SYN {

@@ -42,16 +42,21 @@ func everyCase(t *testing.T, f func(t *testing.T, v variant, initiator Role)) {
 	}
 }
 
-// eachSuite runs f for each suite and each end as initiator.
-func eachSuite(t *testing.T, f func(t *testing.T, w *world, c, s *end)) {
+// eachSuiteAndRole runs f for each suite and each end as initiator.
+func eachSuiteAndRole(t *testing.T, f func(t *testing.T, suite SuiteID, initiator Role)) {
 	for suite := range SuiteID(3) {
 		for r := range Role(2) {
-			t.Run(fmt.Sprintf("%v/%d", suite, r), func(t *testing.T) {
-				w := variant{suite, FormatKinds, 28}.connected(t, 1)
-				f(t, w, w.ends[r], w.ends[r.peer()])
-			})
+			t.Run(fmt.Sprintf("%v/%d", suite, r), func(t *testing.T) { f(t, suite, r) })
 		}
 	}
+}
+
+// eachSuite runs f for each suite and each end as initiator, connected.
+func eachSuite(t *testing.T, f func(t *testing.T, w *world, c, s *end)) {
+	eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, r Role) {
+		w := variant{suite, FormatKinds, 28}.connected(t, 1)
+		f(t, w, w.ends[r], w.ends[r.peer()])
+	})
 }
 
 // eachSuiteAndISN runs f as eachSuite does, also with sequence spaces that are
@@ -59,17 +64,15 @@ func eachSuite(t *testing.T, f func(t *testing.T, w *world, c, s *end)) {
 func eachSuiteAndISN(t *testing.T, f func(t *testing.T, w *world, c, s *end)) {
 	eachSuite(t, f)
 	for name, iss := range map[string][2]uint32{"opener first": {1000, 1 << 20}, "acceptor first": {1 << 20, 1000}, "overlapping": {7, 500}} {
-		for suite := range SuiteID(3) {
-			for r := range Role(2) {
-				t.Run(fmt.Sprintf("%s/%v/%d", name, suite, r), func(t *testing.T) {
-					w := variant{suite, FormatKinds, 28}.world(t, 1)
-					w.opener().iss, w.acceptor().iss = iss[Opener], iss[Acceptor]
-					w.opener().connect()
-					w.settleIn()
-					f(t, w, w.ends[r], w.ends[r.peer()])
-				})
-			}
-		}
+		t.Run(name, func(t *testing.T) {
+			eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, r Role) {
+				w := variant{suite, FormatKinds, 28}.world(t, 1)
+				w.opener().iss, w.acceptor().iss = iss[Opener], iss[Acceptor]
+				w.opener().connect()
+				w.settleIn()
+				f(t, w, w.ends[r], w.ends[r.peer()])
+			})
+		})
 	}
 }
 
@@ -127,7 +130,8 @@ func (w *world) checkStayed(at Tuple) {
 
 // inject lets a packet arrive that nobody has sent.
 func (w *world) inject(p packet) {
-	w.logf("injected: %v", &p)
+	w.logf("injected:")
+	w.log(event{p: &p})
 	w.deliver(&p)
 }
 
@@ -233,8 +237,8 @@ func TestMigratePort(t *testing.T) {
 var flights = [][2]uint32{{0, 0}, {1000, 2000}, {200_000, 0}, {0, 200_000}, {200_000, 300_000}}
 
 // inFlight returns a world in which c is about to move and much has been lost.
-func (v variant) inFlight(t *testing.T, initiator Role, flight [2]uint32) (w *world, c, s *end) {
-	w = v.connected(t, 1)
+func inFlight(t *testing.T, suite SuiteID, initiator Role, flight [2]uint32) (w *world, c, s *end) {
+	w = variant{suite, FormatKinds, 28}.connected(t, 1)
 	c, s = w.ends[initiator], w.ends[initiator.peer()]
 	w.shape = func(*packet) []time.Duration { return drop }
 	c.write(flight[0])
@@ -253,11 +257,11 @@ func TestMigrateFaults(t *testing.T) {
 		"late":       {300 * time.Millisecond},
 		"overtaken":  {time.Millisecond},
 	}
-	everyCase(t, func(t *testing.T, v variant, initiator Role) {
+	eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
 		for fault, fate := range faults {
 			for _, flight := range flights {
 				for nth := 1; nth <= 9; nth++ {
-					w, c, s := v.inFlight(t, initiator, flight)
+					w, c, s := inFlight(t, suite, initiator, flight)
 					n := 0
 					w.shape = func(p *packet) []time.Duration {
 						if p.Tuple == s.cur || p.Tuple == c.cur && len(c.moves) == 0 {
@@ -284,10 +288,10 @@ func TestMigrateFaults(t *testing.T) {
 // TestCover: before a scaled window has come along the new path, nothing that
 // is more than 65535 bytes beyond what the SYN has shown goes there.
 func TestCover(t *testing.T) {
-	everyCase(t, func(t *testing.T, v variant, initiator Role) {
+	eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
 		for _, flight := range flights {
 			for _, loss := range []string{"", "SYN+Migrate", "SYN-ACK+Migrate", "ACK", "ACK+Migrate"} {
-				w, c, s := v.inFlight(t, initiator, flight)
+				w, c, s := inFlight(t, suite, initiator, flight)
 				old := c.cur
 				w.shape = lose(s.role, loss, 1)
 				if loss == "ACK+Migrate" {

@@ -201,8 +201,10 @@ func (c *Conn) ACKOption(b []byte, room int, tcb TCB) []byte {
 		return c.cfg.Format.layout().appendRequest(b, c.proof(tcb.SndNxt, tcb), room)
 	}
 	if f := c.finished; f != nil && f.answer {
-		f.answer = false
-		return c.cfg.Format.layout().appendRequest(b, c.receipt(tcb), room)
+		size := len(b)
+		b = c.cfg.Format.layout().appendRequest(b, c.receipt(tcb), room)
+		f.answer = len(b) == size
+		return b
 	}
 	if c.neg == nil || c.state < Keying {
 		return b
@@ -244,8 +246,9 @@ func (c *Conn) appendKeyOptions(b []byte, room int) []byte {
 func (c *Conn) PeerACK(now Time, seq uint32, opts []byte) (reply bool) {
 	if f := c.finished; f != nil {
 		if r, ok := ParseRequest(c.cfg.Format, opts); ok && f.keys.provenACK(r, f.counter, f.nonce, seq) {
+			owed := f.answer // for want of room so far: no use to try at once
 			f.answer = true
-			return true
+			return !owed
 		}
 	}
 	n := c.neg

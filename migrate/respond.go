@@ -230,8 +230,7 @@ type finished struct {
 	answer  bool // the initiator has repeated its ACK
 }
 
-// receipt is the Migrate option of step 5. Without it, the initiator of an idle
-// connection could not tell step 5 from step 3.
+// receipt is the Migrate option of step 5.
 func (c *Conn) receipt(tcb TCB) Request {
 	f := c.finished
 	r := Request{ReqNo: uint8(f.counter), Token: f.keys.token(c.role, f.counter)}

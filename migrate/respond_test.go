@@ -201,7 +201,7 @@ func TestProvisionalPath(t *testing.T) {
 					}
 				}
 				for s.conn.Phase() == SYNReceived {
-					w.runFor(time.Millisecond)
+					w.runFor(3 * time.Millisecond)
 					if s.conn.Phase() == SYNReceived {
 						w.inject(test.p(w, s, syn))
 					}

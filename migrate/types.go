@@ -138,6 +138,7 @@ type Segment struct {
 	Seq, Ack      uint32
 	SYN, ACK, RST bool
 	Len           uint32 // in sequence space
+	Window        uint32 // in bytes
 	Options       []byte // the TCP options as they came
 }
 

@@ -31,7 +31,7 @@ type world struct {
 	// seen is told of each packet that is sent.
 	seen func(p *packet)
 
-	trace  []string
+	trace  []event
 	timers int // timers in a row without time passing
 }
 
@@ -68,25 +68,55 @@ func host(r Role, i byte) netip.Addr {
 func (w *world) opener() *end   { return w.ends[Opener] }
 func (w *world) acceptor() *end { return w.ends[Acceptor] }
 
-func (w *world) logf(format string, args ...any) {
-	w.trace = append(w.trace, fmt.Sprintf("%9.3f ms  ", float64(w.now)/1e6)+fmt.Sprintf(format, args...))
+// event is a line of the trace, which is written only if somebody reads it.
+type event struct {
+	at     Time
+	p      *packet // nil: format and args
+	format string
+	args   []any
 }
+
+// traceLength is how many events are remembered.
+const traceLength = 60
+
+func (w *world) log(e event) {
+	e.at = w.now
+	if len(w.trace) == 2*traceLength {
+		w.trace = append(w.trace[:0], w.trace[traceLength:]...)
+	}
+	w.trace = append(w.trace, e)
+}
+
+func (w *world) logf(format string, args ...any) { w.log(event{format: format, args: args}) }
 
 // fatalf ends the test with the flow of packets that led there.
 func (w *world) fatalf(format string, args ...any) {
 	w.t.Helper()
-	trace := w.trace
-	if len(trace) > 60 {
-		trace = trace[len(trace)-60:]
+	var b strings.Builder
+	for _, e := range w.trace {
+		fmt.Fprintf(&b, "%9.3f ms  ", float64(e.at)/1e6)
+		if e.p != nil {
+			fmt.Fprintln(&b, e.p)
+		} else {
+			fmt.Fprintf(&b, e.format+"\n", e.args...)
+		}
 	}
-	w.t.Fatalf("%s\n%s", strings.Join(trace, "\n"), fmt.Sprintf(format, args...))
+	w.t.Fatalf("\n%s%s", b.String(), fmt.Sprintf(format, args...))
 }
+
+// toyWindow is what every segment but a SYN advertises: more than a toy has in
+// flight.
+const toyWindow = 1 << 28
 
 // send puts a packet on the network.
 func (w *world) send(s Segment) {
 	w.sent++
+	if !s.SYN {
+		s.Window = toyWindow
+	}
 	p := &packet{Segment: s, order: w.sent}
-	w.logf("%v", p)
+	sent := *p // shapes may change it
+	w.log(event{p: &sent})
 	if w.seen != nil {
 		w.seen(p)
 	}

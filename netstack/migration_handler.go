@@ -91,7 +91,7 @@ func (h *Migration) MigrationSYN(id stack.TransportEndpointID, seq uint32, optio
 }
 
 // MigrationSegment takes a segment of the handshake.
-func (h *Migration) MigrationSegment(id stack.TransportEndpointID, flags header.TCPFlags, seq, ack, length uint32, options []byte) bool {
+func (h *Migration) MigrationSegment(id stack.TransportEndpointID, flags header.TCPFlags, seq, ack, length, window uint32, options []byte) bool {
 	acts, consumed := h.conn.Segment(h.now(), migrate.Segment{
 		Tuple:   tupleOf(id),
 		Seq:     seq,
@@ -100,6 +100,7 @@ func (h *Migration) MigrationSegment(id stack.TransportEndpointID, flags header.
 		ACK:     flags.Contains(header.TCPFlagAck),
 		RST:     flags.Contains(header.TCPFlagRst),
 		Len:     length,
+		Window:  window,
 		Options: options,
 	}, h.current(), snapshot(h.tcb))
 	h.do(acts)

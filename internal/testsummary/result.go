@@ -5,9 +5,11 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -23,12 +25,15 @@ type result struct {
 	err     error
 	passed  int // tests and subtests
 	failed  int
-	skipped []string // "package.Test: reason"
+	skipped []skip
 
 	closing []string        // lines of go test about its packages
 	open    map[string]bool // packages that have not ended
 	output  map[string][]string
 }
+
+// skip is a test or subtest that was skipped.
+type skip struct{ pkg, test, reason string }
 
 func newResult(name string) *result {
 	return &result{name: name, open: make(map[string]bool), output: make(map[string][]string)}
@@ -91,11 +96,7 @@ func (r *result) testEvent(e event, id string, w io.Writer) {
 			fmt.Fprint(w, s)
 		}
 	case "skip":
-		s := e.Package + "." + e.Test
-		if why := reason(r.output[id]); why != "" {
-			s += ": " + why
-		}
-		r.skipped = append(r.skipped, s)
+		r.skipped = append(r.skipped, skip{e.Package, e.Test, reason(r.output[id])})
 	default: // "run", "pause", "cont"
 		return
 	}
@@ -149,18 +150,52 @@ func isClosing(s string) bool {
 		strings.HasPrefix(s, "\t") && strings.Contains(s, "coverage:")
 }
 
+// place is what go test puts before what a test says.
+var place = regexp.MustCompile(`^[^\s:]+\.go:\d+: `)
+
 // reason returns what a test said when it was skipped: the last line of its
-// output that is not go test's own.
+// output that is not go test's own, without its place.
 func reason(output []string) string {
-	why := ""
+	why := "no reason given"
 	for _, s := range output {
 		s = strings.TrimSpace(s)
 		if s == "" || strings.HasPrefix(s, "=== ") || strings.HasPrefix(s, "--- ") {
 			continue
 		}
-		why = s
+		why = place.ReplaceAllString(s, "")
 	}
 	return why
+}
+
+// printSkips prints each reason once, with all tests that gave it; subtests
+// that share a test are counted.
+func printSkips(w io.Writer, skips []skip) {
+	subtests := make(map[skip]int) // with the test they belong to
+	var order []skip
+	for _, s := range skips {
+		top, _, isSub := strings.Cut(s.test, "/")
+		s.test = top
+		if _, ok := subtests[s]; !ok {
+			order = append(order, s)
+			subtests[s] = 0
+		}
+		if isSub {
+			subtests[s]++
+		}
+	}
+	slices.SortStableFunc(order, func(a, b skip) int {
+		return cmp.Or(strings.Compare(a.reason, b.reason), strings.Compare(a.pkg, b.pkg), strings.Compare(a.test, b.test))
+	})
+	for i, s := range order {
+		if i == 0 || s.reason != order[i-1].reason {
+			fmt.Fprintf(w, "skipped: %s\n", s.reason)
+		}
+		fmt.Fprintf(w, "\t%s.%s", s.pkg, s.test)
+		if n := subtests[s]; n > 0 {
+			fmt.Fprintf(w, " (%d subtests)", n)
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // summarize prints the ends of all runs and reports whether all passed.
@@ -168,9 +203,7 @@ func summarize(w io.Writer, results []*result) bool {
 	ok := true
 	for _, r := range results {
 		fmt.Fprintf(w, "\n# %s: %d tests passed, %d failed, %d skipped\n", r.name, r.passed, r.failed, len(r.skipped))
-		for _, s := range r.skipped {
-			fmt.Fprintf(w, "skipped: %s\n", s)
-		}
+		printSkips(w, r.skipped)
 		for pkg := range r.open {
 			fmt.Fprintf(w, "did not end: %s\n", pkg)
 		}

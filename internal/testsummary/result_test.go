@@ -65,7 +65,7 @@ func TestSummary(t *testing.T) {
 	}{
 		{
 			name: "good", in: good + untested, ok: true, shown: []string{"ok  \tm/good\t0.1s\n"}, hidden: "chatter",
-			summary: []string{"# x: 1 tests passed, 0 failed, 1 skipped\n", "skipped: m/good.TestB: a_test.go:2: no such thing here\n"},
+			summary: []string{"# x: 1 tests passed, 0 failed, 1 skipped\n", "skipped: no such thing here\n\tm/good.TestB\n"},
 			end:     "\n# x\nok  \tm/good\t0.1s\n?   \tm/none\t[no test files]\n",
 		},
 		{
@@ -130,6 +130,20 @@ func TestSummaryOfTwo(t *testing.T) {
 		if strings.Count(out.String(), "# x\n") != 2 || !strings.HasSuffix(out.String(), "\nFAIL\n") {
 			t.Errorf("summary:\n%s", out.String())
 		}
+	}
+}
+
+func TestPrintSkips(t *testing.T) {
+	var out bytes.Buffer
+	printSkips(&out, []skip{
+		{"m/b", "TestX/1", "slow"}, {"m/a", "TestY", "slow"}, {"m/b", "TestX/2", "slow"}, {"m/b", "TestX/3", "hard"},
+		{"m/a", "TestZ", reason([]string{"=== RUN   TestZ\n", "--- SKIP: TestZ (0.00s)\n"})},
+	})
+	const want = "skipped: hard\n\tm/b.TestX (1 subtests)\n" +
+		"skipped: no reason given\n\tm/a.TestZ\n" +
+		"skipped: slow\n\tm/a.TestY\n\tm/b.TestX (2 subtests)\n"
+	if out.String() != want {
+		t.Errorf("have\n%s\nwant\n%s", out.String(), want)
 	}
 }
 
