@@ -72,4 +72,4 @@ patch-check: ## the series: applies, builds after each patch, makes what is reco
 
 .PHONY: clean
 clean: ## removes all that was made
-	rm -rf bin third_party/gvisor go.work go.work.sum
+	rm -rf bin third_party go.work go.work.sum
