@@ -16,6 +16,7 @@ var (
 	ErrPeerRefused   = errors.New("peer refused the migration")
 	ErrNotProven     = errors.New("answer on the new path did not prove that it is the peer's")
 	ErrYielded       = errors.New("gave way to the peer's migration")
+	ErrAborted       = errors.New("connection aborted by the peer")
 	ErrSuite         = errors.New("the negotiated suite does not support this")
 )
 

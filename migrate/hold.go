@@ -20,13 +20,19 @@ func (c *Conn) Reset(now Time, opts []byte, seq uint32, err error, allowed bool,
 	if c.state != Confirmed {
 		return nil, true
 	}
-	if r, ok := ParseRequest(c.cfg.Format, opts); ok && r.Tag == c.keys.abortTag(c.role.peer(), seq) {
+	if c.meant(opts, seq) {
 		return append(acts, count(CountAborted)), true
 	}
 	if c.hold != nil {
 		return append(acts, count(CountResetIgnored)), false
 	}
 	return c.wait(now, err, allowed && tcb.Movable, CountResetHeld)
+}
+
+// meant reports whether a RST proves that the peer's application aborted.
+func (c *Conn) meant(opts []byte, seq uint32) bool {
+	r, ok := ParseRequest(c.cfg.Format, opts)
+	return ok && r.Tag == c.keys.abortTag(c.role.peer(), seq)
 }
 
 // TimedOut takes TCP's decision to give up for want of acknowledgements.

@@ -246,6 +246,10 @@ func (c *Conn) receipt(tcb TCB) Request {
 // the segment.
 func (c *Conn) Segment(now Time, s Segment, cur Tuple, tcb TCB) (acts []Action, consumed bool) {
 	switch {
+	case s.RST && s.Tuple != cur && c.state == Confirmed && s.Seq == tcb.RcvNxt && c.meant(s.Options, s.Seq):
+		// The peer's application aborted, from where the connection has been
+		// or is about to be.
+		return []Action{count(CountAborted), {Kind: ActFail, Err: ErrAborted}}, true
 	case c.att != nil && !c.att.moved && s.Tuple == c.att.tuple:
 		return c.answered(now, s, tcb), true
 	case c.prov != nil && s.Tuple == c.prov.tuple:
