@@ -8,6 +8,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 )
 
 // keys computes tokens and tags. It is immutable.
@@ -16,10 +17,7 @@ type keys struct {
 	role  Role // of this end
 
 	// secret is PRK for suite 0x02; for 0x00 and 0x01 see sha1Secret.
-	secret [sha256.Size]byte
-	// context hashes both public keys into every derived key of suite 0x02.
-	context [2 * keySize]byte
-
+	secret   [sha256.Size]byte
 	iss, irs uint32
 }
 
@@ -35,17 +33,15 @@ func newKeys(suite SuiteID, role Role, z, own, peer []byte, iss, irs uint32) (*k
 	case SuiteX25519SHA1:
 		copy(k.secret[:], z)
 	case SuiteX25519SHA256:
-		prk, err := hkdf.Extract(sha256.New, z, []byte(hkdfSalt))
-		if err != nil {
-			return nil, err
-		}
-		copy(k.secret[:], prk)
 		first, second := own, peer
 		if role == Acceptor {
 			first, second = peer, own
 		}
-		copy(k.context[:], first)
-		copy(k.context[keySize:], second)
+		prk, err := hkdf.Extract(sha256.New, slices.Concat(z, first, second), []byte(hkdfSalt))
+		if err != nil {
+			return nil, err
+		}
+		copy(k.secret[:], prk)
 	}
 	return k, nil
 }
@@ -75,12 +71,10 @@ const (
 // tag is the first 8 bytes of HMAC(key(label, r), msg).
 func (k *keys) tag(label string, r Role, msg []byte) uint64 {
 	// HKDF-Expand for one block: HMAC(PRK, info || 0x01) (RFC 5869, 2.3).
-	var info [16 + 2 + 2*keySize + 1]byte
-	n := copy(info[:], label)
-	info[n], info[n+1] = byte(k.suite), byte(r)
-	n += 2 + copy(info[n+2:], k.context[:])
-	info[n] = 1
-	key := hmac256(&k.secret, info[:n+1])
+	var info [16 + 2 + 1]byte
+	n := copy(info[:16], label)
+	info[n], info[n+1], info[n+2] = byte(k.suite), byte(r), 1
+	key := hmac256(&k.secret, info[:n+3])
 	sum := hmac256(&key, msg)
 	return binary.BigEndian.Uint64(sum[:])
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -52,6 +53,9 @@ type migrator struct {
 
 	mu    sync.RWMutex
 	table migrate.Table[*Migration]
+	// configs are those in use, so that connections which are dialled alike
+	// share one.
+	configs map[configKey]*migrate.Config
 
 	holds    atomic.Int64
 	counters [migrate.NumCounters]atomic.Uint64
@@ -137,6 +141,39 @@ func (m *migrator) isLocal(a netip.Addr) bool {
 		proto = header.IPv4ProtocolNumber
 	}
 	return m.gv.CheckLocalAddress(0, proto, tcpip.AddrFromSlice(a.AsSlice())) != 0
+}
+
+// maxConfigs bounds the configurations that are remembered, for programs that
+// make up a new one for each dial.
+const maxConfigs = 64
+
+// configKey is a migrate.Config that can be compared.
+type configKey struct {
+	policy        migrate.Policy
+	format        migrate.Format
+	hold          time.Duration
+	holdOnTimeout bool
+	suites        string
+}
+
+// share returns a configuration equal to cfg that others may have, too.
+func (m *migrator) share(cfg *migrate.Config) *migrate.Config {
+	key := configKey{policy: cfg.Policy, format: cfg.Format, hold: cfg.Hold, holdOnTimeout: cfg.HoldOnTimeout}
+	for _, s := range cfg.Suites {
+		key.suites += string(rune(s))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c, ok := m.configs[key]; ok {
+		return c
+	}
+	if len(m.configs) < maxConfigs {
+		if m.configs == nil {
+			m.configs = make(map[configKey]*migrate.Config)
+		}
+		m.configs[key] = cfg
+	}
+	return cfg
 }
 
 func (m *migrator) count(c migrate.Counter) {

@@ -73,7 +73,7 @@ func (s *Stack) NewMigration(ep tcpip.Endpoint, cfg *migrate.Config) (*Migration
 	if err := Patched(); err != nil {
 		return nil, err
 	}
-	h, err := s.migrator.newMigration(migrate.Opener, ep, cfg)
+	h, err := s.migrator.newMigration(migrate.Opener, ep, s.migrator.share(cfg))
 	if err != nil {
 		return nil, err
 	}

@@ -119,7 +119,7 @@ class Keys:
         self.z = x25519(private[0], self.public[1])
         if suite == 0:
             self.public, self.z = [b"", b""], bytes(25)
-        self.prk = mac(b"mnet tcp-migrate", self.z)
+        self.prk = mac(b"mnet tcp-migrate", self.z + self.public[0] + self.public[1])
 
     def bind(self, secret):
         self.prk = mac(self.prk, secret)
@@ -128,7 +128,7 @@ class Keys:
         return hashlib.sha1(u32(self.isn[0]) + u32(self.isn[1]) + self.z + msg).digest()[:8]
 
     def hmac(self, label, role, msg):
-        info = label.encode() + bytes([self.suite, role]) + self.public[0] + self.public[1]
+        info = label.encode() + bytes([self.suite, role])
         return mac(expand(self.prk, info, 32), msg)[:8]
 
     def rel(self, role, seq):
