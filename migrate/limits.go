@@ -16,7 +16,7 @@ const (
 
 	// tokenWindow is how many requests may get lost in a row without locking
 	// the initiator out, at as many table entries a connection.
-	tokenWindow = 4
+	tokenWindow = 3
 
 	// serialWindow is the same for suites whose token never changes: the
 	// half of the ReqNo space that is ahead (RFC 1982).
