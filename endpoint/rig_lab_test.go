@@ -191,9 +191,6 @@ func (g *gate) Process(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
 	return simnet.Pass
 }
 
-// dropAll drops everything.
-func dropAll(*simnet.Packet, simnet.Hop) simnet.Verdict { return simnet.Drop }
-
 // dropPureACKs drops segments without payload.
 func dropPureACKs(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
 	if t, ok := p.TCP(); ok && len(t.Payload()) == 0 {

@@ -90,7 +90,8 @@ func TestRandIsUsed(t *testing.T) {
 		}
 		return string(c.SYNOption(nil, maxOptions))
 	}
-	if syn(1) != syn(1) || syn(1) == syn(2) {
+	first, again := syn(1), syn(1)
+	if first != again || first == syn(2) {
 		t.Error("the key is not made of rand's bytes")
 	}
 }

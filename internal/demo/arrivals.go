@@ -57,7 +57,7 @@ func parseTCP(b []byte) (src, dst netip.Addr, t header.TCP, ok bool) {
 		}
 	case header.IPv6Version:
 		ip := header.IPv6(b)
-		ok = ip.IsValid(len(b)) && ip.TransportProtocol() == header.TCPProtocolNumber
+		ok = ip.IsValid(len(b)) && ip.NextHeader() == uint8(header.TCPProtocolNumber)
 		if ok {
 			src, dst, t = netip.AddrFrom16(ip.SourceAddress().As16()), netip.AddrFrom16(ip.DestinationAddress().As16()), ip.Payload()
 		}
