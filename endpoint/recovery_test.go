@@ -18,7 +18,7 @@ import (
 // has to be there within a second of the time when there is a path again, be it
 // the same or another one to which the connection moves, whatever the moment.
 func TestLossRecovery(t *testing.T) {
-	runs := 4
+	runs := 2
 	if soaking() {
 		runs = 20
 	}
@@ -31,7 +31,7 @@ func TestLossRecovery(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				var next []time.Duration
 				for i := range runs {
-					before := 3*time.Second + time.Duration(i)*7*time.Millisecond
+					before := 2*time.Second + time.Duration(i)*7*time.Millisecond
 					next = append(next, outage(t, cc, moved, before, 300*time.Millisecond))
 				}
 				slices.Sort(next)
