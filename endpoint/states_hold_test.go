@@ -76,6 +76,7 @@ func TestHoldBound(t *testing.T) {
 
 // TestHoldOnTimeout has TCP give up for want of acknowledgements.
 func TestHoldOnTimeout(t *testing.T) {
+	needPatched(t)
 	const hold = 10 * time.Minute
 	open := func() (l *lab, c, s *Conn) {
 		l = newLab(t, labConfig{})

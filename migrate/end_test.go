@@ -289,7 +289,7 @@ func (e *end) sendACK() {
 	if e.silent() {
 		return
 	}
-	s := Segment{Tuple: e.cur, ACK: true, Seq: e.sndNxt, Ack: e.rcvNxt}
+	s := Segment{Tuple: e.cur, ACK: true, Seq: e.sndNxt, Ack: e.rcvNxt, Window: e.wnd}
 	if e.conn != nil {
 		s.Options = e.conn.ACKOption(nil, e.room, e.tcb())
 	}
@@ -306,7 +306,7 @@ func (e *end) output() {
 	if e.silent() || e.unsent == 0 {
 		return
 	}
-	e.w.send(Segment{Tuple: e.cur, ACK: true, Seq: e.sndNxt, Ack: e.rcvNxt, Len: e.unsent})
+	e.w.send(Segment{Tuple: e.cur, ACK: true, Seq: e.sndNxt, Ack: e.rcvNxt, Window: e.wnd, Len: e.unsent})
 	e.sndNxt += e.unsent
 	e.unsent = 0
 	e.rearm()
@@ -334,5 +334,5 @@ func (e *end) resend() {
 	if e.silent() || e.sndUna == e.sndNxt {
 		return
 	}
-	e.w.send(Segment{Tuple: e.cur, ACK: true, Seq: e.sndUna, Ack: e.rcvNxt, Len: e.sndNxt - e.sndUna})
+	e.w.send(Segment{Tuple: e.cur, ACK: true, Seq: e.sndUna, Ack: e.rcvNxt, Window: e.wnd, Len: e.sndNxt - e.sndUna})
 }

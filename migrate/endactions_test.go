@@ -77,16 +77,19 @@ func (e *end) do(acts []Action) {
 			if len(a.Option) == 0 || len(a.Option) > 21 {
 				w.fatalf("%v: %d bytes of option on a SYN", e.role, len(a.Option))
 			}
-			w.send(Segment{Tuple: *e.path, SYN: true, ACK: a.Kind == ActSendSYNACK, Seq: a.Seq, Ack: a.Ack, Len: 1, Options: a.Option})
+			w.send(Segment{
+				Tuple: *e.path, SYN: true, ACK: a.Kind == ActSendSYNACK, Seq: a.Seq, Ack: a.Ack,
+				Window: maxUnscaled, Len: 1, Options: a.Option,
+			})
 		case ActSendACK:
-			t := e.cur
+			t, ack := e.cur, e.rcvNxt // acknowledges all
 			if e.path != nil {
-				t = *e.path
+				t, ack = *e.path, a.Ack
 			}
 			if len(a.Option) > 28 {
 				w.fatalf("%v: %d bytes of option on an ACK", e.role, len(a.Option))
 			}
-			w.send(Segment{Tuple: t, ACK: true, Seq: a.Seq, Ack: a.Ack, Options: a.Option})
+			w.send(Segment{Tuple: t, ACK: true, Seq: a.Seq, Ack: ack, Window: e.rcvNxt + e.wnd - ack, Options: a.Option})
 		case ActOpenPath:
 			if slices.Contains(e.drains, a.Tuple) || a.Tuple == e.cur {
 				w.fatalf("%v: path %v is in use", e.role, a.Tuple)

@@ -63,11 +63,9 @@ func (c *Conn) start(now Time, t, old Tuple, tcb TCB, keepOld, probe bool) (acts
 		return nil, ErrBusy
 	}
 	c.undrain(t) // to put it on trial released it
-	uncovered := c.att != nil && !c.att.covered
-
 	c.sent = min(c.sent+1, c.done+c.window())
 	a := &attempt{
-		tuple: t, old: old, counter: c.sent, probe: probe, gated: !keepOld || uncovered,
+		tuple: t, old: old, counter: c.sent, probe: probe, gated: !keepOld,
 		seq: tcb.SndUna - 1, sends: 1, sentAt: now, rto: synRTO(tcb.SRTT),
 		before: c.att,
 	}

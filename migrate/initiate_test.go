@@ -348,40 +348,50 @@ func TestWhileCompleting(t *testing.T) {
 // third ACK has not arrived yet, where it was.
 func TestStartWhileCompleting(t *testing.T) {
 	for _, flight := range flights {
-		eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
-			w, c, s := inFlight(t, suite, initiator, flight)
-			s.srtt = time.Second // a patient responder
-			w.shape = func(p *packet) []time.Duration {
-				if p.from() == c.role && !p.SYN {
-					return drop
+		for _, deaf := range []bool{false, true} {
+			eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
+				w, c, s := inFlight(t, suite, initiator, flight)
+				s.srtt = time.Second // a patient responder
+				w.shape = func(p *packet) []time.Duration {
+					if !p.SYN && (p.from() == c.role || deaf) {
+						return drop
+					}
+					return pass
 				}
-				return pass
-			}
-			w.mustStart(c, false)
-			if err := w.over(c); err != nil {
-				w.fatalf("%v", err)
-			}
-			if !c.conn.Completing() {
-				w.fatalf("%v", c.conn.Phase())
-			}
-			w.shape = func(p *packet) []time.Duration {
-				if p.from() == c.role {
-					return drop
+				w.mustStart(c, false)
+				if err := w.over(c); err != nil {
+					w.fatalf("%v", err)
 				}
-				return pass
-			}
-			w.mustStart(c, true)
-			w.runFor(100 * time.Millisecond)
-			if c.conn.Phase() != SYNSent {
-				w.fatalf("%v", c.conn.Phase())
-			}
-			c.cancel(nil)
-			w.shape = nil
-			w.checkMoved()
-			if len(c.moves) != 1 || len(s.moves) != 1 {
-				w.fatalf("%v, %v", c.moves, s.moves)
-			}
-		})
+				w.runFor(2 * w.delay)
+				if !c.conn.Completing() {
+					w.fatalf("%v", c.conn.Phase())
+				}
+				gated := c.gated
+				if want := deaf && flight[0] > maxUnscaled; gated != want {
+					w.fatalf("gated %v", gated)
+				}
+				w.shape = func(p *packet) []time.Duration {
+					if p.from() == c.role || deaf {
+						return drop
+					}
+					return pass
+				}
+				w.mustStart(c, true)
+				w.runFor(50 * time.Millisecond)
+				if c.conn.Phase() != SYNSent || c.gated != gated {
+					w.fatalf("%v, gated %v", c.conn.Phase(), c.gated)
+				}
+				c.cancel(nil)
+				if c.gated != gated {
+					w.fatalf("gated %v", c.gated)
+				}
+				w.shape = nil
+				w.checkMoved()
+				if len(c.moves) != 1 || len(s.moves) != 1 {
+					w.fatalf("%v, %v", c.moves, s.moves)
+				}
+			})
+		}
 	}
 }
 

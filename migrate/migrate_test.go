@@ -285,38 +285,60 @@ func TestMigrateFaults(t *testing.T) {
 	})
 }
 
-// TestCover: before a scaled window has come along the new path, nothing that
-// is more than 65535 bytes beyond what the SYN has shown goes there.
+// TestCover: nothing goes along the new path that is beyond the window which has
+// come there: the unscaled one of the SYN-ACK, then that of step 3 or 5. The
+// responder's window moves as what goes along the old path arrives.
 func TestCover(t *testing.T) {
+	losses := []string{"", "SYN+Migrate", "SYN-ACK+Migrate", "ACK", "ACK+Migrate"}
 	eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
 		for _, flight := range flights {
-			for _, loss := range []string{"", "SYN+Migrate", "SYN-ACK+Migrate", "ACK", "ACK+Migrate"} {
-				w, c, s := inFlight(t, suite, initiator, flight)
-				old := c.cur
-				w.shape = lose(s.role, loss, 1)
-				if loss == "ACK+Migrate" {
-					w.shape = lose(c.role, loss, 1, 2)
-				}
-				edge := c.sndUna
-				var window Time // when a scaled one arrives
-				w.seen = func(p *packet) {
-					if p.Tuple.Local == old.Local || p.Tuple.Remote == old.Local || p.RST {
-						return
+			for _, loss := range losses {
+				for _, keepOld := range []bool{false, true} {
+					w, c, s := inFlight(t, suite, initiator, flight)
+					s.wnd = 300_000
+					old := c.cur
+					w.logf("%v in flight, %q lost, keep old path %v", flight, loss, keepOld)
+					w.shape = lose(s.role, loss, 1)
+					if loss == "ACK+Migrate" {
+						w.shape = lose(c.role, loss, 1, 2)
 					}
-					if p.from() == s.role && !p.SYN && window == 0 {
-						window = w.now.Add(w.delay)
+					type window struct {
+						at   Time // of its arrival
+						edge uint32
 					}
-					if p.from() == c.role && int32(p.Seq+p.Len-edge) > maxUnscaled && (window == 0 || w.now < window) {
-						w.fatalf("%d bytes beyond the window", p.Seq+p.Len-edge)
+					var windows []window
+					edge := c.sndUna + maxUnscaled
+					w.seen = func(p *packet) {
+						if p.Tuple.Local == old.Local || p.Tuple.Remote == old.Local || p.RST {
+							return
+						}
+						if p.from() == s.role {
+							if !p.SYN {
+								windows = append(windows, window{w.now.Add(w.delay), s.rcvNxt + s.wnd})
+							}
+							return
+						}
+						for len(windows) > 0 && windows[0].at <= w.now {
+							edge = windows[0].edge
+							windows = windows[1:]
+						}
+						if !leq(p.Seq+p.Len, edge) {
+							w.fatalf("%d bytes beyond the window", p.Seq+p.Len-edge)
+						}
 					}
+					w.mustStart(c, keepOld)
+					for i := 0; keepOld && c.trying; i++ {
+						w.runFor(w.delay / 5)
+						if c.sndNxt-s.rcvNxt < s.wnd/2 && i < 20 {
+							c.write(s.wnd / 3)
+						}
+					}
+					if err := w.over(c); err != nil {
+						w.fatalf("%v", err)
+					}
+					w.checkMoved()
+					w.seen = nil
 				}
-				w.logf("%v in flight, %q lost", flight, loss)
-				w.mustStart(c, false)
-				if err := w.over(c); err != nil {
-					w.fatalf("%v", err)
-				}
-				w.checkMoved()
-				w.seen = nil
 			}
 		}
 	})

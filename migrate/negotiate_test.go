@@ -96,6 +96,9 @@ func TestNegotiation(t *testing.T) {
 				w.fatalf("%d packets after the end", w.sent-before)
 			}
 			for _, e := range w.ends {
+				if e.answers != 0 {
+					t.Errorf("%v: needs the timer", e.role)
+				}
 				if e.conn.Suite() != v.suite || e.conn.Reason() != PlainNone {
 					t.Errorf("%v: suite %v, reason %v", e.role, e.conn.Suite(), e.conn.Reason())
 				}

@@ -200,7 +200,7 @@ func TestProvisionalPath(t *testing.T) {
 						sent = append(sent, w.now)
 					}
 				}
-				for s.conn.Phase() == SYNReceived {
+				for s.conn.Phase() == SYNReceived && end.Sub(begin) < time.Minute {
 					w.runFor(3 * time.Millisecond)
 					if s.conn.Phase() == SYNReceived {
 						w.inject(test.p(w, s, syn))
@@ -360,6 +360,37 @@ func TestRecordedACK(t *testing.T) {
 	})
 }
 
+// TestRecordedHandshake: who has recorded a whole handshake, and kept the third
+// ACK from arriving, cannot complete it from elsewhere when the responder has
+// forgotten. Section 9: suites without a nonce do not stop that.
+func TestRecordedHandshake(t *testing.T) {
+	for r := range Role(2) {
+		w := usual.connected(t, 1)
+		c, s := w.ends[r], w.ends[r.peer()]
+		var recorded []packet
+		w.seen = func(p *packet) {
+			if p.from() == c.role && (p.kind() == "SYN+Migrate" || p.kind() == "ACK+Migrate") {
+				recorded = append(recorded, *p)
+			}
+		}
+		w.shape = lose(c.role, "ACK+Migrate", every()...)
+		w.mustStart(c, true)
+		if err := w.over(c); err != nil {
+			w.fatalf("%v", err)
+		}
+		w.runFor(time.Minute)
+		w.seen, w.shape = nil, nil
+		for _, p := range recorded {
+			p.Tuple = Tuple{attacker, s.cur.Local}
+			w.inject(p)
+		}
+		if len(s.moves) > 0 || len(recorded) < 3 || s.conn.Phase() != SYNReceived {
+			w.fatalf("%d recorded, moved to %v", len(recorded), s.cur)
+		}
+		w.migrate(c)
+	}
+}
+
 // TestLostNonce: what the responder has sent last counts. The initiator takes
 // it, also after the responder has forgotten and heard a late SYN.
 func TestLostNonce(t *testing.T) {
@@ -419,12 +450,45 @@ func TestRepeatedACK(t *testing.T) {
 		if !slices.Equal(kinds, []string{"ACK+Migrate", "ACK"}) {
 			w.fatalf("answers %v", kinds)
 		}
+		// If SACK blocks leave no room for it, the answer waits, and does not
+		// make more segments in the meantime.
+		s.room, kinds = 16, nil
+		w.inject(ack)
+		w.inject(ack)
+		s.sendACK()
+		s.room = 28
+		s.sendACK()
+		s.sendACK()
+		if !slices.Equal(kinds, []string{"ACK", "ACK", "ACK+Migrate", "ACK"}) {
+			w.fatalf("answers %v", kinds)
+		}
 		w.runFor(drainTime)
 		kinds = nil
 		if w.inject(ack); kinds != nil || s.conn.WantsACKs() {
 			w.fatalf("answers %v after the drain", kinds)
 		}
 	})
+}
+
+// TestBindAfterMove: the responder binds a key before the initiator knows that
+// the migration is complete.
+func TestBindAfterMove(t *testing.T) {
+	w := usual.connected(t, 1)
+	c, s := w.opener(), w.acceptor()
+	w.shape = lose(s.role, "ACK+Migrate", 1)
+	w.mustStart(c, true)
+	w.runUntil("responder moved", time.Second, func() bool { return len(s.moves) == 1 })
+	secret := []byte("exported keying material")
+	if err := s.conn.BindKey(secret); err != nil {
+		t.Fatal(err)
+	}
+	s.settle()
+	w.runUntil("initiator knows", time.Second, func() bool { return c.conn.done == 1 })
+	if err := c.conn.BindKey(secret); err != nil {
+		t.Fatal(err)
+	}
+	c.settle()
+	w.migrate(c)
 }
 
 // TestDataOnThirdACK: a segment with payload that proves all is not kept from
@@ -444,6 +508,64 @@ func TestDataOnThirdACK(t *testing.T) {
 			t.Errorf("%d bytes arrived", s.rcvNxt-before)
 		}
 	})
+}
+
+// TestThirdACKFlags: the option of step 4 on anything but an ACK.
+func TestThirdACKFlags(t *testing.T) {
+	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
+		var third packet
+		w.shape = func(p *packet) []time.Duration {
+			if p.kind() == "ACK+Migrate" && p.from() == c.role {
+				third = *p
+				return drop
+			}
+			return pass
+		}
+		w.mustStart(c, true)
+		w.runUntil("third ACK", time.Second, func() bool { return third.ACK })
+		for _, change := range []func(*packet){
+			func(p *packet) { p.SYN = true },
+			func(p *packet) { p.ACK = false },
+		} {
+			p := third
+			change(&p)
+			if w.inject(p); len(s.moves) > 0 {
+				w.fatalf("moved by %v", &p)
+			}
+		}
+		if w.inject(third); len(s.moves) != 1 {
+			w.fatalf("not moved")
+		}
+	})
+}
+
+// TestResponderRTT: which of two SYN-ACKs has been answered cannot be told
+// (RFC 6298, section 3).
+func TestResponderRTT(t *testing.T) {
+	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
+		w.migrate(c)
+		w.shape = lose(s.role, "SYN-ACK+Migrate", 1)
+		w.migrate(c)
+		if s.moves[0].RTT != 2*w.delay || s.moves[1].RTT != 0 {
+			t.Errorf("%v, %v", s.moves[0].RTT, s.moves[1].RTT)
+		}
+	})
+}
+
+// TestPeerRcvNxt: what the peer says to have is believed only if it can be.
+func TestPeerRcvNxt(t *testing.T) {
+	c := &Conn{suite: SuiteX25519SHA256, keys: &keys{suite: SuiteX25519SHA256, iss: 0xffffff00}}
+	tcb := TCB{SndUna: 0xfffffff0, SndNxt: 0x10}
+	for rel, want := range map[uint32]bool{0xef: false, 0xf0: true, 0x100: true, 0x110: true, 0x111: false, 0: false} {
+		seq, ok := c.peerRcvNxt(rcvNxtField(rel, 7), tcb)
+		if ok != want || seq != 0xffffff00+rel {
+			t.Errorf("%#x: %#x, %v", rel, seq, ok)
+		}
+	}
+	c.suite = SuiteX25519SHA1
+	if _, ok := c.peerRcvNxt(rcvNxtField(0x100, 7), tcb); ok {
+		t.Error("a token is no number")
+	}
 }
 
 // TestUnsolicited: segments on tuples that mean nothing to the machine are

@@ -104,16 +104,9 @@ func (w *world) fatalf(format string, args ...any) {
 	w.t.Fatalf("\n%s%s", b.String(), fmt.Sprintf(format, args...))
 }
 
-// toyWindow is what every segment but a SYN advertises: more than a toy has in
-// flight.
-const toyWindow = 1 << 28
-
 // send puts a packet on the network.
 func (w *world) send(s Segment) {
 	w.sent++
-	if !s.SYN {
-		s.Window = toyWindow
-	}
 	p := &packet{Segment: s, order: w.sent}
 	sent := *p // shapes may change it
 	w.log(event{p: &sent})
