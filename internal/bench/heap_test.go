@@ -1,0 +1,95 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bench
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"testing"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip/faketime"
+
+	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/netstack"
+)
+
+var heapProfile = flag.String("heapprofile", "", "`file` for a profile of the heap while the connections hold it; wants -test.memprofilerate=1")
+
+// settle is longer than anything goes on after a connection has been set up
+// with which nothing happens.
+const settle = time.Minute
+
+// BenchmarkHeap measures the heap that idle connections hold. Both ends have
+// confirmed that the connection can migrate, and nothing of the negotiation is
+// left. The numbers of connections differ because maps grow in leaps.
+func BenchmarkHeap(b *testing.B) {
+	for _, n := range []int{1000, 3000} {
+		b.Run(fmt.Sprintf("conns=%d", n), func(b *testing.B) {
+			var client, server int64
+			for b.Loop() {
+				c0, s0 := population(b, 0)
+				c, s := population(b, n)
+				client += c - c0
+				server += s - s0
+			}
+			b.ReportMetric(float64(client)/float64(b.N*n), "client-B/conn")
+			b.ReportMetric(float64(server)/float64(b.N*n), "server-B/conn")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// population returns how much heap each of two stacks holds with n connections
+// between them.
+func population(b *testing.B, n int) (client, server int64) {
+	clock := faketime.NewManualClock()
+	r := newRig(b, netstack.Config{Clock: clock}, 0)
+	clients, servers := make([]*endpoint.Conn, n), make([]*endpoint.Conn, n)
+	for i := range n {
+		clients[i], servers[i] = r.connect(b)
+	}
+	clock.Advance(settle)
+	both := heap()
+	if *heapProfile != "" {
+		writeHeapProfile(b, *heapProfile)
+	}
+
+	// One end after the other goes with all that it holds, unheard.
+	for _, l := range r.links {
+		l.Close()
+	}
+	r.closeClient()
+	clear(clients)
+	one := heap()
+	r.close()
+	clear(servers)
+	return both - one, one - heap()
+}
+
+// heap returns the bytes of all objects in use. Pools give up their objects in
+// the second cycle after the last use.
+func heap() int64 {
+	const cycles = 3
+	for range cycles {
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func writeHeapProfile(b *testing.B, name string) {
+	f, err := os.Create(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	if err := pprof.WriteHeapProfile(f); err != nil {
+		b.Fatal(err)
+	}
+}
