@@ -41,6 +41,11 @@ var (
 	// ErrNoRoute: the local address is not the stack's, or the peer cannot be
 	// reached from it.
 	ErrNoRoute = netstack.ErrNoRoute
+	// ErrAddrInUse: the local address and port belong to another connection,
+	// or are where this one is.
+	ErrAddrInUse = netstack.ErrAddrInUse
+	// ErrSuperseded: a later call replaced the attempt.
+	ErrSuperseded = netstack.ErrSuperseded
 	// ErrNoAnswer: nobody answered at the peer's address on the new path. The
 	// connection stays where it was.
 	ErrNoAnswer = migrate.ErrNoAnswer

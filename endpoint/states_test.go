@@ -1,0 +1,189 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/mnet-dev/mnet/netstack/simnet"
+)
+
+// twoHomes gives the server a second address.
+var twoHomes = []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.2/24")}
+
+// TestMigrateClosing moves either end while the two sides close: one transfer is
+// short, so that its FIN is there while the other still runs.
+func TestMigrateClosing(t *testing.T) {
+	for _, short := range []string{"up", "down"} {
+		for _, mover := range []string{"client", "server"} {
+			t.Run(fmt.Sprintf("%s ends, %s moves", short, mover), func(t *testing.T) {
+				r := newRig(t, simnet.MultihomedConfig{Seed: 3, Server: twoHomes})
+				c, s := r.pair(serverAddr)
+				r.await(c, s)
+				up, down := int64(1000), int64(2_000_000)
+				if short == "down" {
+					up, down = down, up
+				}
+				done := make(chan error, 2)
+				go func() { done <- transfer(c, s, 1, up) }()
+				go func() { done <- transfer(s, c, 2, down) }()
+				r.net.Clock.Sleep(150 * time.Millisecond)
+				var err error
+				if mover == "client" {
+					r.breakUplink(0)
+					err = c.Migrate(context.Background(), addr("10.2.0.2"))
+				} else {
+					err = s.Migrate(context.Background(), addr("10.9.0.2"))
+				}
+				if err := errors.Join(err, <-done, <-done); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// TestCrossingRequests has both ends move at once, again and again. Attempts may
+// fail, the connection may not.
+func TestCrossingRequests(t *testing.T) {
+	r := newRig(t, simnet.MultihomedConfig{Seed: 4, Server: twoHomes})
+	c, s := r.pair(serverAddr)
+	r.await(c, s)
+	done := make(chan error, 2)
+	go func() { done <- transfer(c, s, 1, 3_000_000) }()
+	go func() { done <- transfer(s, c, 2, 3_000_000) }()
+	var moved int
+	for i := range 10 {
+		errs := make(chan error, 2)
+		go func() { errs <- c.Migrate(context.Background(), addr([]string{"10.2.0.2", "10.1.0.2"}[i%2])) }()
+		go func() { errs <- s.Migrate(context.Background(), addr([]string{"10.9.0.2", "10.9.0.1"}[i%2])) }()
+		for range 2 {
+			if <-errs == nil {
+				moved++
+			}
+		}
+	}
+	if err := errors.Join(<-done, <-done); err != nil {
+		t.Error(err)
+	}
+	if moved < 10 {
+		t.Errorf("%d of 20 attempts succeeded", moved)
+	}
+}
+
+// TestMigrateErrors: what cannot be done says so, and the connection goes on.
+func TestMigrateErrors(t *testing.T) {
+	r := newRig(t, simnet.MultihomedConfig{Seed: 5})
+	c, s := r.pair(serverAddr)
+	r.await(c, s)
+	ctx := context.Background()
+
+	if err := c.Migrate(ctx, addr("10.7.7.7")); !errors.Is(err, ErrNoRoute) {
+		t.Errorf("foreign address: %v", err)
+	}
+	local, _ := c.addrs()
+	if err := c.Migrate(ctx, local); !errors.Is(err, ErrAddrInUse) {
+		t.Errorf("own tuple: %v", err)
+	}
+	p, err := c.AddPath(addr("10.2.0.2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Switch(ctx); !errors.Is(err, ErrPathNotValidated) {
+		t.Errorf("switch without probe: %v", err)
+	}
+
+	// Nobody answers beyond a dead link: cancelled, superseded, given up.
+	r.net.Uplinks[1].SetDown(true)
+	cause := errors.New("enough")
+	cancelled, cancel := context.WithCancelCause(ctx)
+	first := make(chan error, 1)
+	go func() { first <- c.Migrate(cancelled, addr("10.2.0.2")) }()
+	r.net.Clock.Sleep(10 * time.Millisecond)
+	cancel(cause)
+	if err := <-first; !errors.Is(err, cause) {
+		t.Errorf("cancelled: %v", err)
+	}
+	go func() { first <- c.Migrate(ctx, addr("10.2.0.2")) }()
+	r.net.Clock.Sleep(10 * time.Millisecond)
+	if err := c.Migrate(ctx, addr("10.2.0.2")); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("dead path: %v", err)
+	}
+	if err := <-first; !errors.Is(err, ErrSuperseded) {
+		t.Errorf("replaced: %v", err)
+	}
+	if now, _ := c.addrs(); now != local {
+		t.Errorf("moved to %v by failures", now)
+	}
+	if err := transfer(c, s, 1, 10_000); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestProbeSwitch makes before it breaks: the probe tells the path's distance,
+// and the application notices less than a round trip.
+func TestProbeSwitch(t *testing.T) {
+	r := newRig(t, simnet.MultihomedConfig{Seed: 6})
+	c, s := r.pair(serverAddr)
+	r.await(c, s)
+	p, err := c.AddPath(addr("10.2.0.2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := p.Probe(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.RTT < baseRTT || st.RTT > baseRTT+5*time.Millisecond {
+		t.Errorf("RTT %v, want about %v", st.RTT, baseRTT)
+	}
+	before, _ := c.addrs()
+	if before.Addr() != netip.MustParseAddr("10.1.0.2") {
+		t.Errorf("the probe moved to %v", before)
+	}
+	done := make(chan error, 1)
+	go func() { done <- transfer(s, c, 1, 2_000_000) }()
+	r.net.Clock.Sleep(100 * time.Millisecond)
+	if err := p.Switch(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if after, _ := c.addrs(); after.Addr() != netip.MustParseAddr("10.2.0.2") {
+		t.Errorf("at %v after the switch", after)
+	}
+}
+
+// TestBindKey: with the same secret at both ends the connection moves, with one
+// at one end only it does not.
+func TestBindKey(t *testing.T) {
+	for _, both := range []bool{true, false} {
+		t.Run(fmt.Sprintf("both %v", both), func(t *testing.T) {
+			r := newRig(t, simnet.MultihomedConfig{Seed: 7})
+			c, s := r.pair(serverAddr)
+			r.await(c, s)
+			secret := []byte("exported keying material")
+			err := c.BindKey(secret)
+			if both {
+				err = errors.Join(err, s.BindKey(secret))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = c.Migrate(context.Background(), addr("10.2.0.2"))
+			if both && err != nil || !both && !errors.Is(err, ErrNoAnswer) {
+				t.Errorf("migrate: %v", err)
+			}
+			if err := transfer(c, s, 1, 10_000); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
