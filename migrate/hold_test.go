@@ -175,6 +175,52 @@ func TestAbort(t *testing.T) {
 	})
 }
 
+// TestAbortElsewhere: a proved abort closes from whichever tuple it comes, and
+// what is not proved, or not at RCV.NXT, does not.
+func TestAbortElsewhere(t *testing.T) {
+	places := map[string]func(t *testing.T, w *world, e *end) Tuple{
+		"drains": func(_ *testing.T, w *world, e *end) Tuple {
+			old := e.cur
+			w.migrate(e)
+			return old
+		},
+		"SYN sent": func(_ *testing.T, w *world, e *end) Tuple {
+			w.mustStart(e, true)
+			return *e.path
+		},
+		"SYN received": func(t *testing.T, w *world, e *end) Tuple {
+			onHand(t, w, e.peer(), e)
+			// So that its RST is not one that refuses the SYN-ACK.
+			e.peer().write(10)
+			w.runFor(2 * w.delay)
+			return *e.path
+		},
+	}
+	for name, place := range places {
+		t.Run(name, func(t *testing.T) {
+			eachSuite(t, func(t *testing.T, w *world, c, s *end) {
+				tuple := place(t, w, c)
+				k := s.conn.keys
+				rst := func(seq uint32, tag uint64) {
+					o := FormatKinds.layout().appendRequest(nil, Request{Tag: tag}, maxOptions)
+					w.inject(packet{Segment: Segment{Tuple: Tuple{tuple.Remote, tuple.Local}, RST: true, Seq: seq, Options: o}})
+				}
+				rst(c.rcvNxt, 1)
+				rst(c.rcvNxt, k.requestTag(k.role, 0, c.rcvNxt))
+				rst(c.rcvNxt+1, k.abortTag(k.role, c.rcvNxt+1))
+				rst(c.rcvNxt-1, k.abortTag(k.role, c.rcvNxt-1))
+				if c.closed || c.counts[CountAborted] != 0 {
+					w.fatalf("closed: %v", c.err)
+				}
+				rst(c.rcvNxt, k.abortTag(k.role, c.rcvNxt))
+				if c.err != ErrAborted || c.counts[CountAborted] != 1 {
+					w.fatalf("%v, %v", c.err, c.counts)
+				}
+			})
+		})
+	}
+}
+
 func TestAbortOption(t *testing.T) {
 	w := usual.connected(t, 1)
 	c := w.opener().conn

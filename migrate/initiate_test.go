@@ -376,14 +376,16 @@ func TestStartWhileCompleting(t *testing.T) {
 					}
 					return pass
 				}
-				w.mustStart(c, true)
-				w.runFor(50 * time.Millisecond)
-				if c.conn.Phase() != SYNSent || c.gated != gated {
-					w.fatalf("%v, gated %v", c.conn.Phase(), c.gated)
-				}
-				c.cancel(nil)
-				if c.gated != gated {
-					w.fatalf("gated %v", c.gated)
+				for _, keepOld := range []bool{true, false} {
+					w.mustStart(c, keepOld)
+					w.runFor(50 * time.Millisecond)
+					if c.conn.Phase() != SYNSent || c.gated != (gated || !keepOld) {
+						w.fatalf("%v, gated %v", c.conn.Phase(), c.gated)
+					}
+					c.cancel(nil)
+					if c.gated != gated {
+						w.fatalf("gated %v", c.gated)
+					}
 				}
 				w.shape = nil
 				w.checkMoved()

@@ -391,27 +391,52 @@ func TestIdleBareACK(t *testing.T) {
 			w.fatalf("%v", err)
 		}
 		w.runFor(300 * time.Millisecond)
+		w.inject(packet{Segment: Segment{
+			Tuple: Tuple{c.cur.Remote, c.cur.Local}, ACK: true, Seq: c.rcvNxt, Ack: c.sndNxt,
+		}})
 		if c.conn.Phase() != Completing || len(s.moves) > 0 {
 			w.fatalf("%v", c.conn.Phase())
 		}
-		// Nor do segments that cannot be the peer's: no ACK, or other numbers.
-		bare := packet{Segment: Segment{
-			Tuple: Tuple{c.cur.Remote, c.cur.Local}, ACK: true, Seq: c.rcvNxt, Ack: c.sndNxt,
+		w.shape = nil
+		w.checkMoved()
+	})
+}
+
+// TestForgedWindow: whoever only knows the tuple does not make an initiator send
+// what the path does not carry yet.
+func TestForgedWindow(t *testing.T) {
+	eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
+		w, c, s := inFlight(t, suite, initiator, [2]uint32{200_000, 0})
+		w.shape = func(p *packet) []time.Duration {
+			if p.SYN {
+				return pass
+			}
+			return drop
+		}
+		w.mustStart(c, false)
+		if err := w.over(c); err != nil {
+			w.fatalf("%v", err)
+		}
+		w.runFor(w.delay)
+		good := packet{Segment: Segment{
+			Tuple: Tuple{c.cur.Remote, c.cur.Local}, ACK: true, Seq: c.rcvNxt, Ack: c.conn.att.seq + 1, Window: 200_000,
 		}}
-		w.inject(bare)
 		for _, bad := range []func(p *packet){
+			func(p *packet) { p.Window-- },
 			func(p *packet) { p.ACK = false },
 			func(p *packet) { p.Ack = c.sndNxt + 1 },
-			func(p *packet) { p.Ack = c.sndUna - 1 },
-			func(p *packet) { p.Seq = c.rcvNxt - 2 },
-			func(p *packet) { p.Seq = c.rcvNxt + maxBehind + 1 },
+			func(p *packet) { p.Ack--; p.Window++ },
+			func(p *packet) { p.Seq -= 2 },
+			func(p *packet) { p.Seq += maxBehind + 1 },
 		} {
-			p := bare
+			p := good
 			bad(&p)
-			w.inject(p)
+			if w.inject(p); !c.gated || c.conn.att.covered {
+				w.fatalf("believed")
+			}
 		}
-		if c.conn.Phase() != Completing {
-			w.fatalf("%v", c.conn.Phase())
+		if w.inject(good); c.gated || c.conn.Phase() != Completing || len(s.moves) > 0 {
+			w.fatalf("gated %v", c.gated)
 		}
 		w.shape = nil
 		w.checkMoved()
