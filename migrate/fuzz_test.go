@@ -138,7 +138,7 @@ func FuzzPeerACK(f *testing.F) {
 	})
 }
 
-// stage puts e, one end of a world, in the middle of something.
+// stages put e, one end of a world, in the middle of something.
 var stages = []struct {
 	name  string
 	setUp func(w *world, e *end)

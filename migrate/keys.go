@@ -16,7 +16,7 @@ type keys struct {
 	suite SuiteID
 	role  Role // of this end
 
-	// secret is PRK for suite 0x02; for 0x00 and 0x01 see sha1Secret.
+	// secret is PRK for suite 0x02, the shared secret for 0x01, unused for 0x00.
 	secret   [sha256.Size]byte
 	iss, irs uint32
 }

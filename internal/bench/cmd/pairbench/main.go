@@ -4,10 +4,11 @@
 // Pairbench builds the benchmarks of internal/bench with gVisor as released and
 // with the patched one, and runs them in turns:
 //
-//	pairbench [-count N] [-benchtime D] [-bench REGEXP] [-work FILE] [-o DIR]
+//	pairbench [-count N] [-benchtime D] [-bench REGEXP] [-cpu N] [-work FILE] [-o DIR]
 //
-// There are three series: vanilla; off, which is patched with migration turned
-// off; and migratable. In each round each benchmark runs once in each series,
+// There are four series: vanilla; again, which is the same and shows what is
+// noise; off, which is patched with migration turned off; and migratable. In each
+// round each benchmark runs once in each series,
 // within seconds, so that whatever else the machine does falls on all alike. The
 // results are in DIR, a file for each series. Pairbench ends with what benchstat
 // says of them and with the medians of the ratios of paired runs.
@@ -32,15 +33,17 @@ type config struct {
 	count     int
 	benchtime time.Duration
 	bench     string
+	cpus      int
 	work      string
 	out       string
 }
 
 func main() {
 	var cfg config
-	flag.IntVar(&cfg.count, "count", 20, "number of rounds")
+	flag.IntVar(&cfg.count, "count", 16, "number of rounds")
 	flag.DurationVar(&cfg.benchtime, "benchtime", 200*time.Millisecond, "time of each benchmark in a round and series")
 	flag.StringVar(&cfg.bench, "bench", ".", "regular expression for the benchmarks to run")
+	flag.IntVar(&cfg.cpus, "cpu", 1, "number of processors; with one, the scheduler adds least noise")
 	flag.StringVar(&cfg.work, "work", "go.work", "workspace with the patched gVisor")
 	flag.StringVar(&cfg.out, "o", filepath.Join("bin", "bench"), "directory for the binaries and results")
 	flag.Parse()

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -57,6 +58,7 @@ func build(ctx context.Context, cfg config) ([]*series, error) {
 	}
 	all := []*series{
 		{name: "vanilla", exec: binary(vanilla), args: []string{"-migratable=false"}},
+		{name: "again", exec: binary(vanilla), args: []string{"-migratable=false"}},
 		{name: "off", exec: binary(patched), args: []string{"-migratable=false"}},
 		{name: "migratable", exec: binary(patched), args: []string{"-migratable"}},
 	}
@@ -119,7 +121,8 @@ func (s *series) list(ctx context.Context, pattern string) ([]string, error) {
 
 func (s *series) run(ctx context.Context, name string, cfg config) ([]byte, error) {
 	return s.exec(ctx, append(slices.Clone(s.args),
-		"-test.run", "^$", "-test.bench", "^"+name+"$", "-test.benchtime", cfg.benchtime.String())...)
+		"-test.run", "^$", "-test.bench", "^"+name+"$",
+		"-test.benchtime", cfg.benchtime.String(), "-test.cpu", strconv.Itoa(cfg.cpus))...)
 }
 
 // binary returns what runs a test binary.

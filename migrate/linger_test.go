@@ -1,0 +1,189 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"testing"
+	"time"
+)
+
+// lingering returns a dialog whose machine has confirmed and does not know
+// whether the peer has.
+func lingering(t *testing.T, r Role, suite SuiteID) *dialog {
+	t.Helper()
+	d := newDialog(t, r, suite)
+	d.peer.PeerACK(0, 0, d.c.ACKOption(nil, 40, TCB{})) // Key-Rest
+	if !d.take(d.peer.ACKOption(nil, 40, TCB{})) {      // Key-Rest, Key-Confirm
+		t.Fatal("not answered")
+	}
+	d.want(Confirmed, PlainNone)
+	return d
+}
+
+// TestConfirmedForGood: once an end has confirmed, no segment undoes that.
+func TestConfirmedForGood(t *testing.T) {
+	for _, suite := range []SuiteID{SuiteX25519SHA1, SuiteX25519SHA256} {
+		for r := range Role(2) {
+			d := lingering(t, r, suite)
+			for _, bad := range [][]byte{keyRest(7), keyConfirm(7), concat(keyRest(7), keyConfirm(7))} {
+				if d.take(bad) {
+					t.Errorf("answers %x", bad)
+				}
+				d.want(Confirmed, PlainNone)
+			}
+		}
+	}
+}
+
+// TestLinger: an end that has confirmed answers a peer that has not, a bounded
+// number of times and for a bounded time, and says nothing otherwise.
+func TestLinger(t *testing.T) {
+	for r := range Role(2) {
+		d := lingering(t, r, SuiteX25519SHA256)
+		begin := d.now
+		if o := d.c.ACKOption(nil, 40, TCB{}); len(o) != 10 {
+			t.Errorf("answers with %x", o)
+		}
+		if o := d.c.ACKOption(nil, 40, TCB{}); o != nil {
+			t.Errorf("%x in answer to nothing", o)
+		}
+		repeated := d.peer.ACKOption(nil, 40, TCB{})
+		answers := 0
+		for range 8 {
+			if !d.c.WantsACKs() {
+				t.Fatalf("forgets after %v", d.now.Sub(begin))
+			}
+			if d.take(repeated) {
+				answers++
+				if o := d.c.ACKOption(nil, 40, TCB{}); len(o) != 10 {
+					t.Errorf("answers with %x", o)
+				}
+			}
+		}
+		if answers != maxFollowUps-1 {
+			t.Errorf("%d answers", answers+1)
+		}
+		// Beyond the bound the answer still rides on what goes out anyway.
+		if o := d.c.ACKOption(nil, 40, TCB{}); len(o) != 10 {
+			t.Errorf("%x on an ACK", o)
+		}
+		at, ok := d.c.Deadline()
+		if !ok || at.Sub(begin) != lingerTime {
+			t.Errorf("lingers for %v", at.Sub(begin))
+		}
+		if acts := d.c.Timer(at, TCB{}); len(acts) != 0 || d.c.WantsACKs() {
+			t.Errorf("after that: %+v", acts)
+		}
+		d.want(Confirmed, PlainNone)
+		if d.take(repeated) {
+			t.Error("answers after that")
+		}
+	}
+}
+
+// TestLingerDone: the peer's word that it has confirmed ends it at once.
+func TestLingerDone(t *testing.T) {
+	for r := range Role(2) {
+		d := lingering(t, r, SuiteX25519SHA256)
+		d.exchange()
+		if d.c.WantsACKs() && d.peer.WantsACKs() {
+			t.Error("both ends linger")
+		}
+	}
+}
+
+// TestRepliesBounded: a peer or middlebox that repeats a key half for ever does
+// not make this end do so.
+func TestRepliesBounded(t *testing.T) {
+	for r := range Role(2) {
+		for _, every := range []time.Duration{time.Microsecond, minReplyInterval, 500 * time.Millisecond} {
+			d := newDialog(t, r, SuiteX25519SHA256)
+			rest := d.peer.ACKOption(nil, 40, TCB{})
+			replies := 0
+			for range 1000 {
+				d.now = d.now.Add(every)
+				if d.c.PeerACK(d.now, 0, rest) {
+					replies++
+				}
+			}
+			want := maxFollowUps
+			if every == time.Microsecond {
+				want = 1
+			}
+			if replies != want {
+				t.Errorf("%v: %d replies to one segment each %v, want %d", r, replies, every, want)
+			}
+		}
+	}
+}
+
+// TestKeyOptionsTakeTurns: with room for one of them only, Key-Rest and
+// Key-Confirm do not starve each other; with less room nothing is sent and
+// nothing lost.
+func TestKeyOptionsTakeTurns(t *testing.T) {
+	for _, room := range []int{18, 27} {
+		d := newDialog(t, Acceptor, SuiteX25519SHA256)
+		d.take(d.peer.ACKOption(nil, 40, TCB{}))
+		var rests, confirms int
+		for range 10 {
+			switch o := d.c.ACKOption(nil, room, TCB{}); len(o) {
+			case 18:
+				rests++
+			case 10:
+				confirms++
+			default:
+				t.Errorf("%d bytes of room: %x", room, o)
+			}
+		}
+		if rests != 5 || confirms != 5 {
+			t.Errorf("%d bytes of room: %d Key-Rest, %d Key-Confirm", room, rests, confirms)
+		}
+	}
+	for _, room := range []int{0, 9} {
+		d := newDialog(t, Acceptor, SuiteX25519SHA256)
+		d.take(d.peer.ACKOption(nil, 40, TCB{}))
+		for range 10 {
+			if o := d.c.ACKOption(nil, room, TCB{}); o != nil {
+				t.Errorf("%d bytes of room: %x", room, o)
+			}
+		}
+		d.exchange()
+	}
+	// SACK blocks leave room for Key-Confirm only.
+	d := newDialog(t, Acceptor, SuiteX25519SHA256)
+	d.take(d.peer.ACKOption(nil, 40, TCB{}))
+	a, b := d.c.ACKOption(nil, 16, TCB{}), d.c.ACKOption(nil, 16, TCB{})
+	if len(a)+len(b) != 10 {
+		t.Errorf("16 bytes of room: %x, %x", a, b)
+	}
+}
+
+// TestRequestConfirms: who asks for a migration has all keys. The end that it
+// asks needs no Key-Confirm any more, and does not give up when its follow-ups
+// are used up while a path is on trial.
+func TestRequestConfirms(t *testing.T) {
+	for _, v := range variants {
+		if !v.suite.hasKey() {
+			continue
+		}
+		w := v.world(t, 1)
+		o, a := w.opener(), w.acceptor()
+		lost := lose(Opener, "ACK+Confirm", every()...)
+		w.shape = lost
+		o.connect()
+		w.runUntil("opener confirmed", time.Second, func() bool { return o.conn.State() == Confirmed })
+		w.runUntil("acceptor tries", 11*time.Second, func() bool { return a.answers == maxFollowUps })
+		if a.conn.State() != Ready {
+			t.Fatalf("%v: %v", v, a.conn.State())
+		}
+		w.shape = lose(Opener, "ACK+Migrate", every()...)
+		if err := o.start(2, true); err != nil {
+			t.Fatal(err)
+		}
+		w.runUntil("acceptor confirmed", time.Second, func() bool { return a.conn.State() == Confirmed })
+		w.runFor(20 * time.Second)
+		w.shape = nil
+		w.migrate(o)
+	}
+}
