@@ -25,8 +25,10 @@ const (
 	maxPause = time.Millisecond
 	// syscallGrace is how long time waits for a goroutine in a system call
 	// (writing a log line, reading a file) before that goroutine is taken for
-	// blocked, like one that reads the terminal.
-	syscallGrace = 2 * time.Millisecond
+	// blocked, like one that reads the terminal. On a machine that is busy
+	// with something else even a short call can last long; if time ran on
+	// meanwhile, connections would time out.
+	syscallGrace = 200 * time.Millisecond
 )
 
 // autoTurn is held by the driver that looks for quiescence: two clocks in auto
