@@ -6,12 +6,12 @@
 //
 //	pairbench [-count N] [-benchtime D] [-bench REGEXP] [-cpu N] [-work FILE] [-o DIR]
 //
-// There are four series: vanilla; again, which is the same and shows what is
-// noise; off, which is patched with migration turned off; and migratable. In each
-// round each benchmark runs once in each series,
-// within seconds, so that whatever else the machine does falls on all alike. The
-// results are in DIR, a file for each series. Pairbench ends with what benchstat
-// says of them and with the medians of the ratios of paired runs.
+// There are four series: vanilla; again, which is the same once more and shows
+// what is noise; off, which is patched with migration turned off; and migratable.
+// In each round each benchmark runs once in each series, within seconds, so that
+// whatever else the machine does falls on all alike. The results are in DIR, a
+// file for each series. Pairbench ends with what benchstat says of them and with
+// the medians of the ratios of paired runs.
 package main
 
 import (
