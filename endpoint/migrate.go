@@ -72,9 +72,10 @@ type MigrationOptions struct {
 	// migrate.DefaultHold; negative means that a RST closes at once.
 	Hold time.Duration
 
-	// HoldOnTimeout makes the connection wait as well when TCP would give up
-	// for want of acknowledgements.
-	HoldOnTimeout bool
+	// HoldOnTimeout is how long a connection waits where TCP would give up for
+	// want of acknowledgements, or this end has no path left. Zero means not at
+	// all, and with a Roamer DefaultRoamHold for a connection that was dialled.
+	HoldOnTimeout time.Duration
 }
 
 // migrationConfig is the machine's configuration for connections of a stack.

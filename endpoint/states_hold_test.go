@@ -80,8 +80,7 @@ func TestHoldOnTimeout(t *testing.T) {
 	const hold = 10 * time.Minute
 	open := func() (l *lab, c, s *Conn) {
 		l = newLab(t, labConfig{})
-		l.dialer.MigrationOptions.HoldOnTimeout = true
-		l.dialer.MigrationOptions.Hold = hold
+		l.dialer.MigrationOptions.HoldOnTimeout = hold
 		c, s = l.open(serverAddr)
 		l.breakUplink(0)
 		c.Write([]byte("lost"))

@@ -63,6 +63,7 @@ type end struct {
 var (
 	errReset   = errors.New("reset")
 	errTimeout = errors.New("timed out")
+	errNoPath  = errors.New("no path")
 )
 
 func (e *end) peer() *end { return e.w.ends[e.role.peer()] }
@@ -262,6 +263,12 @@ func (e *end) timeOut() {
 	if closes {
 		e.close(errTimeout)
 	}
+	e.settle()
+}
+
+// suspend is the news that no path is left.
+func (e *end) suspend() {
+	e.do(e.conn.Suspend(e.w.now, errNoPath, !e.refuseHolds, e.tcb()))
 	e.settle()
 }
 

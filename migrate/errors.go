@@ -81,6 +81,7 @@ const (
 	CountResetHeld
 	CountResetIgnored
 	CountTimeoutHeld
+	CountSuspended
 	CountHoldRefused
 	CountHoldExpired
 	CountAborted
@@ -92,7 +93,7 @@ var counters = [NumCounters]string{
 	"unknown-token", "bad-tag", "malformed", "stale-request", "replayed-tuple", "reflected", "bad-sequence",
 	"wrong-state", "path-busy", "crossed-ignored", "crossed-yielded", "unproven", "bad-syn-ack", "refused",
 	"duplicate-syn", "no-answer", "path-expired", "initiated", "accepted", "reset-held", "reset-ignored", "timeout-held",
-	"hold-refused", "hold-expired", "aborted",
+	"suspended", "hold-refused", "hold-expired", "aborted",
 }
 
 func (c Counter) String() string {

@@ -3,6 +3,8 @@
 
 package migrate
 
+import "time"
+
 // hold is MIGRATE_WAIT, section 6.
 type hold struct {
 	until Time
@@ -26,7 +28,7 @@ func (c *Conn) Reset(now Time, opts []byte, seq uint32, err error, allowed bool,
 	if c.hold != nil {
 		return append(acts, count(CountResetIgnored)), false
 	}
-	return c.wait(now, err, allowed && tcb.Movable, CountResetHeld)
+	return c.wait(now, c.cfg.hold(), err, allowed && tcb.Movable, CountResetHeld)
 }
 
 // meant reports whether a RST proves that the peer's application aborted.
@@ -38,16 +40,26 @@ func (c *Conn) meant(opts []byte, seq uint32) bool {
 // TimedOut takes TCP's decision to give up for want of acknowledgements.
 func (c *Conn) TimedOut(now Time, err error, allowed bool) (acts []Action, closes bool) {
 	switch {
-	case c.keys == nil || !c.cfg.HoldOnTimeout:
+	case c.keys == nil || c.cfg.HoldOnTimeout == 0:
 		return nil, true
 	case c.hold != nil:
 		return nil, false
 	}
-	return c.wait(now, err, allowed, CountTimeoutHeld)
+	return c.wait(now, c.cfg.HoldOnTimeout, err, allowed, CountTimeoutHeld)
 }
 
-func (c *Conn) wait(now Time, err error, allowed bool, why Counter) (acts []Action, closes bool) {
-	d := c.cfg.hold()
+// Suspend takes the news that this end has no path left: the connection waits as
+// it would where TCP gives up, but from now on. err is what it ends with if none
+// appears in time. If it must not wait, everything stays as it is.
+func (c *Conn) Suspend(now Time, err error, allowed bool, tcb TCB) []Action {
+	if c.state != Confirmed || c.cfg.HoldOnTimeout == 0 || c.hold != nil || !tcb.Movable {
+		return nil
+	}
+	acts, _ := c.wait(now, c.cfg.HoldOnTimeout, err, allowed, CountSuspended)
+	return acts
+}
+
+func (c *Conn) wait(now Time, d time.Duration, err error, allowed bool, why Counter) (acts []Action, closes bool) {
 	if d < 0 || !allowed {
 		return append(acts, count(CountHoldRefused)), true
 	}

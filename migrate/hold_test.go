@@ -234,9 +234,13 @@ func TestAbortOption(t *testing.T) {
 
 // TestHoldOnTimeout replaces TCP's giving up, if asked for.
 func TestHoldOnTimeout(t *testing.T) {
+	const hold = 3 * DefaultHold
 	for _, on := range []bool{false, true} {
 		for _, room := range []bool{false, true} {
-			cfg := &Config{HoldOnTimeout: on}
+			cfg := &Config{}
+			if on {
+				cfg.HoldOnTimeout = hold
+			}
 			w := newWorld(t, 1, [2]*Config{cfg, cfg})
 			o, a := w.opener(), w.acceptor()
 			o.connect()
@@ -258,8 +262,8 @@ func TestHoldOnTimeout(t *testing.T) {
 			o.timeOut()
 			w.rst(o, nil)
 			w.rst(a, nil)
-			w.runUntil("closed", 2*DefaultHold, func() bool { return o.closed })
-			if o.err != errTimeout || w.now.Sub(begin) != DefaultHold || o.counts[CountTimeoutHeld] != 1 {
+			w.runUntil("closed", 2*hold, func() bool { return o.closed })
+			if o.err != errTimeout || w.now.Sub(begin) != hold || o.counts[CountTimeoutHeld] != 1 {
 				t.Errorf("%v after %v, %v", o.err, w.now.Sub(begin), o.counts)
 			}
 		}
@@ -268,5 +272,62 @@ func TestHoldOnTimeout(t *testing.T) {
 	w.opener().conn.GivePlain(PlainClosed)
 	if acts, closes := w.opener().conn.TimedOut(w.now, errors.New("x"), true); acts != nil || !closes {
 		t.Errorf("plain: %+v, %v", acts, closes)
+	}
+}
+
+// TestSuspend has a connection wait because no path is left.
+func TestSuspend(t *testing.T) {
+	const hold = time.Hour
+	cfg := &Config{HoldOnTimeout: hold}
+	w := newWorld(t, 1, [2]*Config{cfg, {}})
+	o, a := w.opener(), w.acceptor()
+	o.connect()
+	o.suspend()
+	if o.held {
+		t.Error("held before the keys were confirmed")
+	}
+	w.settleIn()
+
+	a.suspend()
+	o.refuseHolds = true
+	o.suspend()
+	if a.held || o.held || a.closed || o.closed {
+		t.Fatalf("acceptor, not configured: held %v; opener, no room: held %v", a.held, o.held)
+	}
+
+	o.refuseHolds = false
+	o.suspend()
+	begin := w.now
+	if !o.held || !o.silent() || o.counts[CountSuspended] != 1 {
+		t.Fatalf("held %v, %v", o.held, o.counts)
+	}
+	// Neither again nor a RST changes the error or the time.
+	w.runFor(time.Minute)
+	o.suspend()
+	w.rst(o, nil)
+	w.runUntil("closed", 2*hold, func() bool { return o.closed })
+	if o.err != errNoPath || w.now.Sub(begin) != hold {
+		t.Errorf("%v after %v", o.err, w.now.Sub(begin))
+	}
+}
+
+// TestSuspendResumes moves a connection that waits for a path.
+func TestSuspendResumes(t *testing.T) {
+	cfg := &Config{HoldOnTimeout: time.Hour}
+	w := newWorld(t, 1, [2]*Config{cfg, cfg})
+	o := w.opener()
+	o.connect()
+	w.settleIn()
+	o.suspend()
+	w.runFor(50 * time.Minute)
+	if err := o.start(1, false); err != nil {
+		t.Fatal(err)
+	}
+	w.runFor(time.Minute)
+	if o.held || o.closed || len(o.moves) != 1 {
+		t.Errorf("held %v, closed %v, %d moves", o.held, o.closed, len(o.moves))
+	}
+	if _, ok := o.conn.Deadline(); ok {
+		t.Error("a timer is left")
 	}
 }

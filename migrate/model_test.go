@@ -66,7 +66,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	v := variants[m.rng.IntN(len(variants))]
 	m.world = v.world(t, seed)
 	for _, e := range m.ends {
-		e.cfg = &Config{Suites: []SuiteID{v.suite}, Format: v.format, Hold: MaxHold, HoldOnTimeout: true}
+		e.cfg = &Config{Suites: []SuiteID{v.suite}, Format: v.format, Hold: MaxHold, HoldOnTimeout: MaxHold}
 		e.wnd = 1 << (10 + m.rng.IntN(15))
 	}
 	if !v.suite.rolling() {
@@ -150,7 +150,11 @@ func (m *model) step() {
 		m.rst(e, nil)
 		e.settle()
 	case 9:
-		e.timeOut()
+		if m.rng.IntN(2) == 0 {
+			e.timeOut()
+		} else {
+			e.suspend()
+		}
 	case 10:
 		if o, a := m.opener().conn, m.acceptor().conn; m.rng.IntN(4) == 0 && !o.Watching() && !a.Watching() {
 			secret := []byte{byte(m.rng.Uint32())}

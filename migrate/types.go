@@ -74,9 +74,10 @@ type Config struct {
 	// Hold is the time in MIGRATE_WAIT. Zero value: DefaultHold. Negative:
 	// none, a RST closes at once. At most MaxHold.
 	Hold time.Duration
-	// HoldOnTimeout: MIGRATE_WAIT also replaces TCP's giving up for want of
-	// acknowledgements.
-	HoldOnTimeout bool
+	// HoldOnTimeout is the time in MIGRATE_WAIT where TCP would give up for
+	// want of acknowledgements, or no path is left. Zero value: none, and TCP
+	// gives up. At most MaxHold.
+	HoldOnTimeout time.Duration
 }
 
 var defaultSuites = []SuiteID{SuiteX25519SHA256, SuiteX25519SHA1}
@@ -106,6 +107,8 @@ func (c *Config) Validate() error {
 		return errors.New("migrate: empty list of suites")
 	case c.Hold > MaxHold:
 		return fmt.Errorf("migrate: hold of %v is longer than %v", c.Hold, MaxHold)
+	case c.HoldOnTimeout < 0 || c.HoldOnTimeout > MaxHold:
+		return fmt.Errorf("migrate: hold on time-out of %v is not within 0 and %v", c.HoldOnTimeout, MaxHold)
 	}
 	for _, s := range c.Suites {
 		if !s.known() {

@@ -34,7 +34,7 @@ func TestConfigValidate(t *testing.T) {
 	}{
 		{Config{}, ""},
 		{Config{Policy: Off}, ""},
-		{Config{Policy: Required, Format: FormatExperimental, Hold: MaxHold, HoldOnTimeout: true}, ""},
+		{Config{Policy: Required, Format: FormatExperimental, Hold: MaxHold, HoldOnTimeout: MaxHold}, ""},
 		{Config{Hold: -1}, ""},
 		{Config{Suites: []SuiteID{SuiteNull, SuiteX25519SHA1, SuiteX25519SHA256}}, ""},
 		{Config{Policy: 3}, "policy(3)"},

@@ -18,9 +18,14 @@ import (
 	"github.com/mnet-dev/mnet/migrate"
 )
 
-// DefaultMaxHolds bounds the connections of a stack that wait in MIGRATE_WAIT:
-// each keeps its queues, and whoever can forge resets could collect them.
-const DefaultMaxHolds = 1024
+// Bounds of the connections of a stack that wait in MIGRATE_WAIT: each keeps its
+// queues, and whoever can forge resets could collect them.
+const (
+	DefaultMaxHolds = 1024
+	// DefaultMaxHoldBytes lets 512 connections wait with buffers of the default
+	// sizes.
+	DefaultMaxHoldBytes = 512 * 2 * DefaultBuffer
+)
 
 // ErrUnpatched is returned when migration is asked of a gVisor without the
 // hooks for it.
@@ -42,6 +47,11 @@ type MigrationConfig struct {
 	// MaxHolds bounds the connections in MIGRATE_WAIT. Zero value:
 	// DefaultMaxHolds. Over the bound a RST closes at once.
 	MaxHolds int
+
+	// MaxHoldBytes bounds what the queues of these connections may grow to: the
+	// sum of the sizes of their buffers when they began to wait. Zero value:
+	// DefaultMaxHoldBytes.
+	MaxHoldBytes int64
 }
 
 // migrator is the stack's part of migration: it finds connections by token.
@@ -57,8 +67,9 @@ type migrator struct {
 	// share one.
 	configs map[configKey]*migrate.Config
 
-	holds    atomic.Int64
-	counters [migrate.NumCounters]atomic.Uint64
+	holds     atomic.Int64
+	holdBytes atomic.Int64
+	counters  [migrate.NumCounters]atomic.Uint64
 }
 
 // Patched returns nil if the gVisor that this program was built with has the
@@ -82,6 +93,9 @@ type preHandlerSetter interface {
 func newMigrator(gv *stack.Stack, cfg MigrationConfig) *migrator {
 	if cfg.MaxHolds == 0 {
 		cfg.MaxHolds = DefaultMaxHolds
+	}
+	if cfg.MaxHoldBytes == 0 {
+		cfg.MaxHoldBytes = DefaultMaxHoldBytes
 	}
 	m := &migrator{cfg: cfg, gv: gv}
 	if s, ok := any(gv).(preHandlerSetter); ok {
@@ -152,7 +166,7 @@ type configKey struct {
 	policy        migrate.Policy
 	format        migrate.Format
 	hold          time.Duration
-	holdOnTimeout bool
+	holdOnTimeout time.Duration
 	suites        string
 }
 
@@ -180,15 +194,6 @@ func (m *migrator) count(c migrate.Counter) {
 	m.counters[c].Add(1)
 }
 
-// acquireHold reserves one of the stack's holds.
-func (m *migrator) acquireHold() bool {
-	if m.holds.Add(1) > int64(m.cfg.MaxHolds) {
-		m.holds.Add(-1)
-		return false
-	}
-	return true
-}
-
 // MigrationFormat is the format of the migration options on the wire.
 func (s *Stack) MigrationFormat() migrate.Format { return s.migrator.cfg.Format }
 
@@ -198,14 +203,16 @@ type MigrationStats struct {
 	Counts map[migrate.Counter]uint64
 	// Tokens published now.
 	Tokens int
-	// Holds is the number of connections in MIGRATE_WAIT now.
-	Holds int
+	// Holds is the number of connections in MIGRATE_WAIT now, HoldBytes the sum
+	// of the sizes of their buffers.
+	Holds     int
+	HoldBytes int64
 }
 
 // MigrationStats returns what the stack has counted so far.
 func (s *Stack) MigrationStats() MigrationStats {
 	m := s.migrator
-	st := MigrationStats{Counts: make(map[migrate.Counter]uint64), Holds: int(m.holds.Load())}
+	st := MigrationStats{Counts: make(map[migrate.Counter]uint64), Holds: int(m.holds.Load()), HoldBytes: m.holdBytes.Load()}
 	for c := range m.counters {
 		if n := m.counters[c].Load(); n > 0 {
 			st.Counts[migrate.Counter(c)] = n

@@ -53,9 +53,11 @@ type Migration struct {
 	moves   *[]Move       // the last pathHistory; nil if none
 	cause   tcpip.Error   // what ends the connection when the hold is over
 
+	watch atomic.Pointer[watch] // nil if nobody watches
+
 	n        uint8
-	required bool // plain TCP will not do
-	held     bool // one of the stack's holds is ours
+	required bool  // plain TCP will not do
+	held     int64 // what this connection has of the stack's bytes for holds; 0 if it has none
 }
 
 type attempt struct {

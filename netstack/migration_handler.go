@@ -124,25 +124,30 @@ func (h *Migration) MigrationTimedOut(err tcpip.Error) bool {
 
 // holdFor asks the machine whether the connection waits or closes.
 func (h *Migration) holdFor(cause tcpip.Error, event func(allowed bool) ([]migrate.Action, bool)) (closes bool) {
-	allowed := h.held || h.m.acquireHold()
+	held := h.conn.Holding()
+	allowed := h.acquireHold()
 	acts, closes := event(allowed)
-	h.cause = cause
-	if allowed && !h.held {
-		h.held = true
-		if !h.conn.Holding() {
-			h.releaseHold()
-		}
+	switch {
+	case !h.conn.Holding():
+		h.releaseHold()
+	case !held:
+		h.cause = cause
+		h.notify(EventHeld)
 	}
 	h.do(acts)
 	h.sync()
 	return closes
 }
 
-func (h *Migration) releaseHold() {
-	if h.held {
-		h.held = false
-		h.m.holds.Add(-1)
-	}
+// Suspend has the connection wait, in MIGRATE_WAIT, because this end has no path
+// left. It does nothing if the configuration says that a connection without
+// answers does not wait, or the stack has no room for another hold.
+func (h *Migration) Suspend() {
+	h.tcb.MigrationLock(func() {
+		h.holdFor(&tcpip.ErrNetworkUnreachable{}, func(allowed bool) ([]migrate.Action, bool) {
+			return h.conn.Suspend(h.now(), syscall.ENETUNREACH, allowed, snapshot(h.tcb)), false
+		})
+	})
 }
 
 // MigrationAbortOption proves that the RST which carries it is meant.
@@ -160,6 +165,7 @@ func (h *Migration) MigrationTimerExpired() {
 func (h *Migration) MigrationClosed() {
 	h.conn.Closed()
 	h.releaseHold()
+	h.notify(EventClosed)
 	h.sync()
 	h.finish(errClosed)
 	h.settle()
@@ -219,6 +225,10 @@ func (h *Migration) publish(entries []migrate.TokenEntry) {
 }
 
 func (h *Migration) settle() {
+	if w := h.watch.Load(); w != nil && !w.settled {
+		w.settled = true
+		h.notify(EventSettled)
+	}
 	if h.settled != nil {
 		close(h.settled)
 		h.settled = nil

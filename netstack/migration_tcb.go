@@ -25,6 +25,7 @@ type tcb interface {
 	DeliverMigrationSYN(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool
 	MigrationLock(f func())
 
+	MigrationHeard() tcpip.MonotonicTime
 	MigrationTCB() (sndUna, sndNxt, rcvNxt, rcvAcc uint32, srtt time.Duration, movable bool)
 	MigrationID() stack.TransportEndpointID
 	MigrationWatch(all, acks bool)

@@ -1,0 +1,115 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netstack
+
+import (
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/mnet-dev/mnet/migrate"
+)
+
+// MigrationEvent is something that happened to a connection which is a reason to
+// think about where it should be.
+type MigrationEvent uint8
+
+// Events of a connection.
+const (
+	// EventSettled: the negotiation has ended, one way or the other.
+	EventSettled MigrationEvent = iota
+	// EventUnanswered: a retransmission timer has expired, or a keep-alive probe
+	// was not answered.
+	EventUnanswered
+	// EventUnreachable: an ICMP error came for the current tuple.
+	EventUnreachable
+	// EventHeld: the connection has gone to MIGRATE_WAIT.
+	EventHeld
+	// EventMoved: the connection has moved, whoever asked for it.
+	EventMoved
+	// EventClosed: it will not move any more.
+	EventClosed
+)
+
+// watch is what a connection keeps for who watches it.
+type watch struct {
+	notify func(MigrationEvent)
+
+	// Guarded by the endpoint's mutex.
+	heard   tcpip.MonotonicTime // when the peer was last heard of, at the last EventUnanswered
+	n       int                 // of them since then
+	settled bool                // EventSettled has been told
+}
+
+// Watch has notify called with the events from now on, first with EventSettled
+// or EventClosed if that was before. Calls may be concurrent and come with the
+// endpoint's mutex held: notify must not block and not use the connection. Nil
+// ends it.
+func (h *Migration) Watch(notify func(MigrationEvent)) {
+	if notify == nil {
+		h.watch.Store(nil)
+		return
+	}
+	h.tcb.MigrationLock(func() {
+		w := &watch{notify: notify}
+		h.watch.Store(w)
+		st := h.conn.State()
+		if w.settled = st == migrate.Confirmed || st == migrate.Plain; w.settled {
+			notify(EventSettled)
+		}
+		if h.conn.Reason() == migrate.PlainClosed {
+			notify(EventClosed)
+		}
+	})
+}
+
+func (h *Migration) notify(e MigrationEvent) {
+	if w := h.watch.Load(); w != nil {
+		w.notify(e)
+	}
+}
+
+// MigrationUnanswered is called by gVisor when the peer does not answer.
+func (h *Migration) MigrationUnanswered(heard tcpip.MonotonicTime) {
+	w := h.watch.Load()
+	if w == nil {
+		return
+	}
+	if heard != w.heard {
+		w.heard, w.n = heard, 0
+	}
+	w.n++
+	w.notify(EventUnanswered)
+}
+
+// MigrationUnreachable is called by gVisor with an ICMP error, without the
+// endpoint's mutex.
+func (h *Migration) MigrationUnreachable(tcpip.Error) { h.notify(EventUnreachable) }
+
+// Contact says how the peer answers.
+type Contact struct {
+	// Heard is when it was last heard of, on the clock of the stack.
+	Heard time.Time
+	// Unanswered is how many times in a row since then a retransmission timer
+	// has expired or a keep-alive probe was not answered. It is 0 if nobody
+	// watches.
+	Unanswered int
+	// InFlight is how many bytes were sent that are not acknowledged.
+	InFlight int
+}
+
+// Contact returns how the peer answers.
+func (h *Migration) Contact() (c Contact) {
+	h.tcb.MigrationLock(func() {
+		heard := h.tcb.MigrationHeard()
+		tcb := snapshot(h.tcb)
+		c.InFlight = int(tcb.SndNxt - tcb.SndUna)
+		clock := h.m.gv.Clock()
+		c.Heard = clock.Now().Add(-clock.NowMonotonic().Sub(heard))
+		if w := h.watch.Load(); w != nil && w.heard == heard {
+			c.Unanswered = w.n
+		}
+	})
+	return c
+}

@@ -1,0 +1,106 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mnet-dev/mnet/netstack"
+)
+
+const (
+	// DefaultMTU is that of Ethernet, in bytes.
+	DefaultMTU = 1500
+
+	// MaxMTU is the largest MTU of a TUN device, in bytes: that of an IPv4 packet.
+	MaxMTU = 65535
+
+	// MaxName is the largest length of the name of a device, in bytes (IFNAMSIZ
+	// without the terminating zero).
+	MaxName = 15
+)
+
+// Driver says how packets go to and from the device.
+type Driver int
+
+const (
+	// Auto is VNetHdr where there is one, else Water.
+	Auto Driver = iota
+	// VNetHdr passes large segments without checksums. Linux only.
+	VNetHdr
+	// Water passes packets as they are on the wire. Portable.
+	Water
+)
+
+// String returns "auto", "vnet_hdr" or "water".
+func (d Driver) String() string {
+	switch d {
+	case Auto:
+		return "auto"
+	case VNetHdr:
+		return "vnet_hdr"
+	case Water:
+		return "water"
+	default:
+		return fmt.Sprintf("Driver(%d)", int(d))
+	}
+}
+
+// Errors of [Open] and [Link.Configure], which wrap them with what to do.
+var (
+	// ErrConfig: the configuration is wrong, whatever the system.
+	ErrConfig = errors.New("invalid configuration")
+	// ErrPermission: the process lacks CAP_NET_ADMIN, or access to the TUN driver.
+	ErrPermission = errors.New("not permitted")
+	// ErrNoDriver: the system has no TUN driver, or not the one asked for.
+	ErrNoDriver = errors.New("no TUN driver")
+	// ErrInUse: the name, an address or a route belongs to another device.
+	ErrInUse = errors.New("in use")
+)
+
+// Config configures [Open]. The zero value is a good configuration.
+type Config struct {
+	// Name is the name of the device, at most MaxName bytes. Empty means that the
+	// system chooses one.
+	Name string
+
+	// MTU is the largest packet, in bytes, between netstack.MinMTU and MaxMTU. Zero
+	// means DefaultMTU.
+	MTU uint32
+
+	// Driver is how packets are passed. Zero means Auto.
+	Driver Driver
+}
+
+// withDefaults replaces what is zero in c and says what is wrong with the rest.
+func (c Config) withDefaults() (Config, error) {
+	if c.MTU == 0 {
+		c.MTU = DefaultMTU
+	}
+	if c.MTU < netstack.MinMTU || c.MTU > MaxMTU {
+		return c, fmt.Errorf("MTU %d: %w: choose one between %d, which IPv6 needs, and %d", c.MTU, ErrConfig, netstack.MinMTU, MaxMTU)
+	}
+	if len(c.Name) > MaxName {
+		return c, fmt.Errorf("device name %q has %d bytes: %w: choose one of at most %d", c.Name, len(c.Name), ErrConfig, MaxName)
+	}
+	if c.Name == "." || c.Name == ".." || strings.ContainsFunc(c.Name, unfit) {
+		return c, fmt.Errorf("device name %q: %w: choose one of letters and digits", c.Name, ErrConfig)
+	}
+	switch c.Driver {
+	case Auto:
+		c.Driver = defaultDriver
+	case VNetHdr, Water:
+	default:
+		return c, fmt.Errorf("%v: %w: choose %v, %v or %v", c.Driver, ErrConfig, Auto, VNetHdr, Water)
+	}
+	return c, nil
+}
+
+// unfit reports whether a name must not have r: Linux refuses it, or would put a
+// number in its place (%), or it is not ASCII.
+func unfit(r rune) bool {
+	return r <= ' ' || r > '~' || r == '/' || r == ':' || r == '%'
+}

@@ -1,0 +1,30 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tun connects a netstack.Stack to the host by a TUN device.
+//
+// [Open] creates the device, [Link.Configure] gives the host its side of it
+// (addresses, routes, up), and netstack's Stack.Attach takes the [Link]:
+//
+//	link, err := tun.Open(tun.Config{Name: "mnet0"})
+//	...
+//	err = link.Configure([]netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}, nil)
+//	...
+//	nic, err := stack.Attach(link, netstack.AttachOptions{
+//		Addresses: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/24")},
+//	})
+//
+// The device is not persistent: the kernel removes it, with its addresses and
+// routes, when the link is closed or the process ends, however it ends.
+//
+// # Drivers
+//
+// [VNetHdr] is for Linux. Each packet carries a virtio-net header (Virtual I/O
+// Device Version 1.2, section 5.1.6), so that the kernel and the stack hand each
+// other TCP segments of up to 64 kB, cut to the MTU by nobody unless they leave
+// the host, and with the checksum left out. Such packets must end in the stack: a
+// stack with Forwarding needs the other driver.
+//
+// [Water] is for all systems that github.com/songgao/water knows: one packet of at
+// most MTU bytes per system call, with all checksums.
+package tun
