@@ -24,9 +24,13 @@ type Conn struct {
 	wq      *waiter.Queue
 	network string // as dialled or listened on, for errors
 
-	// peers are all addresses of the peer that the dial knew, in the order of
-	// preference; nil if the connection was accepted.
-	peers []netip.AddrPort
+	// peers are all addresses of the peer that are known, in the order of
+	// preference, and name is where they come from; both are nil if the
+	// connection was accepted.
+	peers atomic.Pointer[[]netip.AddrPort]
+	name  *peerName
+
+	lookups atomic.Uint32 // how often the name was looked up again
 
 	// noMigration is set if the policy of this end is Off.
 	noMigration bool

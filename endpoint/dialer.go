@@ -46,12 +46,18 @@ type Dialer struct {
 	Deadline time.Time
 
 	// KeepAliveConfig is that of the new connection. The zero value means that no
-	// probes are sent; unlike in the net package they are off by default.
+	// probes are sent; unlike in the net package they are off by default. With a
+	// Roamer, which would not notice that the path of a silent connection is
+	// dead, it means every 15 s, and every 5 s when there is no answer. Any other
+	// value counts as it is.
 	KeepAliveConfig net.KeepAliveConfig
 
 	// Resolver resolves host names. Nil means that only numeric addresses can be
 	// dialled.
 	Resolver Resolver
+
+	// Roamer moves the connection by itself. Nil means that nobody does.
+	Roamer *Roamer
 
 	// Migration says whether the connection can migrate. Zero means Preferred.
 	Migration Policy
@@ -88,7 +94,11 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	for i, remote := range targets {
 		c, err := d.attempt(ctx, network, remote, share(d.left(ctx, deadline), len(targets)-i))
 		if err == nil {
-			c.peers = targets
+			c.peers.Store(&targets)
+			c.name = d.peerName(network, address)
+			if d.Roamer != nil {
+				d.Roamer.Manage(c)
+			}
 			return c, nil
 		}
 		if firstErr == nil || ctx.Err() != nil {
@@ -238,7 +248,7 @@ func (d *Dialer) attempt(ctx context.Context, network string, remote netip.AddrP
 		return nil, err
 	}
 	// Not earlier: gVisor does not start the timer when the handshake is done.
-	if terr := startKeepAlive(c.ep, d.KeepAliveConfig); terr != nil {
+	if terr := startKeepAlive(c.ep, d.keepAlive()); terr != nil {
 		c.ep.Close()
 		return nil, syscallError("setsockopt", terr)
 	}
@@ -264,7 +274,7 @@ func (d *Dialer) start(network string, remote netip.AddrPort) (*Conn, error) {
 		if err != nil {
 			return err
 		}
-		if err := attachMigration(c, d.Migration, d.MigrationOptions); err != nil {
+		if err := attachMigration(c, d.Migration, d.migrationOptions()); err != nil {
 			c.ep.Close()
 			return err
 		}
@@ -275,6 +285,24 @@ func (d *Dialer) start(network string, remote netip.AddrPort) (*Conn, error) {
 		return nil
 	})
 	return c, err
+}
+
+// roamKeepAlive finds out within half a minute that a NAT has forgotten.
+var roamKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second}
+
+func (d *Dialer) keepAlive() net.KeepAliveConfig {
+	if d.Roamer != nil && d.KeepAliveConfig == (net.KeepAliveConfig{}) {
+		return roamKeepAlive
+	}
+	return d.KeepAliveConfig
+}
+
+func (d *Dialer) migrationOptions() MigrationOptions {
+	o := d.MigrationOptions
+	if d.Roamer != nil && o.HoldOnTimeout == 0 {
+		o.HoldOnTimeout = DefaultRoamHold
+	}
+	return o
 }
 
 func (d *Dialer) connect(ep tcpip.Endpoint, local, remote netip.AddrPort) error {

@@ -40,6 +40,10 @@ type ListenConfig struct {
 	// no probes are sent; unlike in the net package they are off by default.
 	KeepAliveConfig net.KeepAliveConfig
 
+	// Roamer moves accepted connections by itself, when this end's addresses
+	// change. Nil means that nobody does.
+	Roamer *Roamer
+
 	// Migration says whether accepted connections can migrate. Zero means
 	// Preferred.
 	Migration Policy
@@ -66,7 +70,7 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return fail(nil, err)
 	}
-	l := &Listener{stack: lc.Stack, network: network, keepAlive: lc.KeepAliveConfig, migration: lc.Migration, options: lc.MigrationOptions}
+	l := &Listener{stack: lc.Stack, network: network, keepAlive: lc.KeepAliveConfig, roamer: lc.Roamer, migration: lc.Migration, options: lc.MigrationOptions}
 	err = lc.Stack.Do(func(gv *stack.Stack) error { return l.listen(gv, local, lc.backlog()) })
 	if err != nil {
 		return fail(tcpAddr(local), err)
@@ -119,6 +123,7 @@ type Listener struct {
 	network   string
 	addr      netip.AddrPort
 	keepAlive net.KeepAliveConfig
+	roamer    *Roamer
 	migration Policy
 	options   MigrationOptions
 
@@ -193,6 +198,9 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 	}
 	c := newConn(l.stack, ep, wq, l.network)
 	c.noMigration = l.migration == Off
+	if l.roamer != nil {
+		l.roamer.Manage(c)
+	}
 	return c, nil
 }
 

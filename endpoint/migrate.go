@@ -141,32 +141,24 @@ func (c *Conn) Migrate(ctx context.Context, local netip.AddrPort) error {
 // MigrateTo is Migrate to a peer that is to be reached at another address. A
 // zero remote means the address it has now.
 func (c *Conn) MigrateTo(ctx context.Context, local, remote netip.AddrPort) error {
+	return c.migrateFrom(ctx, local, remote, false)
+}
+
+// migrateFrom is MigrateTo, where nothing is sent on the old path any more if
+// that is gone.
+func (c *Conn) migrateFrom(ctx context.Context, local, remote netip.AddrPort, gone bool) error {
 	m, err := c.migratable()
 	if err == nil {
-		err = m.Migrate(ctx, local, c.peerFor(local, remote))
+		move := m.Migrate
+		if gone {
+			move = m.Leave
+		}
+		err = move(ctx, local, c.peerFor(local.Addr(), remote))
 	}
 	if err != nil {
 		return c.opError("migrate", err)
 	}
 	return nil
-}
-
-// peerFor picks the peer's address for a path from local.
-func (c *Conn) peerFor(local, remote netip.AddrPort) netip.AddrPort {
-	if remote.IsValid() || !local.Addr().IsValid() || local.Addr().IsUnspecified() {
-		return remote
-	}
-	_, current := c.addrs()
-	v4 := local.Addr().Unmap().Is4()
-	if current.Addr().Is4() == v4 {
-		return remote
-	}
-	for _, p := range c.peers {
-		if p.Addr().Is4() == v4 {
-			return p
-		}
-	}
-	return remote
 }
 
 func (c *Conn) migratable() (*netstack.Migration, error) {

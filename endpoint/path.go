@@ -42,7 +42,7 @@ func (c *Conn) AddPathTo(local, remote netip.AddrPort) (*Path, error) {
 	if err != nil {
 		return nil, c.opError("migrate", err)
 	}
-	return &Path{c: c, m: m, local: local, remote: c.peerFor(local, remote)}, nil
+	return &Path{c: c, m: m, local: local, remote: c.peerFor(local.Addr(), remote)}, nil
 }
 
 // Probe asks the peer over the path whether the connection may move there. The

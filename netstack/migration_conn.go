@@ -60,6 +60,15 @@ type Migration struct {
 	held     int64 // what this connection has of the stack's bytes for holds; 0 if it has none
 }
 
+// attemptMode is what an attempt is for.
+type attemptMode uint8
+
+const (
+	moveFromLive attemptMode = iota // the old path may work
+	moveFromGone                    // it does not
+	probeOnly
+)
+
 type attempt struct {
 	done chan error
 	rtt  time.Duration
@@ -123,7 +132,17 @@ func (m *migrator) newMigration(role migrate.Role, ep tcpip.Endpoint, cfg *migra
 // address is that of the best route. If it fails, or ctx ends first, the
 // connection stays where it is; in the latter case the error is ctx's cause.
 func (h *Migration) Migrate(ctx context.Context, local, remote netip.AddrPort) error {
-	a, err := h.start(ctx, local, remote, false)
+	return h.move(ctx, local, remote, moveFromLive)
+}
+
+// Leave is Migrate from a path that is gone though its local address may still be
+// there: nothing is sent on it any more.
+func (h *Migration) Leave(ctx context.Context, local, remote netip.AddrPort) error {
+	return h.move(ctx, local, remote, moveFromGone)
+}
+
+func (h *Migration) move(ctx context.Context, local, remote netip.AddrPort, mode attemptMode) error {
+	a, err := h.start(ctx, local, remote, mode)
 	if err != nil {
 		return err
 	}
@@ -133,7 +152,7 @@ func (h *Migration) Migrate(ctx context.Context, local, remote netip.AddrPort) e
 // Probe finds out whether the connection could move, and the round-trip time
 // there, without moving it.
 func (h *Migration) Probe(ctx context.Context, local, remote netip.AddrPort) (time.Duration, error) {
-	a, err := h.start(ctx, local, remote, true)
+	a, err := h.start(ctx, local, remote, probeOnly)
 	if err != nil {
 		return 0, err
 	}
@@ -145,12 +164,12 @@ func (h *Migration) Probe(ctx context.Context, local, remote netip.AddrPort) (ti
 
 // start begins an attempt, once the move that is under way, if there is one, has
 // been completed or given up.
-func (h *Migration) start(ctx context.Context, local, remote netip.AddrPort, probe bool) (a *attempt, err error) {
+func (h *Migration) start(ctx context.Context, local, remote netip.AddrPort, mode attemptMode) (a *attempt, err error) {
 	for {
 		var free <-chan struct{}
 		h.tcb.MigrationLock(func() {
 			if free = h.underWay(); free == nil {
-				a, err = h.startLocked(local, remote, probe)
+				a, err = h.startLocked(local, remote, mode)
 			}
 			h.sync()
 		})
@@ -189,7 +208,7 @@ func (h *Migration) busy() bool {
 	return h.conn.Completing() && h.m.isLocal(h.current().Local.Addr())
 }
 
-func (h *Migration) startLocked(local, remote netip.AddrPort, probe bool) (*attempt, error) {
+func (h *Migration) startLocked(local, remote netip.AddrPort, mode attemptMode) (*attempt, error) {
 	if h.attempt != nil {
 		h.do(h.conn.Cancel(ErrSuperseded))
 	}
@@ -216,9 +235,10 @@ func (h *Migration) startLocked(local, remote netip.AddrPort, probe bool) (*atte
 		return nil, pathError(terr, local)
 	}
 	begin := h.conn.Probe
-	if !probe {
+	if mode != probeOnly {
+		keepOld := mode == moveFromLive && h.m.isLocal(addrOf(cur.LocalAddress))
 		begin = func(now migrate.Time, t, old migrate.Tuple, tcb migrate.TCB) ([]migrate.Action, error) {
-			return h.conn.Start(now, t, old, tcb, h.m.isLocal(addrOf(cur.LocalAddress)))
+			return h.conn.Start(now, t, old, tcb, keepOld)
 		}
 	}
 	acts, err := begin(h.now(), tupleOf(id), tupleOf(cur), tcb)

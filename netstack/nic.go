@@ -186,6 +186,7 @@ func (n *NIC) Detach() error {
 	n.addrs = nil
 	s.mu.Unlock()
 	n.remove()
+	s.changed()
 	s.log.Debug("netstack: detached", "nic", n.name)
 	return nil
 }
@@ -201,20 +202,26 @@ func (n *NIC) remove() {
 // change calls f, which changes the NIC, with the stack's lock held, and brings
 // the route table up to date.
 func (n *NIC) change(what string, f func(*stack.Stack) error) error {
+	if err := n.tryChange(f); err != nil {
+		return fmt.Errorf("netstack: %s: %s: %w", n.name, what, err)
+	}
+	n.stack.changed()
+	return nil
+}
+
+// tryChange is change without the watchers, who are called without the lock.
+func (n *NIC) tryChange(f func(*stack.Stack) error) error {
 	s := n.stack
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var err error
 	switch {
 	case s.closed:
-		err = ErrClosed
+		return ErrClosed
 	case n.detached:
-		err = ErrDetached
-	default:
-		err = f(s.gv)
+		return ErrDetached
 	}
-	if err != nil {
-		return fmt.Errorf("netstack: %s: %s: %w", n.name, what, err)
+	if err := f(s.gv); err != nil {
+		return err
 	}
 	s.refreshRoutesLocked()
 	return nil

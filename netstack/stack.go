@@ -34,6 +34,8 @@ type Stack struct {
 	nics   []*NIC         // in the order they were attached
 	routes []route        // in the order they were added
 	done   chan struct{}  // closed when Close has released everything
+
+	watchers watchers
 }
 
 // The addresses of the loopback. Without it, packets for them would take the

@@ -1,0 +1,161 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/mnet-dev/mnet/endpoint/roam"
+	"github.com/mnet-dev/mnet/netstack"
+)
+
+// Policies of a Roamer. A function of yours is one, too.
+var (
+	Handover    roam.Policy = roam.Handover
+	Interactive roam.Policy = roam.Interactive
+	Manual      roam.Policy = roam.Manual
+)
+
+// DefaultRoamHold is how long a connection that was dialled with a Roamer lives
+// without any path: a meeting with the laptop's lid closed.
+const DefaultRoamHold = time.Hour
+
+// RoamerConfig configures a [Roamer].
+type RoamerConfig struct {
+	// Stack is the stack of the connections. It must be set.
+	Stack *netstack.Stack
+
+	// Monitor says what uplinks there are. Nil means the addresses of the stack
+	// that have a default route, see [StackMonitor].
+	Monitor roam.Monitor
+
+	// Policy decides when a connection moves. Nil means Handover.
+	Policy roam.Policy
+
+	// Observe is called after each attempt to move a connection. Calls may be
+	// concurrent, and hold up that connection only. Nil means nobody is told.
+	Observe func(RoamEvent)
+
+	// Logger gets uplinks and moves (info) and attempts that failed (warn). Nil
+	// means no logging.
+	Logger *slog.Logger
+}
+
+// RoamEvent is an attempt to move a connection, or that it waits for a path.
+type RoamEvent struct {
+	Conn     *Conn
+	Cause    roam.Cause
+	From, To netip.AddrPort // local addresses; To is invalid if the attempt failed
+	Uplink   roam.Uplink    // that was tried
+	Took     time.Duration  // on the clock of the stack
+	Err      error          // nil if the connection has moved
+}
+
+// Roamer moves connections by itself: when an uplink is gone, dead or better than
+// theirs, when a RST or a NAT's loss of memory has cut them off, when the machine
+// wakes up. Its methods may be called concurrently.
+//
+// One goroutine decides for all connections; attempts have their own, of which
+// there are at most MaxRoamAttempts, so that a thousand connections don't move in
+// one burst. A connection costs nothing while nothing happens.
+type Roamer struct {
+	cfg   RoamerConfig
+	clock tcpip.Clock
+	log   *slog.Logger
+
+	in          *inbox
+	stopMonitor func()
+	closing     sync.Once
+	done        chan struct{}
+
+	ctx      context.Context // of the attempts
+	cancel   context.CancelCauseFunc
+	attempts sync.WaitGroup
+
+	// Owned by the goroutine of run.
+	conns   map[*Conn]*roamed
+	uplinks []roam.Uplink
+	ready   []*roamed // with an order, waiting for their turn
+	active  int       // attempts under way
+}
+
+// MaxRoamAttempts stops the connections of a stack from moving in one burst,
+// which would overflow the queues of the path that they move to.
+const MaxRoamAttempts = 64
+
+// NewRoamer starts a Roamer. It fails if the monitor does.
+func NewRoamer(cfg RoamerConfig) (*Roamer, error) {
+	if cfg.Stack == nil {
+		return nil, errNoStack
+	}
+	if cfg.Monitor == nil {
+		cfg.Monitor = StackMonitor(cfg.Stack)
+	}
+	if cfg.Policy == nil {
+		cfg.Policy = Handover
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Roamer{
+		cfg:   cfg,
+		clock: cfg.Stack.Clock(),
+		log:   cfg.Logger,
+		conns: make(map[*Conn]*roamed),
+		in:    newInbox(),
+		done:  make(chan struct{}),
+	}
+	r.ctx, r.cancel = context.WithCancelCause(context.Background())
+	stop, err := cfg.Monitor.Watch(func(ch roam.Change) { r.in.post(func() { r.setUplinks(ch) }) })
+	if err != nil {
+		r.cancel(nil)
+		return nil, err
+	}
+	r.stopMonitor = stop
+	go r.run()
+	return r, nil
+}
+
+// Manage has the Roamer move a connection until that is closed, or release is
+// called. A connection that cannot migrate is left alone. Dialer and ListenConfig
+// call Manage by themselves, if they have a Roamer.
+func (r *Roamer) Manage(c *Conn) (release func()) {
+	m := netstack.MigrationOf(c.ep)
+	if m == nil {
+		return func() {}
+	}
+	r.in.post(func() { r.add(c, m) })
+	return func() { r.in.post(func() { r.remove(c) }) }
+}
+
+// Hint tells that the application thinks the path of c is bad, for example
+// because an answer is overdue. The policy decides what to make of it.
+func (r *Roamer) Hint(c *Conn) {
+	r.in.post(func() {
+		if rc := r.conns[c]; rc != nil {
+			rc.machine.Hint()
+			r.decide(rc)
+		}
+	})
+}
+
+// Close stops the Roamer and waits until attempts under way have been given up.
+// The connections stay where they are. Close must not be called by Observe.
+func (r *Roamer) Close() error {
+	r.closing.Do(func() {
+		r.stopMonitor()
+		r.in.close()
+	})
+	<-r.done
+	return nil
+}
+
+var errRoamerClosed = errors.New("roamer closed")
