@@ -4,6 +4,7 @@
 package endpoint
 
 import (
+	"context"
 	"io"
 	"net/netip"
 	"slices"
@@ -270,6 +271,30 @@ func (m *fakeMonitor) set(woke bool, ups ...roam.Uplink) {
 	}
 }
 
+// pairs opens n connections to one listener and returns the two ends of each, one
+// after the other.
+func (l *roamLab) pairs(n int) (conns []*Conn) {
+	l.tb.Helper()
+	ln, err := l.listen.Listen(context.Background(), "tcp", serverAddr)
+	if err != nil {
+		l.tb.Fatal(err)
+	}
+	defer ln.Close()
+	for range n {
+		c, err := l.dialer.Dial("tcp", serverAddr)
+		if err != nil {
+			l.tb.Fatal(err)
+		}
+		s, err := ln.Accept()
+		if err != nil {
+			l.tb.Fatal(err)
+		}
+		l.tb.Cleanup(func() { c.Close(); s.Close() })
+		conns = append(conns, c.(*Conn), s.(*Conn))
+	}
+	return conns
+}
+
 // TestRoamMany moves a thousand connections, not all at once.
 func TestRoamMany(t *testing.T) {
 	n := 1000
@@ -277,11 +302,7 @@ func TestRoamMany(t *testing.T) {
 		n = 100
 	}
 	l := newRoamLab(t, labConfig{}, RoamerConfig{})
-	var conns []*Conn
-	for range n {
-		c, s := l.pair(serverAddr)
-		conns = append(conns, c, s)
-	}
+	conns := l.pairs(n)
 	l.await(conns...)
 	begin := l.net.Clock.Elapsed()
 	l.breakUplink(0)
