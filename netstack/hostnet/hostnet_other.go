@@ -1,0 +1,31 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package hostnet
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Watch is for Linux.
+func (w Watcher) Watch(func(State)) (stop func(), err error) {
+	return nil, fmt.Errorf("hostnet: watch uplinks: %w", errors.ErrUnsupported)
+}
+
+// Blocked is for Linux.
+func Blocked(string) (reason string, err error) {
+	return "", fmt.Errorf("hostnet: %w", errors.ErrUnsupported)
+}
+
+// table is for Linux: there is none.
+type table struct{}
+
+func openTable(string) (*table, error) {
+	return nil, fmt.Errorf("%w: set up address translation by the system's own tools", errors.ErrUnsupported)
+}
+
+func (*table) apply(ShareConfig) error { return errors.ErrUnsupported }
+func (*table) close() error            { return nil }

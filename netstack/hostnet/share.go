@@ -1,0 +1,184 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package hostnet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"slices"
+	"sync"
+)
+
+// Share lets the stack behind a TUN device share the addresses of the host. Its
+// methods may be called concurrently.
+type Share struct {
+	mu      sync.Mutex
+	cfg     ShareConfig // with the redirects of now
+	uplinks []Uplink
+	table   *table
+	forward *forwarding
+	closed  bool
+}
+
+// NewShare sets up what cfg says. The error is an [ErrInUse] if another process has
+// a Share of the device, an [ErrPermission], an [ErrConfig], an
+// [errors.ErrUnsupported], or what the system says; nothing is left of it then.
+func NewShare(cfg ShareConfig) (*Share, error) {
+	s, err := newShare(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("hostnet: share with %s: %w", cfg.Device, err)
+	}
+	return s, nil
+}
+
+func newShare(cfg ShareConfig) (_ *Share, err error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	cfg.Masquerade, cfg.Redirects = slices.Clone(cfg.Masquerade), slices.Clone(cfg.Redirects)
+	if cfg.Changed == nil {
+		cfg.Changed = func(Setting) {}
+	}
+	// First of all: it says whether somebody else is at it.
+	table, err := openTable(cfg.Device)
+	if err != nil {
+		return nil, err
+	}
+	s := &Share{cfg: cfg, table: table}
+	defer func() {
+		if err != nil {
+			s.undo()
+		}
+	}()
+	if s.forward, err = openForwarding(cfg.Changed); err != nil {
+		return nil, err
+	}
+	if err := s.forwardLocked(); err != nil {
+		return nil, err
+	}
+	return s, table.apply(cfg)
+}
+
+// Forward has packets forwarded that come in by uplinks, which are all that there
+// are. It is to be called again when they change.
+func (s *Share) Forward(uplinks []Uplink) error {
+	return s.change("forward", func() error {
+		s.uplinks = slices.Clone(uplinks)
+		return s.forwardLocked()
+	})
+}
+
+// Redirect adds a redirected port. The error is an [ErrInUse] if the port is
+// redirected already.
+func (s *Share) Redirect(r Redirect) error {
+	return s.change("redirect", func() error {
+		if err := r.check(s.cfg.Redirects); err != nil {
+			return err
+		}
+		if len(s.cfg.Redirects) == MaxRedirects {
+			return fmt.Errorf("port %v: %w: there are %d already", r, ErrConfig, MaxRedirects)
+		}
+		return s.setRedirectsLocked(append(slices.Clone(s.cfg.Redirects), r))
+	})
+}
+
+// RemoveRedirect removes a redirected port. Connections that came by it go on. The
+// error is an [fs.ErrNotExist] if there is none.
+func (s *Share) RemoveRedirect(r Redirect) error {
+	return s.change("remove redirect", func() error {
+		i := slices.Index(s.cfg.Redirects, r)
+		if i < 0 {
+			return fmt.Errorf("port %v: %w", r, fs.ErrNotExist)
+		}
+		return s.setRedirectsLocked(slices.Delete(slices.Clone(s.cfg.Redirects), i, i+1))
+	})
+}
+
+// Close undoes everything. The second time it does nothing.
+func (s *Share) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if err := s.undo(); err != nil {
+		return fmt.Errorf("hostnet: share with %s: close: %w", s.cfg.Device, err)
+	}
+	return nil
+}
+
+func (s *Share) undo() error {
+	err := s.table.close()
+	if s.forward != nil {
+		err = errors.Join(err, s.forward.close())
+	}
+	return err
+}
+
+// change calls f with the mutex held, unless the Share is closed.
+func (s *Share) change(what string, f func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := net.ErrClosed
+	if !s.closed {
+		err = f()
+	}
+	if err != nil {
+		return fmt.Errorf("hostnet: share with %s: %s: %w", s.cfg.Device, what, err)
+	}
+	return nil
+}
+
+func (s *Share) setRedirectsLocked(redirects []Redirect) error {
+	before := s.cfg.Redirects
+	s.cfg.Redirects = redirects
+	err := s.forwardLocked() // it may be the first of its family
+	if err == nil {
+		err = s.table.apply(s.cfg)
+	}
+	if err != nil {
+		s.cfg.Redirects = before
+	}
+	return err
+}
+
+// forwardLocked turns forwarding on wherever it has to be, for the families in use.
+func (s *Share) forwardLocked() error {
+	is4, is6 := families(s.cfg.Masquerade, s.cfg.Redirects)
+	if is4 {
+		if err := s.forward.enable4(s.cfg.Device); err != nil {
+			return explainDevice(err)
+		}
+	}
+	if is6 {
+		if err := s.forward.enable6(s.cfg.Device); err != nil {
+			return explainDevice(err)
+		}
+	}
+	var errs []error
+	for _, u := range s.uplinks {
+		var err error
+		switch {
+		case u.Source.Is4() && is4:
+			err = s.forward.enable4(u.Interface)
+		case u.Source.Is6() && is6:
+			err = s.forward.enable6(u.Interface)
+		}
+		if !errors.Is(err, fs.ErrNotExist) { // else it is gone already
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// explainDevice says what to do about a device without settings.
+func explainDevice(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w (%w): no such device, or IPv6 is off: open the device first, and leave IPv6 out if the host has none", ErrConfig, err)
+	}
+	return err
+}

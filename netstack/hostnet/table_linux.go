@@ -1,0 +1,165 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package hostnet
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/nftables"
+	mdl "github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	tablePrefix = "mnet-"
+
+	// ownedTable is NFT_TABLE_F_OWNER of linux/netfilter/nf_tables.h: the table goes
+	// with the socket that made it.
+	ownedTable = 0x2
+)
+
+// table is the nftables table of a device.
+type table struct {
+	*nftables.Table
+	conn *nftables.Conn
+
+	prerouting, output, postrouting *nftables.Chain
+}
+
+// openTable makes the table, in the network namespace of the thread, and its
+// chains, without a rule.
+func openTable(device string) (*table, error) {
+	var sock *mdl.Conn
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *mdl.Conn) error {
+		sock = c
+		return nil
+	}))
+	if err != nil {
+		return nil, explainNFT(err)
+	}
+	t := &table{
+		Table: &nftables.Table{Name: tablePrefix + device, Family: nftables.TableFamilyINet},
+		conn:  conn,
+	}
+	if err := t.create(sock); err != nil {
+		conn.CloseLasting()
+		return nil, explainNFT(err)
+	}
+	return t, nil
+}
+
+func (t *table) create(sock *mdl.Conn) error {
+	if err := t.removeStale(); err != nil {
+		return err
+	}
+	err := t.createTable(sock, ownedTable)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) { // before Linux 5.12
+		err = t.createTable(sock, 0)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		return t.inUse() // somebody was quicker
+	}
+	if err != nil {
+		return err
+	}
+	nat := func(name string, hook *nftables.ChainHook, prio *nftables.ChainPriority) *nftables.Chain {
+		return t.conn.AddChain(&nftables.Chain{Name: name, Table: t.Table, Type: nftables.ChainTypeNAT, Hooknum: hook, Priority: prio})
+	}
+	t.prerouting = nat("prerouting", nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest)
+	t.output = nat("output", nftables.ChainHookOutput, nftables.ChainPriorityNATDest)
+	t.postrouting = nat("postrouting", nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource)
+	return t.conn.Flush()
+}
+
+// removeStale removes a table of that name that nobody owns.
+func (t *table) removeStale() error {
+	tables, err := t.conn.ListTablesOfFamily(t.Family)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(tables, func(o *nftables.Table) bool { return o.Name == t.Name })
+	if i < 0 {
+		return nil
+	}
+	if tableFlags(tables[i])&ownedTable != 0 {
+		return t.inUse()
+	}
+	t.conn.DelTable(t.Table)
+	return t.conn.Flush()
+}
+
+func (t *table) inUse() error {
+	return fmt.Errorf("nftables table inet %s: %w: another mnet runs on that device: end it, or choose another device", t.Name, ErrInUse)
+}
+
+// tableFlags returns the flags of a table that the library has read: it takes what
+// the kernel sends in network byte order for the host's.
+func tableFlags(t *nftables.Table) uint32 {
+	return binary.BigEndian.Uint32(binary.NativeEndian.AppendUint32(nil, t.Flags))
+}
+
+// createTable creates the table with flags, which the library cannot. The socket
+// that sends it becomes the owner, so it is the one of t.conn.
+func (t *table) createTable(sock *mdl.Conn, flags uint32) error {
+	attrs, err := mdl.MarshalAttributes([]mdl.Attribute{
+		{Type: unix.NFTA_TABLE_NAME, Data: append([]byte(t.Name), 0)},
+		{Type: unix.NFTA_TABLE_FLAGS, Data: binary.BigEndian.AppendUint32(nil, flags)},
+	})
+	if err != nil {
+		return err
+	}
+	message := func(typ mdl.HeaderType, flags mdl.HeaderFlags, family byte, resource uint16, attrs []byte) mdl.Message {
+		// struct nfgenmsg: family, version, resource id.
+		data := binary.BigEndian.AppendUint16([]byte{family, unix.NFNETLINK_V0}, resource)
+		return mdl.Message{Header: mdl.Header{Type: typ, Flags: mdl.Request | flags}, Data: append(data, attrs...)}
+	}
+	_, err = sock.SendMessages([]mdl.Message{
+		message(unix.NFNL_MSG_BATCH_BEGIN, 0, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES, nil),
+		message(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWTABLE, mdl.Acknowledge|mdl.Create|mdl.Excl, byte(t.Family), 0, attrs),
+		message(unix.NFNL_MSG_BATCH_END, 0, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES, nil),
+	})
+	if err != nil {
+		return err
+	}
+	_, err = sock.Receive() // the acknowledgement
+	return err
+}
+
+// apply replaces the rules by those for cfg, all at once.
+func (t *table) apply(cfg ShareConfig) error {
+	for _, c := range []*nftables.Chain{t.prerouting, t.output, t.postrouting} {
+		t.conn.FlushChain(c)
+	}
+	for _, r := range cfg.Redirects {
+		t.conn.AddRule(&nftables.Rule{Table: t.Table, Chain: t.prerouting, Exprs: redirectIn(cfg.Device, r)})
+		t.conn.AddRule(&nftables.Rule{Table: t.Table, Chain: t.output, Exprs: redirectOwn(r)})
+	}
+	for _, p := range cfg.Masquerade {
+		t.conn.AddRule(&nftables.Rule{Table: t.Table, Chain: t.postrouting, Exprs: masquerade(cfg.Device, p)})
+	}
+	return explainNFT(t.conn.Flush())
+}
+
+// close removes the table. Should that fail, the kernel does it when the socket is
+// closed.
+func (t *table) close() error {
+	t.conn.DelTable(t.Table)
+	return errors.Join(explainNFT(t.conn.Flush()), t.conn.CloseLasting())
+}
+
+// explainNFT says what to do about an error of nftables.
+func explainNFT(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("nftables: %w (%w): run as root or with CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_NET_ADMIN)", ErrPermission, err)
+	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT),
+		errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("nftables: %w (%w): load the modules nf_tables, nft_nat, nft_masq and nft_fib_inet", errors.ErrUnsupported, err)
+	default:
+		return err
+	}
+}

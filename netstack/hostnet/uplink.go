@@ -1,0 +1,70 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package hostnet
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+)
+
+// Errors of the package, which are wrapped with what to do. Systems other than
+// Linux answer an errors.ErrUnsupported.
+var (
+	// ErrConfig: the configuration is wrong, whatever the system.
+	ErrConfig = errors.New("invalid configuration")
+	// ErrPermission: the process lacks CAP_NET_ADMIN.
+	ErrPermission = errors.New("not permitted")
+	// ErrInUse: another process has a Share of that device, or a port is redirected
+	// already.
+	ErrInUse = errors.New("in use")
+)
+
+// Uplink is a way out of the host: a default route over an interface that is up,
+// has a carrier, and has an address of the route's family.
+type Uplink struct {
+	Interface string
+	Index     int        // of the interface
+	Gateway   netip.Addr // invalid if the destinations are on the link
+	Source    netip.Addr // that the host sends from; says the family
+	Metric    int        // the lowest is the best
+}
+
+// String returns "wlan0 via 192.168.1.1 from 192.168.1.7".
+func (u Uplink) String() string {
+	if !u.Gateway.IsValid() {
+		return fmt.Sprintf("%s from %v", u.Interface, u.Source)
+	}
+	return fmt.Sprintf("%s via %v from %v", u.Interface, u.Gateway, u.Source)
+}
+
+// path is u without what may change while packets go the same way.
+func (u Uplink) path() Uplink {
+	u.Metric = 0
+	return u
+}
+
+// samePaths reports whether packets go the same ways, in the same order.
+func samePaths(a, b []Uplink) bool {
+	return slices.EqualFunc(a, b, func(a, b Uplink) bool { return a.path() == b.path() })
+}
+
+// State is what a [Watcher] tells.
+type State struct {
+	// Uplinks are all that there are, the best of a family before the others of
+	// that family. It must not be changed.
+	Uplinks []Uplink
+	// Woke is set if the machine has been asleep, or a virtual machine paused.
+	Woke bool
+}
+
+// Watcher watches the uplinks of the host.
+type Watcher struct {
+	// Exclude names interfaces that don't count: the stack's own device.
+	Exclude []string
+	// Logger gets what could not be read (warn). Nil means no logging.
+	Logger *slog.Logger
+}

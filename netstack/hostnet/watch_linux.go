@@ -1,0 +1,211 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package hostnet
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// settle is how long after the first message of a change the tables are read: it
+	// stops an interface that comes up, with a dozen messages, from being told as
+	// half a dozen states.
+	settle = 10 * time.Millisecond
+
+	// retryRead is the pause after tables that could not be read.
+	retryRead = time.Second
+)
+
+// watch is the state of one call of Watch.
+type watch struct {
+	Watcher
+	tell   func(State)
+	handle *netlink.Handle
+	events *nl.NetlinkSocket
+	timer  wakeTimer
+	read   func() (clocks, bool)
+
+	changed chan struct{} // cap 1: the tables may have changed
+	compare chan struct{} // cap 1: it is time to compare the clocks
+
+	// Of run alone.
+	told   []Uplink
+	clocks clocks
+}
+
+// Watch calls f with what there is, before it returns, and again after each change
+// of the uplinks' interfaces, gateways, source addresses or order, and after a
+// sleep of the machine. Calls do not overlap; there is none once stop has returned.
+// f must not call stop.
+func (w Watcher) Watch(f func(State)) (stop func(), err error) {
+	stop, err = w.start(f, wakeTick, readClocks)
+	if err != nil {
+		return nil, fmt.Errorf("hostnet: watch uplinks: %w", err)
+	}
+	return stop, nil
+}
+
+func (w Watcher) start(f func(State), tick time.Duration, read func() (clocks, bool)) (stop func(), err error) {
+	if w.Logger == nil {
+		w.Logger = slog.New(slog.DiscardHandler)
+	}
+	w.Exclude = slices.Clone(w.Exclude)
+	x := &watch{
+		Watcher: w, tell: f, read: read,
+		changed: make(chan struct{}, 1), compare: make(chan struct{}, 1),
+	}
+	if err := x.open(); err != nil {
+		return nil, err
+	}
+	x.clocks, _ = read() // torn readings would make the first sleep shorter, no more
+	ups, err := readUplinks(x.handle, w.Exclude)
+	if err != nil {
+		x.close()
+		x.handle.Close()
+		return nil, err
+	}
+	x.told = ups
+	f(State{Uplinks: ups})
+
+	var running sync.WaitGroup
+	done := make(chan struct{})
+	running.Go(func() { x.receive(done) })
+	running.Go(func() { x.timer.run(tick, func() { poke(x.compare) }) })
+	running.Go(func() { x.run(done) })
+	return sync.OnceFunc(func() {
+		close(done)
+		x.close()
+		running.Wait()
+		x.handle.Close()
+	}), nil
+}
+
+// open makes the sockets, in the network namespace of the thread. The messages come
+// from before the first read on, so that no change gets lost.
+func (w *watch) open() (err error) {
+	w.events, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK,
+		unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
+	if err != nil {
+		return err
+	}
+	if w.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		w.events.Close()
+		return err
+	}
+	if w.timer, err = newWakeTimer(); err != nil {
+		w.events.Close()
+		w.handle.Close()
+		return err
+	}
+	return nil
+}
+
+func (w *watch) close() {
+	w.events.Close()
+	w.timer.close()
+}
+
+// poke leaves word in a channel that holds one.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// receive turns messages into pokes, until the socket is closed.
+func (w *watch) receive(done <-chan struct{}) {
+	for {
+		msgs, _, err := w.events.Receive()
+		select {
+		case <-done:
+			return
+		default:
+		}
+		if err != nil { // ENOBUFS: messages got lost
+			w.Logger.Debug("hostnet: netlink messages lost", "error", err)
+		}
+		if err != nil || slices.ContainsFunc(msgs, relevant) {
+			poke(w.changed)
+		}
+	}
+}
+
+// relevant stops a routing daemon that changes its routes all the time from having
+// the tables read all the time.
+func relevant(m syscall.NetlinkMessage) bool {
+	if m.Header.Type != unix.RTM_NEWROUTE && m.Header.Type != unix.RTM_DELROUTE {
+		return true
+	}
+	if len(m.Data) < unix.SizeofRtMsg {
+		return false
+	}
+	route := nl.DeserializeRtMsg(m.Data)
+	return route.Dst_len == 0 && route.Table == unix.RT_TABLE_MAIN
+}
+
+// run tells the changes.
+func (w *watch) run(done <-chan struct{}) {
+	due := time.NewTimer(0) // when the tables are read
+	due.Stop()
+	defer due.Stop()
+	pending := false
+	update := func(woke bool) {
+		if pending = !w.update(woke); pending {
+			due.Reset(retryRead)
+		}
+	}
+	for {
+		select {
+		case <-done:
+			return
+		case <-w.changed:
+			if !pending {
+				pending = true
+				due.Reset(settle)
+			}
+		case <-due.C:
+			update(false)
+		case <-w.compare:
+			if w.slept() {
+				update(true)
+			}
+		}
+	}
+}
+
+// slept reports whether the machine was asleep since the last comparison.
+func (w *watch) slept() bool {
+	now, ok := w.read()
+	if !ok {
+		return false
+	}
+	before := w.clocks
+	w.clocks = now
+	return slept(before, now)
+}
+
+// update reads the tables and tells what has changed, or that the machine woke. It
+// returns false if the tables could not be read.
+func (w *watch) update(woke bool) bool {
+	ups, err := readUplinks(w.handle, w.Exclude)
+	if err != nil {
+		w.Logger.Warn("hostnet: cannot read the uplinks", "error", err)
+		ups = w.told
+	}
+	if woke || !samePaths(ups, w.told) {
+		w.told = ups
+		w.tell(State{Uplinks: ups, Woke: woke})
+	}
+	return err == nil
+}
