@@ -1,0 +1,193 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netlab
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// strict are the settings of a namespace. Those of IPv6 take an address into use at
+// once and keep the kernel from asking for routers that are not there.
+var strict = [][2]string{
+	{"net.ipv6.conf.all.accept_dad", "0"},
+	{"net.ipv6.conf.default.accept_dad", "0"},
+	{"net.ipv6.conf.all.accept_ra", "0"},
+	{"net.ipv6.conf.default.accept_ra", "0"},
+	{"net.netfilter.nf_conntrack_tcp_be_liberal", "0"},
+}
+
+// Namespace is a network namespace: a host or router of the laboratory.
+type Namespace struct {
+	name string
+	tid  int // its thread, which runs what Do is given
+	fd   int // the namespace
+	rt   *netlink.Handle
+	work chan func()
+	stop chan struct{} // closed to end the thread
+	done chan struct{} // closed when the thread is about to end
+
+	mu       sync.Mutex
+	closed   bool
+	children map[*Process]struct{}
+}
+
+func newNamespace(name string) (*Namespace, error) {
+	ns := &Namespace{
+		name:     name,
+		fd:       -1,
+		work:     make(chan func()),
+		stop:     make(chan struct{}),
+		done:     make(chan struct{}),
+		children: map[*Process]struct{}{},
+	}
+	ready := make(chan error)
+	thread(func() { ns.serve(ready) })
+	if err := <-ready; err != nil {
+		ns.close()
+		return nil, err
+	}
+	return ns, nil
+}
+
+// serve is the life of the namespace's thread.
+func (ns *Namespace) serve(ready chan<- error) {
+	defer close(ns.done)
+	ns.tid = unix.Gettid()
+	ready <- ns.setup()
+	for {
+		select {
+		case f := <-ns.work:
+			f()
+		case <-ns.stop:
+			return
+		}
+	}
+}
+
+// setup moves the thread to a new namespace.
+func (ns *Namespace) setup() error {
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return os.NewSyscallError("unshare", err)
+	}
+	var err error
+	if ns.fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return os.NewSyscallError("open namespace", err)
+	}
+	if ns.rt, err = netlink.NewHandle(unix.NETLINK_ROUTE, unix.NETLINK_NETFILTER); err != nil {
+		return err
+	}
+	for _, s := range strict {
+		if err := ns.Sysctl(s[0], s[1]); err != nil {
+			return err
+		}
+	}
+	return ns.SetUp("lo")
+}
+
+// Name is what the namespace was called when it was made.
+func (ns *Namespace) Name() string { return ns.name }
+
+// Do runs f on the thread of the namespace and returns its error: sockets, netlink
+// handles and TUN devices that f opens belong to the namespace. One f runs at a
+// time; f may call methods of the namespace, but must not wait for another
+// goroutine that does, nor end its goroutine, as testing's FailNow does.
+func (ns *Namespace) Do(f func() error) error {
+	if unix.Gettid() == ns.tid {
+		select {
+		case <-ns.done: // the number is another thread's now
+			return ns.wrap(ErrClosed)
+		default:
+			return f()
+		}
+	}
+	result := make(chan error, 1)
+	select {
+	case ns.work <- func() { result <- f() }:
+	case <-ns.done:
+		return ns.wrap(ErrClosed)
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-ns.done: // by runtime.Goexit in f
+		return ns.wrap(ErrClosed)
+	}
+}
+
+// join runs f in the namespace on a thread of its own, for calls that take long.
+func (ns *Namespace) join(f func()) error {
+	result := make(chan error)
+	thread(func() {
+		if err := ns.enter(); err != nil {
+			result <- err
+			return
+		}
+		f()
+		result <- nil
+	})
+	return <-result
+}
+
+func (ns *Namespace) enter() error {
+	ns.mu.Lock() // close closes the descriptor
+	defer ns.mu.Unlock()
+	if ns.closed {
+		return ns.wrap(ErrClosed)
+	}
+	return ns.wrap(os.NewSyscallError("setns", unix.Setns(ns.fd, unix.CLONE_NEWNET)))
+}
+
+// Sysctl sets a kernel parameter of the namespace, such as "net.ipv4.ip_forward".
+func (ns *Namespace) Sysctl(key, value string) error {
+	return ns.Do(func() error {
+		return ns.wrap(os.WriteFile(sysctlPath(key), []byte(value), 0))
+	})
+}
+
+// ReadSysctl returns a kernel parameter of the namespace.
+func (ns *Namespace) ReadSysctl(key string) (string, error) {
+	var value []byte
+	err := ns.Do(func() (err error) {
+		value, err = os.ReadFile(sysctlPath(key))
+		return ns.wrap(err)
+	})
+	return strings.TrimSpace(string(value)), err
+}
+
+// sysctlPath takes a slash for a dot within a name, as sysctl(8) does.
+func sysctlPath(key string) string {
+	swap := strings.NewReplacer(".", "/", "/", ".")
+	return filepath.Join("/proc/sys", swap.Replace(key))
+}
+
+// wrap says where an error comes from.
+func (ns *Namespace) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("netlab: %s: %w", ns.name, err)
+}
+
+// close ends the thread and lets go of the namespace. The children must be dead.
+func (ns *Namespace) close() {
+	ns.mu.Lock()
+	ns.closed = true
+	ns.mu.Unlock()
+	close(ns.stop)
+	<-ns.done
+	awaitExit(ns.tid)
+	if ns.rt != nil {
+		ns.rt.Close()
+	}
+	if ns.fd >= 0 {
+		unix.Close(ns.fd)
+	}
+}
