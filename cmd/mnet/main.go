@@ -1,7 +1,8 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command mnet demonstrates TCP connection migration, and helps to build with it.
+// Command mnet runs a TCP/IP stack on a TUN device whose connections move, makes it
+// useful to other programs, and demonstrates it.
 package main
 
 import (
@@ -13,6 +14,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mnet-dev/mnet/internal/control"
+	"github.com/mnet-dev/mnet/internal/node"
 )
 
 // Exit codes.
@@ -39,6 +43,9 @@ func run(args []string) int {
 		fmt.Fprintf(root.ErrOrStderr(), "Run '%s --help' for usage.\n", u.cmd.CommandPath())
 		return exitUsage
 	}
+	if c := (*control.Error)(nil); errors.As(err, &c) && c.Usage || errors.Is(err, node.ErrConfig) {
+		return exitUsage
+	}
 	return exitFailure
 }
 
@@ -56,7 +63,11 @@ moves to other addresses, at either end, while it carries data.`,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
-	root.AddCommand(newDemo(), newVersion(), newGVisor())
+	root.AddCommand(
+		newUp(), newServe(), newForward(), newSOCKS(), newNC(),
+		newStatus(), newMigrate(), newAddress(),
+		newDemo(), newVersion(), newGVisor(), newJanitor(),
+	)
 	return root
 }
 

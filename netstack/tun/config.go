@@ -49,6 +49,17 @@ func (d Driver) String() string {
 	}
 }
 
+// UnmarshalText implements encoding.TextUnmarshaler, for what String returns.
+func (d *Driver) UnmarshalText(text []byte) error {
+	for _, known := range []Driver{Auto, VNetHdr, Water} {
+		if string(text) == known.String() {
+			*d = known
+			return nil
+		}
+	}
+	return fmt.Errorf("driver %q: %w: choose %v, %v or %v", text, ErrConfig, Auto, VNetHdr, Water)
+}
+
 // Errors of [Open] and [Link.Configure], which wrap them with what to do.
 var (
 	// ErrConfig: the configuration is wrong, whatever the system.

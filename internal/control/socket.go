@@ -1,0 +1,114 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// SocketEnv is the environment variable with the path of the socket, for commands
+// that are not told by a flag.
+const SocketEnv = "MNET_SOCKET"
+
+// DefaultSocket is the path of the socket where nothing else is said.
+func DefaultSocket() string {
+	if path := os.Getenv(SocketEnv); path != "" {
+		return path
+	}
+	return "/run/mnet/mnet.sock"
+}
+
+const (
+	socketMode = 0o600 // the owner only: who can open it can use the network as the node
+	dirMode    = 0o755
+)
+
+// ErrSocketInUse: another node answers at the socket.
+var ErrSocketInUse = errors.New("another mnet is controlled by this socket")
+
+// Listen makes the socket at path, for owner ("" is the user who runs this). A
+// socket that a killed node has left is replaced. willCreate is called before the
+// socket is there, so that it is removed in any case.
+func Listen(path, owner string, willCreate func(path string) error) (net.Listener, error) {
+	uid, err := lookupOwner(owner)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
+		return nil, fmt.Errorf("control socket: %w: choose another place (--socket)", err)
+	}
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	if err := willCreate(path); err != nil {
+		return nil, err
+	}
+	lc := net.ListenConfig{Control: restrict}
+	l, err := lc.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w: choose another place (--socket)", err)
+	}
+	if uid >= 0 {
+		if err := os.Chown(path, uid, -1); err != nil {
+			l.Close()
+			return nil, fmt.Errorf("control socket: %w", err)
+		}
+	}
+	return l, nil
+}
+
+// restrict sets the mode before the socket gets its name: the file is made with
+// the mode of the descriptor.
+func restrict(_, _ string, c syscall.RawConn) error {
+	var err error
+	if cerr := c.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), socketMode) }); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// lookupOwner returns the ID of a user, -1 for "".
+func lookupOwner(name string) (int, error) {
+	if name == "" {
+		return -1, nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		if u, err = user.LookupId(name); err != nil {
+			return 0, fmt.Errorf("owner %q: no such user", name)
+		}
+	}
+	return strconv.Atoi(u.Uid)
+}
+
+// removeStale removes a socket that nobody listens on.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("control socket: %s is there and is no socket: choose another place (--socket)", path)
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("%s: %w: choose another (--socket), or end that one", path, ErrSocketInUse)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	return os.Remove(path)
+}

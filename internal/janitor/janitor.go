@@ -1,0 +1,126 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package janitor undoes what a process does to the host, also when that process is
+// killed. A child process reads from a pipe what is about to be done; at the end of
+// the pipe, which the kernel sees to however the parent ends, it undoes whatever is
+// still there, the last thing first.
+//
+// Devices, routes and nftables tables need no janitor: they go with the descriptors
+// that hold them.
+package janitor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+
+	"github.com/mnet-dev/mnet/netstack/hostnet"
+)
+
+// task is something to undo. One field is set.
+type task struct {
+	Remove  string           `json:"remove,omitempty"` // a socket
+	Setting *hostnet.Setting `json:"setting,omitempty"`
+}
+
+// Janitor is the parent's side. Its methods may be called concurrently.
+type Janitor struct {
+	cmd *exec.Cmd
+
+	mu   sync.Mutex
+	pipe io.WriteCloser
+	enc  *json.Encoder
+}
+
+// Start starts the child: this program with args, which has to call [Run]. It has
+// the network namespace of the calling thread.
+func Start(args ...string) (*Janitor, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("janitor: %w", err)
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Stderr = os.Stderr
+	// A session of its own: signals of the terminal, and what is sent to the
+	// parent's process group, are not for it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("janitor: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("janitor: %w", err)
+	}
+	return &Janitor{cmd: cmd, pipe: pipe, enc: json.NewEncoder(pipe)}, nil
+}
+
+// Remove has a socket removed at the end.
+func (j *Janitor) Remove(path string) error { return j.do(task{Remove: path}) }
+
+// Restore has a setting put back at the end, unless it has been changed since.
+func (j *Janitor) Restore(s hostnet.Setting) error { return j.do(task{Setting: &s}) }
+
+func (j *Janitor) do(t task) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.enc.Encode(t); err != nil {
+		return fmt.Errorf("janitor: %w", err)
+	}
+	return nil
+}
+
+// Close has everything undone that has not been by now, and waits for it.
+func (j *Janitor) Close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	err := j.pipe.Close()
+	if werr := j.cmd.Wait(); werr != nil {
+		err = errors.Join(err, fmt.Errorf("janitor: %w", werr))
+	}
+	return err
+}
+
+// Run is the child: it reads tasks from r until that ends, and undoes them.
+func Run(r io.Reader) error {
+	var tasks []task
+	dec := json.NewDecoder(r)
+	for {
+		var t task
+		err := dec.Decode(&t)
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+			break // half a task: the parent has not come to do it
+		}
+		if err != nil {
+			return fmt.Errorf("janitor: %w", err)
+		}
+		tasks = append(tasks, t)
+	}
+	var errs []error
+	for i := len(tasks) - 1; i >= 0; i-- {
+		errs = append(errs, tasks[i].undo())
+	}
+	return errors.Join(errs...)
+}
+
+func (t task) undo() error {
+	if t.Setting != nil {
+		return t.Setting.Restore()
+	}
+	info, err := os.Lstat(t.Remove)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("janitor: %s: not removed: it is no socket", t.Remove)
+	}
+	return os.Remove(t.Remove)
+}

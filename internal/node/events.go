@@ -1,0 +1,127 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/mnet-dev/mnet/endpoint"
+)
+
+// EventKind is what has happened.
+type EventKind string
+
+// Kinds of events.
+const (
+	EventOpened  EventKind = "opened"  // a connection
+	EventClosed  EventKind = "closed"  // a connection
+	EventMoved   EventKind = "moved"   // a connection, by the roamer or by hand
+	EventStuck   EventKind = "stuck"   // an attempt to move a connection has failed
+	EventUplinks EventKind = "uplinks" // those of the node have changed
+	EventLost    EventKind = "lost"    // events, since the receiver was too slow
+)
+
+// Event is something that has happened to a node.
+type Event struct {
+	Time    time.Time      `json:"time"`
+	Kind    EventKind      `json:"event"`
+	Conn    string         `json:"conn,omitempty"`
+	Peer    string         `json:"peer,omitempty"`
+	Move    *MoveStatus    `json:"move,omitempty"`
+	Uplinks []UplinkStatus `json:"uplinks,omitempty"`
+	Woke    bool           `json:"woke,omitempty"`
+	Error   string         `json:"error,omitempty"`
+	Lost    int            `json:"lost,omitempty"`
+}
+
+// maxEvents is how many events wait for a receiver: one that does not read must
+// not make the node hold more.
+const maxEvents = 256
+
+// events tells receivers what happens. Its lock is a leaf.
+type events struct {
+	mu        sync.Mutex
+	receivers map[*receiver]bool
+}
+
+type receiver struct {
+	ch   chan Event
+	lost int
+}
+
+func (e *events) publish(ev Event) {
+	ev.Time = time.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for r := range e.receivers {
+		r.offer(ev)
+	}
+}
+
+// offer never blocks: of events that find no place, the number is told.
+func (r *receiver) offer(ev Event) {
+	if r.lost > 0 {
+		select {
+		case r.ch <- Event{Time: ev.Time, Kind: EventLost, Lost: r.lost}:
+			r.lost = 0
+		default:
+		}
+	}
+	select {
+	case r.ch <- ev:
+	default:
+		r.lost++
+	}
+}
+
+// Events returns what happens from now on, until stop is called. A receiver that
+// is slow misses events, and is told how many.
+func (n *Node) Events() (ch <-chan Event, stop func()) {
+	e := &n.events
+	r := &receiver{ch: make(chan Event, maxEvents)}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.receivers == nil {
+		e.receivers = make(map[*receiver]bool)
+	}
+	e.receivers[r] = true
+	return r.ch, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.receivers, r)
+	}
+}
+
+// observe takes what the roamer did.
+func (n *Node) observe(ev endpoint.RoamEvent) {
+	c := n.conns.of(ev.Conn)
+	if c == nil {
+		return // it has just been closed
+	}
+	n.moved(c, MoveStatus{
+		Cause:  ev.Cause.String(),
+		From:   ev.From,
+		To:     ev.To,
+		Uplink: ev.Uplink.String(),
+		TookMS: milliseconds(ev.Took),
+	}, ev.Err)
+}
+
+// moved notes an attempt to move a connection, and tells of it.
+func (n *Node) moved(c *Conn, m MoveStatus, err error) {
+	m.At = time.Now()
+	e := Event{Kind: EventMoved, Conn: c.ID, Peer: c.Peer, Move: &m}
+	if err != nil {
+		m.To, m.Error = netip.AddrPort{}, err.Error()
+		e.Kind, e.Error = EventStuck, m.Error
+	}
+	c.mu.Lock()
+	c.last = &m
+	c.mu.Unlock()
+	n.events.publish(e)
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,0 +1,251 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/endpoint/roam"
+	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/tun"
+)
+
+// Node is a running mnet. Its methods are safe for concurrent use.
+type Node struct {
+	set     *settings
+	log     *slog.Logger
+	started time.Time
+
+	link    *tun.Link
+	stack   *netstack.Stack
+	nic     *netstack.NIC
+	share   *share // nil if the host does nothing for the stack
+	uplinks *uplinkTap
+	roamer  *endpoint.Roamer
+
+	conns    registry
+	services services
+	events   events
+
+	slots  chan struct{} // one for each of maxConns in use
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup // listeners and what they handle
+}
+
+// errClosing is what connections of a node end with that closes.
+var errClosing = errors.New("mnet is going down")
+
+// Start makes a node: the device and all that cfg asks for. If that fails, nothing
+// is left of it. Errors about cfg are ErrConfig; others say what to do. On Linux,
+// the node belongs to the network namespace of the calling thread, which has to
+// stay in it until Start returns; later the whole process has to be in it.
+func Start(cfg Config, log *slog.Logger, undo Undoer) (*Node, error) {
+	set, err := cfg.parse()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		set:     set,
+		log:     log,
+		started: time.Now(),
+		slots:   make(chan struct{}, maxConns),
+	}
+	n.ctx, n.cancel = context.WithCancelCause(context.Background())
+	if err := n.start(undo); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) start(undo Undoer) error {
+	if err := n.openStack(); err != nil {
+		return err
+	}
+	if n.set.Masquerade || n.set.DNAT {
+		var err error
+		if n.share, err = newShare(n, undo); err != nil {
+			return err
+		}
+	}
+	if err := n.roam(); err != nil {
+		return err
+	}
+	for _, r := range n.set.Serve {
+		if _, err := n.Serve(r, n.set.DNAT); err != nil {
+			return err
+		}
+	}
+	for _, r := range n.set.Forward {
+		if _, err := n.Forward(r); err != nil {
+			return err
+		}
+	}
+	for _, a := range n.set.SOCKS {
+		if _, err := n.SOCKS(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openStack makes the device and the stack on it.
+func (n *Node) openStack() error {
+	link, err := tun.Open(tun.Config{Name: n.set.Device, MTU: n.set.MTU, Driver: n.set.driver})
+	if err != nil {
+		return err
+	}
+	n.link = link
+	if err := link.Configure(n.set.Host, n.set.Routes); err != nil {
+		return err
+	}
+	if n.stack, err = netstack.New(netstack.Config{Logger: n.log}); err != nil {
+		return err
+	}
+	n.nic, err = n.stack.Attach(link, netstack.AttachOptions{
+		Name:      link.Name(),
+		Addresses: n.set.Addresses,
+		Routes:    n.defaultRoutes(),
+	})
+	return err
+}
+
+// defaultRoutes lead by the host, in each family that it has an address of.
+func (n *Node) defaultRoutes() (routes []netstack.Route) {
+	for _, dst := range []netip.Prefix{netstack.Default4, netstack.Default6} {
+		i := slices.IndexFunc(n.set.Host, func(p netip.Prefix) bool { return p.Addr().Is4() == dst.Addr().Is4() })
+		if i >= 0 {
+			routes = append(routes, netstack.Route{Destination: dst, Gateway: n.set.Host[i].Addr()})
+		}
+	}
+	return routes
+}
+
+// roam starts the roamer.
+func (n *Node) roam() error {
+	n.uplinks = &uplinkTap{Monitor: endpoint.StackMonitor(n.stack), tell: func(ch roam.Change) {
+		n.events.publish(Event{Kind: EventUplinks, Uplinks: uplinkStatus(ch.Uplinks), Woke: ch.Woke})
+	}}
+	var err error
+	n.roamer, err = endpoint.NewRoamer(endpoint.RoamerConfig{
+		Stack:   n.stack,
+		Monitor: n.uplinks,
+		Policy:  n.set.policy,
+		Observe: n.observe,
+		Logger:  n.log,
+	})
+	return err
+}
+
+// Done is closed when the node cannot go on, since its device is gone. Err says
+// why.
+func (n *Node) Done() <-chan struct{} { return n.link.Done() }
+
+// Err returns why Done is closed.
+func (n *Node) Err() error {
+	if err := n.link.Err(); err != nil {
+		return fmt.Errorf("%s: the device has been removed: %w", n.link.Name(), err)
+	}
+	return nil
+}
+
+// Close resets all connections, ends all services, removes the device and waits
+// until the host is as it was.
+func (n *Node) Close() error {
+	n.cancel(errClosing)
+	n.wg.Wait()
+	var errs []error
+	if n.roamer != nil {
+		errs = append(errs, n.roamer.Close())
+	}
+	if n.share != nil {
+		errs = append(errs, n.share.Close())
+	}
+	if n.stack != nil {
+		errs = append(errs, n.stack.Close())
+	}
+	if n.link != nil {
+		n.link.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// Migrate moves a connection to local, or all of them if id is "all": the zero
+// AddrPort means a new port of the same address. It returns when they have moved.
+func (n *Node) Migrate(ctx context.Context, id string, local netip.AddrPort) error {
+	if id != "all" {
+		c, err := n.conns.find(id)
+		if err != nil {
+			return err
+		}
+		return n.migrate(ctx, c, local)
+	}
+	var (
+		mu   sync.Mutex
+		errs []error
+		wg   sync.WaitGroup
+		gate = make(chan struct{}, endpoint.MaxRoamAttempts)
+	)
+	for _, c := range n.conns.all() {
+		gate <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-gate }()
+			if err := n.migrate(ctx, c, local); err != nil {
+				mu.Lock()
+				errs = append(errs, err)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (n *Node) migrate(ctx context.Context, c *Conn, local netip.AddrPort) error {
+	from := c.Migration().Current.Local
+	to := local
+	if !to.Addr().IsValid() {
+		to = netip.AddrPortFrom(from.Addr(), local.Port())
+	}
+	begin := time.Now()
+	err := c.Migrate(ctx, to)
+	n.moved(c, MoveStatus{
+		Cause:  "asked for",
+		From:   from,
+		To:     c.Migration().Current.Local,
+		TookMS: milliseconds(time.Since(begin)),
+	}, err)
+	if err != nil {
+		return fmt.Errorf("connection %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// AddAddress gives the stack another address, which the host must have a route
+// for: by the prefixes of its own addresses on the device, or by routes.
+func (n *Node) AddAddress(p netip.Prefix) error {
+	routed := slices.ContainsFunc(slices.Concat(n.set.Host, n.set.Routes), func(r netip.Prefix) bool {
+		return r.Contains(p.Addr())
+	})
+	if !routed {
+		return fmt.Errorf("%w: address %v: the host does not route it to %s: start mnet with routes that hold it", ErrConfig, p.Addr(), n.link.Name())
+	}
+	if slices.ContainsFunc(n.set.Host, func(h netip.Prefix) bool { return h.Addr() == p.Addr() }) {
+		return fmt.Errorf("%w: address %v is the host's: choose another", ErrConfig, p.Addr())
+	}
+	return n.nic.AddAddress(p)
+}
+
+// RemoveAddress takes an address from the stack. Connections from it move to
+// another one, if the policy is not manual, or wait.
+func (n *Node) RemoveAddress(a netip.Addr) error { return n.nic.RemoveAddress(a) }

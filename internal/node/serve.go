@@ -1,0 +1,79 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/internal/relay"
+)
+
+// targetTimeout bounds the dial to the host's service behind a port that is
+// served: it is near.
+const targetTimeout = 10 * time.Second
+
+// serveKeepAlive finds out that a peer has gone for good, so that its connection
+// does not stay for ever: it is held after 5 minutes of silence, and ends with the
+// hold.
+var serveKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 60 * time.Second, Interval: 30 * time.Second, Count: 8}
+
+// Serve makes the stack listen by a rule. With dnat, the host sends connections to
+// that port of its own addresses there as well.
+func (n *Node) Serve(rule ServeRule, dnat bool) (*Service, error) {
+	lc := endpoint.ListenConfig{
+		Stack:            n.stack,
+		Roamer:           n.roamer,
+		KeepAliveConfig:  serveKeepAlive,
+		Migration:        n.set.want,
+		MigrationOptions: n.set.migr,
+	}
+	l, err := lc.Listen(n.ctx, "tcp", fmt.Sprintf(":%d", rule.Port))
+	if err != nil {
+		return nil, fmt.Errorf("serve port %d: %w: choose another port", rule.Port, err)
+	}
+	undo := func() {}
+	if dnat {
+		if undo, err = n.redirect(rule.Port); err != nil {
+			l.Close()
+			return nil, fmt.Errorf("serve port %d: %w", rule.Port, err)
+		}
+	}
+	handle := func(c net.Conn) { n.serveConn(c.(*endpoint.Conn), rule) }
+	return n.listen(&Service{Kind: KindServe, Target: rule.Target, DNAT: dnat}, l, handle, undo), nil
+}
+
+// serveConn joins a connection of a peer with the host's service.
+func (n *Node) serveConn(c *endpoint.Conn, rule ServeRule) {
+	ctx, cancel := context.WithTimeout(n.ctx, targetTimeout)
+	defer cancel()
+	target, err := new(net.Dialer).DialContext(ctx, "tcp", rule.Target)
+	if err != nil {
+		n.log.Warn("served port: target does not answer", "port", rule.Port, "target", rule.Target, "err", err)
+		reset(c)
+		return
+	}
+	n.carry(n.conns.add(c, KindServe, fmt.Sprintf("%d=%s", rule.Port, rule.Target)), target.(relay.Conn))
+}
+
+// redirect sends connections to a port of the host's own addresses to the stack.
+func (n *Node) redirect(port uint16) (undo func(), err error) {
+	if n.share == nil {
+		return nil, fmt.Errorf("%w: the node was started without dnat: start it with mnet up --dnat", ErrConfig)
+	}
+	var to []netip.AddrPort
+	for _, family := range []func(netip.Addr) bool{netip.Addr.Is4, netip.Addr.Is6} {
+		for _, p := range n.nic.Addresses() {
+			if family(p.Addr()) {
+				to = append(to, netip.AddrPortFrom(p.Addr(), port))
+				break
+			}
+		}
+	}
+	return n.share.redirect(port, to)
+}

@@ -1,0 +1,83 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"syscall"
+
+	"github.com/things-go/go-socks5"
+	"github.com/things-go/go-socks5/statute"
+
+	"github.com/mnet-dev/mnet/internal/relay"
+)
+
+// SOCKS makes the host listen on address, "host:port", for clients of SOCKS 5 (RFC
+// 1928): CONNECT without authentication.
+func (n *Node) SOCKS(address string) (*Service, error) {
+	if err := checkHostPort(address, 0); err != nil {
+		return nil, fmt.Errorf("%w: socks: %w", ErrConfig, err)
+	}
+	l, err := n.listenHost(address)
+	if err != nil {
+		return nil, fmt.Errorf("socks: %w", err)
+	}
+	srv := socks5.NewServer(
+		socks5.WithResolver(leaveNames{}),
+		socks5.WithRule(&socks5.PermitCommand{EnableConnect: true}),
+		socks5.WithConnectHandle(n.socksConnect),
+	)
+	handle := func(c net.Conn) {
+		// A client that says nothing must not hold up the end of the node.
+		stop := context.AfterFunc(n.ctx, func() { c.Close() })
+		defer stop()
+		if err := srv.ServeConn(c); err != nil {
+			n.log.Debug("socks", "client", c.RemoteAddr(), "err", err)
+		}
+	}
+	return n.listen(&Service{Kind: KindSOCKS}, l, handle, func() {}), nil
+}
+
+// leaveNames leaves names to the dial, which remembers them.
+type leaveNames struct{}
+
+func (leaveNames) Resolve(ctx context.Context, _ string) (context.Context, net.IP, error) {
+	return ctx, nil, nil
+}
+
+// socksConnect carries out CONNECT.
+func (n *Node) socksConnect(ctx context.Context, w io.Writer, req *socks5.Request) error {
+	to := req.RawDestAddr
+	host := to.FQDN
+	if host == "" {
+		host = to.IP.String()
+	}
+	c, err := n.Dial(n.ctx, KindSOCKS, net.JoinHostPort(host, strconv.Itoa(to.Port)), false)
+	if err != nil {
+		return errors.Join(err, socks5.SendReply(w, socksReply(err), nil))
+	}
+	if err := socks5.SendReply(w, statute.RepSuccess, c.LocalAddr()); err != nil {
+		n.Drop(c, err)
+		return err
+	}
+	n.carry(c, relay.Buffered(w.(relay.Conn), req.Reader))
+	return nil
+}
+
+// socksReply is the code for an error (RFC 1928, section 6).
+func socksReply(err error) uint8 {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return statute.RepConnectionRefused
+	case errors.Is(err, syscall.ENETUNREACH):
+		return statute.RepNetworkUnreachable
+	default:
+		return statute.RepHostUnreachable
+	}
+}
