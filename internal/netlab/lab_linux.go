@@ -34,9 +34,7 @@ type Lab struct {
 
 // New returns an empty laboratory, or an [ErrUnavailable].
 func New() (*Lab, error) {
-	result := make(chan error)
-	thread(func() { result <- probe() })
-	if err := <-result; err != nil {
+	if err := onThread(probe); err != nil {
 		return nil, fmt.Errorf("netlab: %w: %w", ErrUnavailable, err)
 	}
 	return &Lab{}, nil

@@ -123,17 +123,13 @@ func (ns *Namespace) Do(f func() error) error {
 }
 
 // join runs f in the namespace on a thread of its own, for calls that take long.
-func (ns *Namespace) join(f func()) error {
-	result := make(chan error)
-	thread(func() {
+func (ns *Namespace) join(f func() error) error {
+	return onThread(func() error {
 		if err := ns.enter(); err != nil {
-			result <- err
-			return
+			return err
 		}
-		f()
-		result <- nil
+		return f()
 	})
-	return <-result
 }
 
 func (ns *Namespace) enter() error {

@@ -21,6 +21,9 @@ import (
 // echoPort is where echo listens.
 const echoPort = 7
 
+// netlabHost is the echo of the third host.
+var netlabHost = netip.AddrPortFrom(netlab.HostAddr4, echoPort)
+
 func endpoint(a netip.Addr) string { return netip.AddrPortFrom(a, echoPort).String() }
 
 // echo serves connections in the namespace, and tells whose they are. They end with
