@@ -141,6 +141,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		"Listen": second(topo.Client.Listen(t.Context(), "tcp", ":80")),
 		"Start":  second(topo.Client.Start(exec.Command("true"))),
 		"Lab":    second(lab.Namespace("late")),
+		"Veth":   lab.Veth(topo.Client, "a", topo.Host, "b", netlab.VethConfig{}),
 		"Wire":   second(lab.Wire(topo.Client, "a", topo.Client, "b", netlab.WireConfig{})),
 	} {
 		if !errors.Is(err, netlab.ErrClosed) {
