@@ -34,8 +34,9 @@ type ShareConfig struct {
 	// Redirects are ports of the host's own addresses that lead to the stack.
 	Redirects []Redirect
 
-	// Changed is called with each setting before it is changed, by who calls
-	// NewShare, Forward or Redirect, or watches. Nil means nobody is told.
+	// Changed is called with each setting before it is changed, one after the other,
+	// by who calls NewShare, Forward or Redirect, or watches. It must not call the
+	// Share. Nil means nobody is told.
 	Changed func(Setting)
 
 	// Logger gets uplinks that cannot be used (warn). Nil means no logging.

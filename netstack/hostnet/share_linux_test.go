@@ -4,16 +4,12 @@
 package hostnet
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/nftables"
 )
@@ -79,114 +75,6 @@ func (s *site) share(cfg ShareConfig) *Share {
 	})
 	s.host.Must(sh.Forward(s.uplinks()))
 	return sh
-}
-
-// listen listens in n, and tells each client its name and the address that it sees.
-func listen(n *Namespace, name, addr string) {
-	n.t.Helper()
-	var ln net.Listener
-	n.Must(n.Do(func() (err error) {
-		ln, err = net.Listen("tcp", addr)
-		return err
-	}))
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			fmt.Fprintf(c, "%s sees %v", name, c.RemoteAddr().(*net.TCPAddr).IP)
-			c.Close()
-		}
-	}()
-	n.t.Cleanup(func() { ln.Close(); <-served })
-}
-
-// dial connects from n and returns what the listener tells.
-func dial(n *Namespace, addr string) (answer string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	err = n.Do(func() error {
-		var d net.Dialer
-		c, err := d.DialContext(ctx, "tcp", addr)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		c.SetDeadline(time.Now().Add(patience))
-		b, err := io.ReadAll(c)
-		answer = string(b)
-		return err
-	})
-	return answer, err
-}
-
-func TestMasquerade(t *testing.T) {
-	s := newSite(t)
-	s.share(ShareConfig{Masquerade: bothFamilies})
-	listen(s.world, "world", ":80")
-	listen(s.stack, "stack", ":80")
-	for _, c := range []struct {
-		from     *Namespace
-		to, want string
-	}{
-		{s.stack, "192.0.2.1:80", "world sees 192.0.2.7"},
-		{s.stack, "[2001:db8::1]:80", "world sees 2001:db8::7"},
-		// The host's own connections to the stack are not translated.
-		{s.host, "10.77.0.2:80", "stack sees 10.77.0.1"},
-		{s.host, "[fd77::2]:80", "stack sees fd77::1"},
-	} {
-		if got, err := dial(c.from, c.to); got != c.want {
-			t.Errorf("%s: %q, %v, want %q", c.to, got, err, c.want)
-		}
-	}
-}
-
-func TestRedirect(t *testing.T) {
-	s := newSite(t)
-	to4, to6 := netip.MustParseAddrPort("10.77.0.2:8443"), netip.MustParseAddrPort("[fd77::2]:8443")
-	sh := s.share(ShareConfig{Redirects: []Redirect{{443, to4}}})
-	s.host.Must(sh.Redirect(Redirect{443, to6}))
-	if err := sh.Redirect(Redirect{443, to4}); !errors.Is(err, ErrInUse) {
-		t.Errorf("redirect a port twice: %v", err)
-	}
-	listen(s.stack, "stack", ":8443")
-	listen(s.host, "host", ":443")
-	listen(s.host, "host", ":444")
-	listen(s.world, "world", ":443")
-	check := func(from *Namespace, to, want string) {
-		t.Helper()
-		if got, err := dial(from, to); got != want {
-			t.Errorf("%s: %q, %v, want %q", to, got, err, want)
-		}
-	}
-	check(s.world, "192.0.2.7:443", "stack sees 192.0.2.1")
-	check(s.world, "[2001:db8::7]:443", "stack sees 2001:db8::1")
-	check(s.host, "192.0.2.7:443", "stack sees 192.0.2.7")
-	check(s.host, "[2001:db8::7]:443", "stack sees 2001:db8::7")
-
-	check(s.world, "192.0.2.7:444", "host sees 192.0.2.1") // another port
-	check(s.host, "192.0.2.1:443", "world sees 192.0.2.7") // another host
-	check(s.host, "127.0.0.1:443", "host sees 127.0.0.1")  // loopback
-	check(s.host, "[::1]:443", "host sees ::1")
-	check(s.stack, "10.77.0.1:443", "host sees 10.77.0.2") // from the stack
-	check(s.stack, "[fd77::1]:443", "host sees fd77::2")
-
-	s.host.Must(sh.RemoveRedirect(Redirect{443, to4}))
-	if err := sh.RemoveRedirect(Redirect{443, to4}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("remove what is not there: %v", err)
-	}
-	check(s.world, "192.0.2.7:443", "host sees 192.0.2.1")
-	check(s.world, "[2001:db8::7]:443", "stack sees 2001:db8::1")
-	s.host.Must(sh.Close())
-	check(s.world, "[2001:db8::7]:443", "host sees 2001:db8::1")
-	for _, err := range []error{sh.Redirect(Redirect{443, to4}), sh.RemoveRedirect(Redirect{443, to6}), sh.Forward(nil)} {
-		if !errors.Is(err, net.ErrClosed) {
-			t.Errorf("after Close: %v", err)
-		}
-	}
 }
 
 // tables returns the names of all tables of the host.
@@ -350,42 +238,37 @@ func TestShareNoDevice(t *testing.T) {
 	}
 }
 
-func TestBlocked(t *testing.T) {
+// TestNothingLeft opens and closes everything, many times.
+func TestNothingLeft(t *testing.T) {
 	s := newSite(t)
-	s.share(ShareConfig{Masquerade: bothFamilies})
-	blocked := func() (reason string) {
-		s.host.Must(s.host.Do(func() (err error) {
-			reason, err = Blocked(device)
-			return err
-		}))
-		return reason
+	descriptors := func() int {
+		all, err := os.ReadDir("/proc/self/fd")
+		s.host.Must(err)
+		return len(all)
 	}
-	if reason := blocked(); reason != "" {
-		t.Errorf("without a firewall: %s", reason)
-	}
-	for _, c := range []struct {
-		hook   *nftables.ChainHook
-		policy nftables.ChainPolicy
-		want   bool
-	}{
-		{nftables.ChainHookInput, nftables.ChainPolicyDrop, false},
-		{nftables.ChainHookForward, nftables.ChainPolicyAccept, false},
-		{nftables.ChainHookForward, nftables.ChainPolicyDrop, true},
-	} {
+	cycle := func() {
 		s.host.Must(s.host.Do(func() error {
-			conn, err := nftables.New()
+			sh, err := NewShare(ShareConfig{Device: device, Masquerade: bothFamilies})
 			if err != nil {
 				return err
 			}
-			firewall := conn.AddTable(&nftables.Table{Name: "firewall", Family: nftables.TableFamilyIPv4})
-			conn.AddChain(&nftables.Chain{
-				Name: fmt.Sprintf("hook%d-%d", *c.hook, c.policy), Table: firewall, Type: nftables.ChainTypeFilter,
-				Hooknum: c.hook, Priority: nftables.ChainPriorityFilter, Policy: &c.policy,
-			})
-			return conn.Flush()
+			defer sh.Close()
+			if _, err := NewShare(ShareConfig{Device: device}); !errors.Is(err, ErrInUse) {
+				t.Error(err)
+			}
+			stop, err := sh.Watch(func(State) {})
+			if err == nil {
+				stop()
+			}
+			return err
 		}))
-		if reason := blocked(); (reason != "") != c.want || c.want && !strings.Contains(reason, "nft insert rule ip firewall hook2-0 iifname mnet0 accept") {
-			t.Errorf("hook %d, policy %d: %q", *c.hook, c.policy, reason)
-		}
+	}
+	cycle() // what the runtime opens once
+	before := descriptors()
+	for range 20 {
+		cycle()
+	}
+	if after := descriptors(); after != before {
+		t.Errorf("%d descriptors are open, %d before", after, before)
 	}
 }
