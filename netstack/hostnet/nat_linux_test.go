@@ -40,10 +40,15 @@ func listen(n *Namespace, name, addr string) {
 
 // dial connects from n and returns what the listener tells.
 func dial(n *Namespace, addr string) (answer string, err error) {
+	return dialFrom(n, "", addr)
+}
+
+// dialFrom connects from a local address.
+func dialFrom(n *Namespace, local, addr string) (answer string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	err = n.Do(func() error {
-		var d net.Dialer
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(local)}}
 		c, err := d.DialContext(ctx, "tcp", addr)
 		if err != nil {
 			return err
@@ -74,6 +79,27 @@ func TestMasquerade(t *testing.T) {
 	} {
 		if got, err := dial(c.from, c.to); got != c.want {
 			t.Errorf("%s: %q, %v, want %q", c.to, got, err, c.want)
+		}
+	}
+}
+
+// TestMasqueradePrefix leaves addresses outside of the prefix as they are.
+func TestMasqueradePrefix(t *testing.T) {
+	s := newSite(t)
+	s.stack.Addr("eth0", "10.77.0.3/24")
+	s.stack.Addr("eth0", "10.77.0.4/24")
+	back := s.world.DefaultRoute("eth0", "192.0.2.7", 0)
+	back.Dst = ipNet("10.77.0.0/24")
+	s.world.AddRoute(back)
+	s.share(ShareConfig{Masquerade: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/31")}})
+	listen(s.world, "world", ":80")
+	for local, want := range map[string]string{
+		"10.77.0.2": "world sees 192.0.2.7",
+		"10.77.0.3": "world sees 192.0.2.7",
+		"10.77.0.4": "world sees 10.77.0.4",
+	} {
+		if got, err := dialFrom(s.stack, local, "192.0.2.1:80"); got != want {
+			t.Errorf("from %s: %q, %v, want %q", local, got, err, want)
 		}
 	}
 }
