@@ -37,7 +37,10 @@ func openProcess(t *testing.T, pid string) openedProcess {
 	must(t, err)
 	fd, err := unix.PidfdOpen(n, 0)
 	must(t, err)
-	t.Cleanup(func() { unix.Close(fd) })
+	t.Cleanup(func() {
+		unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) // if the test has failed
+		unix.Close(fd)
+	})
 	return openedProcess{t, fd}
 }
 
