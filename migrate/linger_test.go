@@ -13,8 +13,8 @@ import (
 func lingering(t *testing.T, r Role, suite SuiteID) *dialog {
 	t.Helper()
 	d := newDialog(t, r, suite)
-	d.peer.PeerACK(0, 0, d.c.ACKOption(nil, 40, TCB{})) // Key-Rest
-	if !d.take(d.peer.ACKOption(nil, 40, TCB{})) {      // Key-Rest, Key-Confirm
+	d.peer.PeerACK(0, 0, d.c.ACKOption(nil, 40, TCB{}), TCB{}) // Key-Rest
+	if !d.take(d.peer.ACKOption(nil, 40, TCB{})) {             // Key-Rest, Key-Confirm
 		t.Fatal("not answered")
 	}
 	d.want(Confirmed, PlainNone)
@@ -103,7 +103,7 @@ func TestRepliesBounded(t *testing.T) {
 			replies := 0
 			for range 1000 {
 				d.now = d.now.Add(every)
-				if d.c.PeerACK(d.now, 0, rest) {
+				if d.c.PeerACK(d.now, 0, rest, TCB{}) {
 					replies++
 				}
 			}

@@ -263,7 +263,12 @@ func (c *Conn) appendKeyOptions(b []byte, room int) []byte {
 // PeerACK takes the options and the sequence number of a segment without
 // payload. It reports whether a segment without payload is to be sent in
 // answer.
-func (c *Conn) PeerACK(now Time, seq uint32, opts []byte) (reply bool) {
+//
+// Key-Rest proves nothing, and one that is wrong ends the negotiation. So, as RFC
+// 5961 (section 3.2) has it for RSTs, key options count at RCV.NXT only: whoever
+// knows the tuple but does not see the segments cannot tell where that is. An ACK
+// that overtakes data, or is overtaken, is made up for by the timer.
+func (c *Conn) PeerACK(now Time, seq uint32, opts []byte, tcb TCB) (reply bool) {
 	if f := c.finished; f != nil {
 		if r, ok := ParseRequest(c.cfg.Format, opts); ok && f.keys.provenACK(r, f.counter, f.nonce, seq) {
 			owed := f.answer // for want of room so far: no use to try at once
@@ -272,7 +277,7 @@ func (c *Conn) PeerACK(now Time, seq uint32, opts []byte) (reply bool) {
 		}
 	}
 	n := c.neg
-	if n == nil || c.state < Keying {
+	if n == nil || c.state < Keying || seq != tcb.RcvNxt {
 		return false
 	}
 	l := c.cfg.Format.layout()
