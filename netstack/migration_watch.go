@@ -70,6 +70,13 @@ func (h *Migration) notify(e MigrationEvent) {
 	}
 }
 
+// answered begins to count anew. Caller holds the endpoint.
+func (h *Migration) answered() {
+	if w := h.watch.Load(); w != nil {
+		w.n = 0
+	}
+}
+
 // MigrationUnanswered is called by gVisor when the peer does not answer.
 func (h *Migration) MigrationUnanswered(heard tcpip.MonotonicTime) {
 	w := h.watch.Load()
@@ -92,8 +99,8 @@ type Contact struct {
 	// Heard is when it was last heard of, on the clock of the stack.
 	Heard time.Time
 	// Unanswered is how many times in a row since then a retransmission timer
-	// has expired or a keep-alive probe was not answered. It is 0 if nobody
-	// watches.
+	// has expired or a keep-alive probe was not answered, on the current path. It
+	// is 0 if nobody watches.
 	Unanswered int
 	// InFlight is how many bytes were sent that are not acknowledged.
 	InFlight int
