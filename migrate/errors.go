@@ -3,7 +3,10 @@
 
 package migrate
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors. What a connection does after one of an attempt: nothing, it stays
 // where it was.
@@ -19,6 +22,10 @@ var (
 	ErrAborted       = errors.New("connection aborted by the peer")
 	ErrSuite         = errors.New("the negotiated suite does not support this")
 )
+
+// errNoEntry is ErrNoAnswer for the acceptor, whose peer may be where nobody but
+// itself can open the way.
+var errNoEntry = fmt.Errorf("%w: the peer may be behind a NAT or firewall that admits only what it opened itself", ErrNoAnswer)
 
 // PlainReason says why a connection is plain TCP.
 type PlainReason uint8

@@ -124,13 +124,21 @@ func (c *Conn) repeatAttempt(acts []Action, now Time, tcb TCB) []Action {
 		a.next = now.Add(a.rto)
 		return append(acts, c.third(tcb))
 	}
-	if a.sends == maxSYNSends {
-		return c.endAttempt(append(acts, count(CountNoAnswer)), ErrNoAnswer)
+	if limit, err := c.persistence(); a.sends == limit {
+		return c.endAttempt(append(acts, count(CountNoAnswer)), err)
 	}
 	a.sends++
 	a.rto = backoff(a.rto)
 	a.next = now.Add(a.rto)
 	return append(acts, a.syn())
+}
+
+// persistence is how many SYNs are sent without an answer, and the error after that.
+func (c *Conn) persistence() (sends int, err error) {
+	if c.role == Acceptor {
+		return maxAcceptorSYNSends, errNoEntry
+	}
+	return maxSYNSends, ErrNoAnswer
 }
 
 // answered takes a segment that has come on the path on trial.
