@@ -124,6 +124,37 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// TestUnreachable: an ICMP error about the SYN ends an attempt; any other does not.
+func TestUnreachable(t *testing.T) {
+	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
+		at := w.opener().cur
+		c.unreachable() // nothing is under way
+		w.mustStart(c, false)
+		att := c.conn.att
+		for _, wrong := range []Tuple{c.cur, {att.tuple.Remote, att.tuple.Local}} {
+			if acts := c.conn.Unreachable(wrong, att.seq); acts != nil {
+				w.fatalf("of %v: %+v", wrong, acts)
+			}
+		}
+		for _, off := range []uint32{1, 1 << 31, ^uint32(0)} {
+			if acts := c.conn.Unreachable(att.tuple, att.seq+off); acts != nil {
+				w.fatalf("off by %d: %+v", off, acts)
+			}
+		}
+		c.unreachable()
+		if err := c.results[len(c.results)-1]; err != ErrUnreachable || c.gated || c.counts[CountUnreachable] != 1 {
+			w.fatalf("%v, gated %v, counted %d", err, c.gated, c.counts[CountUnreachable])
+		}
+		w.checkStayed(at)
+		w.mustStart(c, true)
+		w.runUntil("moved", time.Second, func() bool { return len(c.moves) > 0 })
+		if acts := c.conn.Unreachable(c.conn.att.tuple, c.conn.att.seq); acts != nil {
+			w.fatalf("too late: %+v", acts)
+		}
+		w.checkMoved()
+	})
+}
+
 // TestProbe finds out that a path works and stays where it is.
 func TestProbe(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {

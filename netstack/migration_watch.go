@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/mnet-dev/mnet/migrate"
 )
@@ -93,6 +94,22 @@ func (h *Migration) MigrationUnanswered(heard tcpip.MonotonicTime) {
 // MigrationUnreachable is called by gVisor with an ICMP error, without the
 // endpoint's mutex.
 func (h *Migration) MigrationUnreachable(tcpip.Error) { h.notify(EventUnreachable) }
+
+// MigrationPathUnreachable is called by gVisor with an ICMP error about another
+// tuple. The endpoint's mutex may be held by who sent the segment: a link may
+// deliver an answer from within that.
+func (h *Migration) MigrationPathUnreachable(id stack.TransportEndpointID, seq uint32) {
+	if h.doubted.Swap(true) {
+		return // one goroutine is enough, whatever comes
+	}
+	go func() {
+		h.doubted.Store(false)
+		h.tcb.MigrationLock(func() {
+			h.do(h.conn.Unreachable(tupleOf(id), seq))
+			h.sync()
+		})
+	}()
+}
 
 // Contact says how the peer answers.
 type Contact struct {
