@@ -83,8 +83,8 @@ type Roamer struct {
 	// Owned by the goroutine of run.
 	conns   map[*Conn]*roamed
 	uplinks []roam.Uplink
-	first   []*roamed // want to move because their path is gone, and wait for their turn
-	later   []*roamed // want to move for other reasons, or have tried in vain
+	first   []*roamed // wait for their turn to move: those that have lost their path
+	later   []*roamed // and those with other reasons, or that have failed before
 	active  int       // attempts under way
 	retries int       // of them, those of connections from later
 }

@@ -146,6 +146,7 @@ func (r *Roamer) attempted(rc *roamed, err error) {
 // conclude tells the machine how an attempt ended.
 func (r *Roamer) conclude(rc *roamed, a *roamAttempt, err error) {
 	now := r.now()
+	rc.failed = err != nil && !a.moved
 	switch {
 	case err == nil:
 		rc.machine.Succeeded(now)

@@ -26,6 +26,7 @@ type roamed struct {
 
 	timer  tcpip.Timer  // nil if none is set
 	queued bool         // waits for its turn to be moved
+	failed bool         // the last attempt has
 	try    *roamAttempt // under way, or nil
 }
 
@@ -186,7 +187,7 @@ func (r *Roamer) decide(rc *roamed) {
 	}
 	if o := r.ask(rc); o.Cause != roam.None {
 		rc.queued = true
-		if o.Cause == roam.PathGone && !o.Resolve {
+		if o.Cause == roam.PathGone && !rc.failed {
 			r.first = append(r.first, rc)
 		} else {
 			r.later = append(r.later, rc)

@@ -117,6 +117,11 @@ func decide(s Situation, patience int, settle time.Duration, inPlace bool) Decis
 	if s.Current < 0 {
 		return Decision{Cause: PathGone, To: s.pick(0)}
 	}
+	if s.Relapsed && len(s.Uplinks) > 1 {
+		// What has just been cured gets no benefit of the doubt. After a move in
+		// place time-outs are as long as they were before it.
+		patience = 1
+	}
 	c := s.complaint(patience)
 	switch {
 	case c == None:
