@@ -44,7 +44,7 @@ func (l *roamLab) pairs(n int, address string) (conns []*Conn) {
 type crowd struct {
 	*roamLab
 	conns []*Conn // two ends of each
-	peak  int     // attempts under way at once, as their SYNs show
+	peak  int     // attempts under way at once
 }
 
 func newCrowd(tb testing.TB, n int) *crowd {
@@ -62,17 +62,18 @@ func (w *crowd) leave(i int) (took []time.Duration) {
 	begin := w.net.Clock.Elapsed()
 	w.breakUplink(i)
 	w.until("moved all", time.Minute, func() bool { return len(w.events.moves()) >= before+n })
-	for _, m := range w.events.moves()[before:] {
+	moves := w.events.moves()[before:]
+	for _, m := range moves {
 		took = append(took, m.at-begin)
-		w.peak = max(w.peak, w.overlap(m, before))
+		w.peak = max(w.peak, overlap(moves, m))
 	}
 	slices.Sort(took)
 	return took
 }
 
-// overlap returns how many attempts were under way when m ended.
-func (w *crowd) overlap(m timedEvent, before int) (n int) {
-	for _, o := range w.events.moves()[before:] {
+// overlap returns how many of the attempts were under way when m ended.
+func overlap(moves []timedEvent, m timedEvent) (n int) {
+	for _, o := range moves {
 		if o.at-o.Took < m.at && m.at <= o.at {
 			n++
 		}
@@ -80,8 +81,7 @@ func (w *crowd) overlap(m timedEvent, before int) (n int) {
 	return n
 }
 
-// carry has each client write a byte or more in a row and checks that they arrive,
-// in the given distance of connections.
+// carry calls f for one of step connections.
 func (w *crowd) carry(step int, f func(i int) error) {
 	w.tb.Helper()
 	for i := 0; i < len(w.conns); i += 2 * step {
@@ -91,6 +91,7 @@ func (w *crowd) carry(step int, f func(i int) error) {
 	}
 }
 
+// write has a client send what no other sends, and read checks that it arrives.
 func (w *crowd) write(i int) error {
 	_, err := w.conns[i].Write([]byte{byte(i >> 1), byte(i >> 9)})
 	return err

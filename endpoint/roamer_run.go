@@ -42,10 +42,10 @@ func (r *Roamer) run() {
 			f()
 		}
 	}
+	r.cancel(errRoamerClosed)
 	for _, rc := range r.conns {
 		r.forget(rc)
 	}
-	r.cancel(errRoamerClosed)
 	r.attempts.Wait()
 }
 

@@ -108,7 +108,7 @@ func (l *roamLab) moved(n int, limit time.Duration, cause roam.Cause) timedEvent
 func TestRoamAddressGone(t *testing.T) {
 	l := newRoamLab(t, labConfig{}, RoamerConfig{})
 	c, s := l.open(serverAddr)
-	done := bothWays(t, c, s, 4<<20)
+	done := bothWays(t, c, s, 1<<20)
 	l.sleep(100 * time.Millisecond)
 	l.breakUplink(0)
 	ev := l.moved(1, time.Second, roam.PathGone)
@@ -176,7 +176,7 @@ func TestRoamPathDead(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newRoamLab(t, labConfig{}, RoamerConfig{Policy: tt.policy})
 			c, s := l.open(serverAddr)
-			done := bothWays(t, c, s, 4<<20)
+			done := bothWays(t, c, s, 1<<20)
 			l.sleep(100 * time.Millisecond)
 			l.net.Uplinks[0].SetDown(true)
 			ev := l.moved(1, tt.limit, roam.PathDead)

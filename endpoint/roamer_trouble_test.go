@@ -171,7 +171,7 @@ func TestRoamBlackHole(t *testing.T) {
 	})
 	m.set(false, eth, wlan)
 	l.moved(1, time.Minute, roam.Preferred)
-	done := bothWays(t, c, s, 4<<20)
+	done := bothWays(t, c, s, 1<<20)
 	l.until("back", 10*time.Second, func() bool { return localOf(c) == local1 })
 	done()
 }
