@@ -227,6 +227,11 @@ func TestRoamManual(t *testing.T) {
 		t.Errorf("%d attempts", n)
 	}
 	l.migrate(c, "10.2.0.2")
+	l.breakUplink(1)
+	l.sleep(time.Second)
+	if c.Migration().Holding {
+		t.Error("held without having been asked")
+	}
 }
 
 // TestRoamInPlace changes what lies behind an address that stays, as behind the

@@ -249,16 +249,15 @@ func (m *Machine) Yielded(now time.Time) {
 // until then; the zero time means never. It orders nothing between Begin and what
 // ends that.
 func (m *Machine) Decide(now time.Time) (o Order, again time.Time) {
-	switch {
-	case m.closed || !m.ready || !m.told || m.busy.Cause != None:
+	if m.closed || !m.ready || !m.told || m.suspended || m.busy.Cause != None {
 		return Order{}, time.Time{}
-	case len(m.uplinks) == 0:
-		o.Suspend = !m.suspended
-		m.suspended = true
-		return o, time.Time{}
 	}
 	d := m.cfg.Policy(m.situation(now))
-	if d.Cause == None {
+	switch {
+	case d.Cause != None && len(m.uplinks) == 0:
+		m.suspended = true
+		return Order{Suspend: true}, time.Time{}
+	case d.Cause == None:
 		if d.Again > 0 {
 			again = now.Add(d.Again)
 		}

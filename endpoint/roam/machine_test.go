@@ -161,6 +161,15 @@ func TestMachineSuspends(t *testing.T) {
 	}
 }
 
+// TestMachineManual: who wants to see to it has the connection go on as it is.
+func TestMachineManual(t *testing.T) {
+	s := play(t, Config{Policy: Manual}, a)
+	s.uplinksAre()
+	s.rests(0)
+	s.uplinksAre(b)
+	s.rests(0)
+}
+
 // TestMachineRounds tries all uplinks at once, then pauses, longer each time, and
 // gives each attempt more time.
 func TestMachineRounds(t *testing.T) {

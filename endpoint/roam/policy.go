@@ -50,7 +50,8 @@ type Candidate struct {
 // Situation is what a [Policy] decides by.
 type Situation struct {
 	// Uplinks that the connection could use: those of its present address
-	// family first, then by the order that the monitor gave. Never empty.
+	// family first, then by the order that the monitor gave. If there is none, to
+	// move means to wait for one.
 	Uplinks []Candidate
 	// Current is the index of the one that it uses; -1 if that is gone.
 	Current int
@@ -70,8 +71,8 @@ type Situation struct {
 	// Relapsed: it moved out of trouble less than Proof ago. If there is trouble
 	// again, that did not help.
 	Relapsed bool
-	// Accepted: the peer opened the connection. It can come back by itself, and
-	// may be behind a NAT that only it can pass.
+	// Accepted: the peer opened the connection. It can come back by itself, may be
+	// behind a NAT that only it can pass, and chose the address of this end.
 	Accepted bool
 }
 
@@ -114,7 +115,10 @@ func Manual(Situation) Decision { return Decision{} }
 // decide is Handover and Interactive. inPlace says that a path which seems dead
 // is tried again from a new port, before others: a NAT may have forgotten.
 func decide(s Situation, patience int, settle time.Duration, inPlace bool) Decision {
-	if s.Current < 0 {
+	switch {
+	case len(s.Uplinks) == 0:
+		return Decision{Cause: PathGone}
+	case s.Current < 0:
 		return Decision{Cause: PathGone, To: s.pick(0)}
 	}
 	if s.Relapsed && len(s.Uplinks) > 1 {
@@ -171,6 +175,9 @@ func (s Situation) pick(first int) int {
 // better returns the best uplink that is better than the current one and has
 // settled. Those before it are of the same family.
 func (s Situation) better(settle time.Duration) (d Decision) {
+	if s.Accepted {
+		return d
+	}
 	for i, u := range s.Uplinks[:s.Current] {
 		wait := settle - u.Settled
 		if wait <= 0 {

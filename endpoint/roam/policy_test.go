@@ -47,6 +47,8 @@ func TestPolicies(t *testing.T) {
 		{"gone, another in disgrace is the next", Situation{Uplinks: ups(2, failed(0, 1), settled(1, -1)), Current: -1},
 			Decision{Cause: PathGone, To: 1}, Decision{Cause: PathGone, To: 1}},
 
+		{"none", Situation{Current: -1}, Decision{Cause: PathGone}, Decision{Cause: PathGone}},
+
 		{"one time-out", Situation{Uplinks: ups(2), Unanswered: 1},
 			stay, Decision{Cause: PathDead, To: 1}},
 		{"three", Situation{Uplinks: ups(2), Unanswered: 3},
@@ -93,6 +95,7 @@ func TestPolicies(t *testing.T) {
 		// The peer of an accepted connection can come back by itself.
 		{"accepted, gone", Situation{Uplinks: ups(1), Current: -1, Accepted: true},
 			Decision{Cause: PathGone}, Decision{Cause: PathGone}},
+		{"accepted, better", Situation{Uplinks: ups(2), Current: 1, Accepted: true}, stay, stay},
 		{"accepted, woke", Situation{Uplinks: ups(2), Woke: true, Accepted: true}, stay, stay},
 		{"accepted, silent", Situation{Uplinks: ups(1), Unanswered: 9, Held: true, Unreachable: true, Accepted: true}, stay, stay},
 		{"accepted, silent, two uplinks", Situation{Uplinks: ups(2), Unanswered: 9, Accepted: true},
