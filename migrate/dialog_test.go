@@ -5,6 +5,7 @@ package migrate
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -286,7 +287,7 @@ func TestBindKey(t *testing.T) {
 			t.Errorf("%v: bound during an attempt: %v", v, err)
 		}
 		w.runUntil("given up", time.Minute, func() bool { return !o.trying })
-		if err := o.results[len(o.results)-1]; err != ErrNoAnswer || a.counts[CountUnknownToken] == 0 {
+		if err := o.results[len(o.results)-1]; !errors.Is(err, ErrNoAnswer) || a.counts[CountUnknownToken] == 0 {
 			t.Errorf("%v: %v", v, err)
 		}
 	}

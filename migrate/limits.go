@@ -42,6 +42,10 @@ const (
 	// maxSYNSends ends an attempt towards an address that never answers.
 	maxSYNSends = 6
 
+	// maxAcceptorSYNSends is the same for the acceptor. An opener behind a NAT or
+	// firewall never gets its SYNs, and an acceptor shall know soon.
+	maxAcceptorSYNSends = 3
+
 	// maxSYNACKSends ends a provisional path that an unreachable initiator
 	// has left behind.
 	maxSYNACKSends = 5
