@@ -7,7 +7,7 @@
 
 GO          ?= go
 FUZZTIME    ?= 30s
-TESTTIMEOUT ?= 10m
+TESTTIMEOUT ?= 20m
 SOAKTIMEOUT ?= 60m
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
