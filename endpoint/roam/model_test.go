@@ -177,7 +177,7 @@ func (m *model) change() {
 // whatever happens, and when things are quiet it has the connection where it works,
 // soon, and leaves it alone.
 func TestModel(t *testing.T) {
-	n := 1000
+	n := 400
 	if testing.Short() {
 		n = 100
 	}
