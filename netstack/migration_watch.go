@@ -103,8 +103,8 @@ func (h *Migration) MigrationPathUnreachable(id stack.TransportEndpointID, seq u
 		return // one goroutine is enough, whatever comes
 	}
 	go func() {
-		h.doubted.Store(false)
 		h.tcb.MigrationLock(func() {
+			h.doubted.Store(false)
 			h.do(h.conn.Unreachable(tupleOf(id), seq))
 			h.sync()
 		})
