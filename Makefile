@@ -1,7 +1,8 @@
 # Copyright 2026 The mnet Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Needs Go and a POSIX shell, no more; each target does its own set-up.
+# Needs Go and a POSIX shell, no more; each target does its own set-up. The tests of
+# TUN devices and the end-to-end tests need root as well, and are skipped without.
 # "vanilla" is gVisor as it was released, "patched" has the series in patches/.
 
 GO          ?= go
@@ -34,8 +35,12 @@ patched: ## third_party/gvisor, and a go.work that points there
 demo: build ## downloads a file over connections that move
 	bin/mnet demo
 
+.PHONY: e2e-setup
+e2e-setup: ## what the end-to-end tests run: sshd, ssh, curl (Debian, as root)
+	@e2e/setup.sh
+
 .PHONY: test
-test: patched ## all tests, on both gVisors
+test: patched e2e-setup ## all tests, on both gVisors
 	$(VANILLA) $(GO) vet ./...
 	$(PATCHED) $(GO) vet ./...
 	$(if $(RACE),,@echo "No C compiler: the race detector is off.")

@@ -48,7 +48,7 @@ type Dialer struct {
 	// KeepAliveConfig is that of the new connection. The zero value means that no
 	// probes are sent; unlike in the net package they are off by default. With a
 	// Roamer, which would not notice that the path of a silent connection is
-	// dead, it means every 15 s, and every 5 s when there is no answer. Any other
+	// dead, it means every 10 s, and every second when there is no answer. Any other
 	// value counts as it is.
 	KeepAliveConfig net.KeepAliveConfig
 
@@ -287,8 +287,9 @@ func (d *Dialer) start(network string, remote netip.AddrPort) (*Conn, error) {
 	return c, err
 }
 
-// roamKeepAlive finds out within half a minute that a NAT has forgotten.
-var roamKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second}
+// roamKeepAlive finds out within a quarter of a minute that a NAT has forgotten, with
+// one probe in ten seconds while all is well.
+var roamKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: time.Second, Count: 9}
 
 func (d *Dialer) keepAlive() net.KeepAliveConfig {
 	if d.Roamer != nil && d.KeepAliveConfig == (net.KeepAliveConfig{}) {

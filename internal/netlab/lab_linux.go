@@ -11,15 +11,14 @@ import (
 	"sync"
 
 	"github.com/google/nftables"
-	"golang.org/x/sys/unix"
 )
 
 var (
 	// ErrUnavailable is the error of [New] on a machine that lacks something; its
 	// text says what.
-	ErrUnavailable = errors.New("no network laboratory here")
+	ErrUnavailable = errors.New("netlab: no network laboratory here")
 	// ErrClosed is the error of everything that is asked of a closed laboratory.
-	ErrClosed = errors.New("the network laboratory is closed")
+	ErrClosed = errors.New("the laboratory is closed")
 )
 
 // Lab is a set of network namespaces and of links between them. Its methods may be
@@ -34,57 +33,53 @@ type Lab struct {
 
 // New returns an empty laboratory, or an [ErrUnavailable].
 func New() (*Lab, error) {
-	result := make(chan error)
-	thread(func() { result <- probe() })
-	if err := <-result; err != nil {
-		return nil, fmt.Errorf("netlab: %w: %w", ErrUnavailable, err)
+	if err := probe(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return &Lab{}, nil
 }
 
-// probe tries what a laboratory needs, in a namespace that ends with the thread.
+// probe tries what a laboratory needs.
 func probe() error {
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		switch {
-		case errors.Is(err, unix.EPERM):
-			return fmt.Errorf("unshare: %w: run as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN", err)
-		case errors.Is(err, unix.ENOSPC):
-			return fmt.Errorf("unshare: %w: raise the sysctl user.max_net_namespaces", err)
-		default:
-			return fmt.Errorf("unshare: %w: the kernel needs CONFIG_NET_NS", err)
+	ns, err := newNamespace("probe")
+	if err != nil {
+		return err
+	}
+	defer ns.close()
+	return ns.Do(func() error {
+		tun, err := os.OpenFile(tunPath, os.O_RDWR, 0)
+		if err != nil {
+			return fmt.Errorf("%w: load the module (modprobe tun); in a container, pass the device to it", err)
 		}
-	}
-	tun, err := os.OpenFile(tunPath, os.O_RDWR, 0)
-	if err != nil {
-		return fmt.Errorf("%w: load the module (modprobe tun); in a container, pass the device to it", err)
-	}
-	tun.Close()
-	nft, err := nftables.New()
-	if err == nil {
-		_, err = nft.ListTables()
-	}
-	if err != nil {
-		return fmt.Errorf("nf_tables: %w: load the module (modprobe nf_tables)", err)
-	}
-	return nil
+		tun.Close()
+		nft, err := nftables.New()
+		if err == nil {
+			_, err = nft.ListTables()
+		}
+		if err != nil {
+			return fmt.Errorf("nf_tables: %w: load the module (modprobe nf_tables)", err)
+		}
+		return nil
+	})
 }
 
 // Namespace makes a network namespace with nothing in it but the loopback device.
 // The name is for error messages.
 //
-// IPv6 addresses are usable at once (no duplicate address detection), and no router
-// is listened to. Connection tracking is as strict as the kernel can be: what lies
-// outside of a TCP window is invalid.
+// It is a host, with IPv4 and IPv6, that forwards nothing. IPv6 addresses are usable
+// at once (no duplicate address detection), and no router is listened to. Connection
+// tracking is as strict as the kernel can be: what lies outside of a TCP window is
+// invalid.
 func (l *Lab) Namespace(name string) (*Namespace, error) {
 	ns, err := newNamespace(name)
 	if err != nil {
-		return nil, fmt.Errorf("netlab: namespace %s: %w", name, err)
+		return nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		ns.close()
-		return nil, fmt.Errorf("netlab: namespace %s: %w", name, ErrClosed)
+		return nil, ns.wrap(ErrClosed)
 	}
 	l.namespaces = append(l.namespaces, ns)
 	return ns, nil

@@ -5,6 +5,7 @@ package netlab_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,6 +25,7 @@ const (
 	roleEnv = "MNET_NETLAB_TEST_ROLE"
 	tests   = "tests" // run the tests, in a network namespace of their own
 	holder  = "hold"  // build a laboratory and wait to be killed
+	poor    = "poor"  // tell why there can be no laboratory
 )
 
 // patience is when a test that hangs gives up.
@@ -40,6 +42,10 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 	case holder:
 		hold()
+	case poor:
+		if _, err := netlab.New(); errors.Is(err, netlab.ErrUnavailable) {
+			fmt.Println(err)
+		}
 	default:
 		var lab *netlab.Lab
 		if lab, missing = netlab.New(); missing != nil {

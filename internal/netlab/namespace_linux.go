@@ -4,23 +4,31 @@
 package netlab
 
 import (
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// strict are the settings of a namespace. Those of IPv6 take an address into use at
-// once and keep the kernel from asking for routers that are not there.
-var strict = [][2]string{
+// settings are what each namespace begins with, whatever the machine's are, of which
+// some would be inherited.
+var settings = [][2]string{
+	{"net.ipv4.ip_forward", "0"},
+	{"net.ipv6.conf.all.forwarding", "0"},
+	{"net.ipv6.conf.all.disable_ipv6", "0"},
+	// With several uplinks, what comes in by one may go out by another.
+	{"net.ipv4.conf.all.rp_filter", "0"},
+	{"net.ipv4.conf.default.rp_filter", "0"},
+	// Take addresses into use at once, and ask for no routers: there are none.
 	{"net.ipv6.conf.all.accept_dad", "0"},
 	{"net.ipv6.conf.default.accept_dad", "0"},
 	{"net.ipv6.conf.all.accept_ra", "0"},
 	{"net.ipv6.conf.default.accept_ra", "0"},
+	// A connection must not learn from an earlier one: measurements would differ.
+	{"net.ipv4.tcp_no_metrics_save", "1"},
 	{"net.netfilter.nf_conntrack_tcp_be_liberal", "0"},
 }
 
@@ -52,7 +60,7 @@ func newNamespace(name string) (*Namespace, error) {
 	thread(func() { ns.serve(ready) })
 	if err := <-ready; err != nil {
 		ns.close()
-		return nil, err
+		return nil, ns.wrap(err)
 	}
 	return ns, nil
 }
@@ -75,7 +83,7 @@ func (ns *Namespace) serve(ready chan<- error) {
 // setup moves the thread to a new namespace.
 func (ns *Namespace) setup() error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return os.NewSyscallError("unshare", err)
+		return explainUnshare(os.NewSyscallError("unshare", err))
 	}
 	var err error
 	if ns.fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
@@ -84,12 +92,26 @@ func (ns *Namespace) setup() error {
 	if ns.rt, err = netlink.NewHandle(unix.NETLINK_ROUTE, unix.NETLINK_NETFILTER); err != nil {
 		return err
 	}
-	for _, s := range strict {
-		if err := ns.Sysctl(s[0], s[1]); err != nil {
+	for _, s := range settings {
+		if err := writeSysctl(s[0], s[1]); err != nil {
 			return err
 		}
 	}
 	return ns.SetUp("lo")
+}
+
+// explainUnshare says what to do about an error.
+func explainUnshare(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w: run as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN", err)
+	case errors.Is(err, unix.ENOSPC):
+		return fmt.Errorf("%w: raise the sysctl user.max_net_namespaces", err)
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("%w: the kernel needs CONFIG_NET_NS", err)
+	default:
+		return err
+	}
 }
 
 // Name is what the namespace was called when it was made.
@@ -123,17 +145,13 @@ func (ns *Namespace) Do(f func() error) error {
 }
 
 // join runs f in the namespace on a thread of its own, for calls that take long.
-func (ns *Namespace) join(f func()) error {
-	result := make(chan error)
-	thread(func() {
+func (ns *Namespace) join(f func() error) error {
+	return onThread(func() error {
 		if err := ns.enter(); err != nil {
-			result <- err
-			return
+			return err
 		}
-		f()
-		result <- nil
+		return f()
 	})
-	return <-result
 }
 
 func (ns *Namespace) enter() error {
@@ -143,29 +161,6 @@ func (ns *Namespace) enter() error {
 		return ns.wrap(ErrClosed)
 	}
 	return ns.wrap(os.NewSyscallError("setns", unix.Setns(ns.fd, unix.CLONE_NEWNET)))
-}
-
-// Sysctl sets a kernel parameter of the namespace, such as "net.ipv4.ip_forward".
-func (ns *Namespace) Sysctl(key, value string) error {
-	return ns.Do(func() error {
-		return ns.wrap(os.WriteFile(sysctlPath(key), []byte(value), 0))
-	})
-}
-
-// ReadSysctl returns a kernel parameter of the namespace.
-func (ns *Namespace) ReadSysctl(key string) (string, error) {
-	var value []byte
-	err := ns.Do(func() (err error) {
-		value, err = os.ReadFile(sysctlPath(key))
-		return ns.wrap(err)
-	})
-	return strings.TrimSpace(string(value)), err
-}
-
-// sysctlPath takes a slash for a dot within a name, as sysctl(8) does.
-func sysctlPath(key string) string {
-	swap := strings.NewReplacer(".", "/", "/", ".")
-	return filepath.Join("/proc/sys", swap.Replace(key))
 }
 
 // wrap says where an error comes from.

@@ -35,12 +35,13 @@ type Process struct {
 // own. The kernel kills it when the laboratory's process ends. When it ends, what is
 // left of its group is killed.
 //
-// What cmd.SysProcAttr says is kept. Do not call cmd.Wait: the laboratory does.
+// What cmd.SysProcAttr says is kept, with this added. Do not call cmd.Wait: the
+// laboratory does.
 func (ns *Namespace) Start(cmd *exec.Cmd) (*Process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	cmd.SysProcAttr.Setpgid = true
+	cmd.SysProcAttr.Setpgid = !cmd.SysProcAttr.Setsid // which makes a group, too
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	if cmd.WaitDelay == 0 {
 		cmd.WaitDelay = pipeGrace

@@ -26,7 +26,11 @@ type Route struct {
 }
 
 func (r Route) String() string {
-	return fmt.Sprintf("%v via %v dev %s metric %d table %d", r.To, r.Via, r.Dev, r.Metric, r.Table)
+	s := r.To.Masked().String()
+	if r.Via.IsValid() {
+		s += " via " + r.Via.String()
+	}
+	return fmt.Sprintf("%s metric %d table %d", s, r.Metric, r.Table)
 }
 
 // AddRoute adds a route, in place of another to the same prefix with the same metric.

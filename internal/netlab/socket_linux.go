@@ -18,19 +18,18 @@ func (ns *Namespace) Dial(ctx context.Context, network, address string) (net.Con
 
 // DialWith is [Namespace.Dial] with the settings of a net.Dialer, such as the local
 // address.
-func (ns *Namespace) DialWith(ctx context.Context, d *net.Dialer, network, address string) (conn net.Conn, err error) {
+func (ns *Namespace) DialWith(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
 	if err := numeric(address); err != nil {
 		return nil, ns.wrap(err)
 	}
-	// The dialer creates the socket on the thread that calls it when there is
-	// neither a name to look up nor a second address to race with.
-	if joinErr := ns.join(func() { conn, err = d.DialContext(ctx, network, address) }); joinErr != nil {
-		return nil, joinErr
-	}
-	if err != nil {
-		return nil, ns.wrap(err)
-	}
-	return conn, nil
+	var conn net.Conn
+	err := ns.join(func() (err error) {
+		// The dialer creates the socket on the thread that calls it when there is
+		// neither a name to look up nor a second address to race with.
+		conn, err = d.DialContext(ctx, network, address)
+		return ns.wrap(err)
+	})
+	return conn, err
 }
 
 // Listen opens a listening socket of the kernel in the namespace. The address must
@@ -58,7 +57,7 @@ func numeric(address string) error {
 		return nil
 	}
 	if _, err := netip.ParseAddr(host); err != nil {
-		return fmt.Errorf("address %q: give an IP address, there is no name server", address)
+		return fmt.Errorf("address %q is not numeric: give an IP address, there is no name server", address)
 	}
 	return nil
 }

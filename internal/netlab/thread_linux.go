@@ -32,11 +32,27 @@ func thread(f func()) {
 	}()
 }
 
-// awaitExit waits until the kernel has taken the thread away.
+// onThread runs f on an OS thread of its own, and returns when that is gone.
+func onThread(f func() error) error {
+	var tid int
+	result := make(chan error)
+	thread(func() {
+		tid = unix.Gettid()
+		result <- f()
+	})
+	err := <-result
+	awaitExit(tid)
+	return err
+}
+
+// awaitExit waits until the kernel has taken the thread away. There is no event for
+// that before Linux 6.9 (PIDFD_THREAD).
 func awaitExit(tid int) {
-	for deadline := time.Now().Add(threadExit); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	pause := 20 * time.Microsecond
+	for deadline := time.Now().Add(threadExit); time.Now().Before(deadline); pause *= 2 {
 		if unix.Tgkill(unix.Getpid(), tid, 0) != nil {
 			return
 		}
+		time.Sleep(pause)
 	}
 }

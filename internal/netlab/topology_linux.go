@@ -33,15 +33,15 @@ type TopologyConfig struct {
 // All are kernels with IPv4 and IPv6. The NATs translate IPv4 and are firewalls for
 // both: connections are opened from inside only, and invalid segments are dropped.
 // Client, server and host have default routes, and the client sends from each of its
-// addresses over the uplink that has it.
+// addresses over the uplink that has it. Without an address it takes wifi0, until
+// [Topology.Prefer].
 type Topology struct {
 	Client, Internet, Firewall, Server, Host *Namespace
 
 	NATs    [2]*Namespace
 	Uplinks [2]*Uplink
 
-	mu        sync.Mutex
-	preferred int
+	mu sync.Mutex // one Prefer at a time
 }
 
 // The networks of the standard topology: RFC 5737, RFC 3849 and, behind the NATs,
@@ -161,8 +161,8 @@ func (b *builder) routes(ns *Namespace, dev string, to, via subnet) {
 // uplink builds what is between the client and the Internet.
 func (b *builder) uplink(t *Topology, i int, dev string, lan, wan subnet, cfg TopologyConfig) {
 	nat := t.NATs[i]
-	u := &Uplink{ns: t.Client, dev: dev, lan: lan, table: uplinkTable + i, metric: otherMetric}
-	if i == t.preferred {
+	u := &Uplink{ns: t.Client, dev: dev, lan: lan, table: uplinkTable + i, metric: otherMetric + i}
+	if i == 0 {
 		u.metric = preferredMetric
 	}
 	t.Uplinks[i] = u

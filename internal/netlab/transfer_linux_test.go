@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,30 +21,35 @@ import (
 // echoPort is where echo listens.
 const echoPort = 7
 
+// netlabHost is the echo of the third host.
+var netlabHost = netip.AddrPortFrom(netlab.HostAddr4, echoPort)
+
 func endpoint(a netip.Addr) string { return netip.AddrPortFrom(a, echoPort).String() }
 
-// echo serves connections in the namespace, one after the other, and tells whose
-// they are.
+// echo serves connections in the namespace, and tells whose they are. They end with
+// the test's, which are aborted before.
 func echo(t *testing.T, ns *netlab.Namespace) (peers <-chan netip.AddrPort) {
 	t.Helper()
 	ln, err := ns.Listen(newContext(t), "tcp", ":"+strconv.Itoa(echoPort))
 	must(t, err)
 	seen := make(chan netip.AddrPort, 16)
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
+	var serving sync.WaitGroup
+	serving.Go(func() {
 		for {
 			c, err := ln.Accept()
 			if err != nil {
 				return
 			}
+			c.SetDeadline(time.Now().Add(patience))
 			a := c.RemoteAddr().(*net.TCPAddr).AddrPort()
 			seen <- netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-			io.Copy(c, c)
-			c.Close()
+			serving.Go(func() {
+				io.Copy(c, c)
+				c.Close()
+			})
 		}
-	}()
-	t.Cleanup(func() { ln.Close(); <-served })
+	})
+	t.Cleanup(func() { ln.Close(); serving.Wait() })
 	return seen
 }
 

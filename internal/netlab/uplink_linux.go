@@ -12,9 +12,10 @@ import (
 const (
 	// uplinkTable is the routing table of the first uplink.
 	uplinkTable = 100
-	// The default route with the lower metric is taken by who names no address.
+	// The default route with the lowest metric is taken by who names no address. No
+	// two routes may have the same: one would replace the other.
 	preferredMetric = 100
-	otherMetric     = 200
+	otherMetric     = 200 // and the number of the uplink
 )
 
 // Outage is a way for an uplink to be gone.
@@ -189,9 +190,9 @@ func (t *Topology) Prefer(i int) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.preferred = i
-	if err := t.Uplinks[i].setMetric(preferredMetric); err != nil {
+	other := 1 - i
+	if err := t.Uplinks[other].setMetric(otherMetric + other); err != nil {
 		return err
 	}
-	return t.Uplinks[1-i].setMetric(otherMetric)
+	return t.Uplinks[i].setMetric(preferredMetric)
 }

@@ -17,6 +17,11 @@ type VethConfig struct {
 // Veth joins two namespaces by a pair of Ethernet devices, which are up: a link at
 // the speed of the kernel. TCP segments travel it uncut, as large as 64 kB.
 func (l *Lab) Veth(a *Namespace, devA string, b *Namespace, devB string, cfg VethConfig) error {
+	l.mu.Lock() // Close closes b.fd
+	defer l.mu.Unlock()
+	if l.closed {
+		return fmt.Errorf("netlab: link %s to %s: %w", a.name, b.name, ErrClosed)
+	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MTU = devA, cfg.MTU
 	veth := netlink.NewVeth(attrs)

@@ -131,11 +131,19 @@ func (n *Node) defaultRoutes() (routes []netstack.Route) {
 	return routes
 }
 
-// roam starts the roamer.
+// roam starts the roamer. Behind the host's masquerade it is the host's uplinks
+// that come and go; else the stack's addresses.
 func (n *Node) roam() error {
 	n.uplinks = &uplinkTap{Monitor: endpoint.StackMonitor(n.stack), tell: func(ch roam.Change) {
 		n.events.publish(Event{Kind: EventUplinks, Uplinks: uplinkStatus(ch.Uplinks), Woke: ch.Woke})
 	}}
+	if n.set.Masquerade {
+		n.uplinks.Monitor = endpoint.HostMonitor(n.stack, n.share)
+	} else if n.share != nil {
+		if err := n.share.follow(); err != nil {
+			return err
+		}
+	}
 	var err error
 	n.roamer, err = endpoint.NewRoamer(endpoint.RoamerConfig{
 		Stack:   n.stack,

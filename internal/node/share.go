@@ -20,8 +20,9 @@ type Undoer interface {
 // share is what the host does for the stack.
 type share struct {
 	*hostnet.Share
-	watcher hostnet.Watcher
-	log     *slog.Logger
+	watcher  hostnet.Watcher
+	log      *slog.Logger
+	unfollow func() // nil if it does not follow
 }
 
 func newShare(n *Node, undo Undoer) (*share, error) {
@@ -43,7 +44,33 @@ func newShare(n *Node, undo Undoer) (*share, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &share{hs, hostnet.Watcher{Exclude: []string{cfg.Device}, Logger: n.log}, n.log}, nil
+	watcher := hostnet.Watcher{Exclude: []string{cfg.Device}, Logger: n.log}
+	return &share{Share: hs, watcher: watcher, log: n.log}, nil
+}
+
+// Watch implements endpoint.HostWatcher: each uplink that appears is made to forward
+// before anybody is told of it.
+func (s *share) Watch(f func(hostnet.State)) (stop func(), err error) {
+	return s.watcher.Watch(func(st hostnet.State) {
+		if err := s.Forward(st.Uplinks); err != nil {
+			s.log.Warn("the host does not forward for the stack", "err", err)
+		}
+		f(st)
+	})
+}
+
+// follow is Watch for a node whose connections do not depend on the uplinks.
+func (s *share) follow() (err error) {
+	s.unfollow, err = s.Watch(func(hostnet.State) {})
+	return err
+}
+
+// Close undoes all that the host does for the stack.
+func (s *share) Close() error {
+	if s.unfollow != nil {
+		s.unfollow()
+	}
+	return s.Share.Close()
 }
 
 // redirect has port of the host's own addresses lead to the addresses in to.

@@ -26,6 +26,8 @@ const (
 	retryRead = time.Second
 )
 
+var discard = slog.New(slog.DiscardHandler)
+
 // watch is the state of one call of Watch.
 type watch struct {
 	Watcher
@@ -57,7 +59,7 @@ func (w Watcher) Watch(f func(State)) (stop func(), err error) {
 
 func (w Watcher) start(f func(State), tick time.Duration, read func() (clocks, bool)) (stop func(), err error) {
 	if w.Logger == nil {
-		w.Logger = slog.New(slog.DiscardHandler)
+		w.Logger = discard
 	}
 	w.Exclude = slices.Clone(w.Exclude)
 	x := &watch{

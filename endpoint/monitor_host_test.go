@@ -1,0 +1,129 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/mnet-dev/mnet/endpoint/roam"
+	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/hostnet"
+)
+
+// fakeHost says what a test wants.
+type fakeHost struct {
+	first hostnet.State
+	err   error
+	f     func(hostnet.State)
+}
+
+func (h *fakeHost) Watch(f func(hostnet.State)) (func(), error) {
+	if h.err != nil {
+		return nil, h.err
+	}
+	h.f = f
+	f(h.first)
+	return func() { h.f = nil }, nil
+}
+
+func (h *fakeHost) set(ups ...hostnet.Uplink) { h.f(hostnet.State{Uplinks: ups}) }
+
+// The uplinks of the host, and how they show.
+var (
+	hostWiFi     = hostnet.Uplink{Interface: "wlan0", Index: 3, Gateway: netip.MustParseAddr("192.168.1.1"), Source: netip.MustParseAddr("192.168.1.7"), Metric: 600}
+	hostEthernet = hostnet.Uplink{Interface: "eth0", Index: 2, Gateway: netip.MustParseAddr("192.0.2.1"), Source: netip.MustParseAddr("192.0.2.7"), Metric: 100}
+	hostIPv6     = hostnet.Uplink{Interface: "wwan0", Index: 4, Source: netip.MustParseAddr("2001:db8::7"), Metric: 1024}
+
+	stack4, stack6 = netip.MustParseAddr("10.77.0.2"), netip.MustParseAddr("fd77::2")
+
+	byWiFi     = roam.Uplink{Local: stack4, Via: "wlan0 via 192.168.1.1 from 192.168.1.7"}
+	byEthernet = roam.Uplink{Local: stack4, Via: "eth0 via 192.0.2.1 from 192.0.2.7"}
+	byIPv6     = roam.Uplink{Local: stack6, Via: "wwan0 from 2001:db8::7"}
+)
+
+// hostStack returns a stack with an address of each family, as behind a TUN device.
+func hostStack(t *testing.T) (*netstack.Stack, *netstack.NIC) {
+	t.Helper()
+	s, err := netstack.New(netstack.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	link, _ := netstack.Pipe(netstack.PipeConfig{})
+	nic, err := s.Attach(link, netstack.AttachOptions{
+		Addresses: []netip.Prefix{netip.PrefixFrom(stack4, 24), netip.PrefixFrom(stack6, 64)},
+		Routes:    []netstack.Route{{Destination: netstack.Default4}, {Destination: netstack.Default6}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, nic
+}
+
+func TestHostMonitor(t *testing.T) {
+	s, nic := hostStack(t)
+	host := &fakeHost{first: hostnet.State{Uplinks: []hostnet.Uplink{hostWiFi}}}
+	var told []roam.Change
+	stop, err := HostMonitor(s, host).Watch(func(ch roam.Change) { told = append(told, ch) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	// check makes sure that one change was told, or none.
+	check := func(what string, want ...roam.Change) {
+		t.Helper()
+		if !slices.EqualFunc(told, want, func(a, b roam.Change) bool {
+			return a.Woke == b.Woke && slices.Equal(a.Uplinks, b.Uplinks)
+		}) {
+			t.Errorf("%s: told %v, want %v", what, told, want)
+		}
+		told = nil
+	}
+	ups := func(ups ...roam.Uplink) roam.Change { return roam.Change{Uplinks: ups} }
+	check("at first", ups(byWiFi))
+
+	host.set(hostWiFi, hostIPv6)
+	check("the other family", ups(byWiFi, byIPv6))
+	host.set(hostEthernet, hostWiFi, hostIPv6)
+	check("a better uplink", ups(byEthernet, byIPv6))
+	host.set(hostEthernet, hostIPv6)
+	check("the worse one gone")
+	host.f(hostnet.State{Uplinks: []hostnet.Uplink{hostEthernet, hostIPv6}, Woke: true})
+	check("awake", roam.Change{Uplinks: []roam.Uplink{byEthernet, byIPv6}, Woke: true})
+
+	if err := nic.RemoveAddress(stack6); err != nil {
+		t.Fatal(err)
+	}
+	check("the stack's address gone", ups(byEthernet))
+	host.set()
+	check("no uplink", ups())
+	host.set()
+	check("still none")
+	if err := nic.AddAddress(netip.PrefixFrom(stack6, 64)); err != nil {
+		t.Fatal(err)
+	}
+	check("an address, but no uplink")
+
+	stop()
+	if host.f != nil {
+		t.Error("the host is still watched")
+	}
+	if err := nic.RemoveAddress(stack4); err != nil {
+		t.Fatal(err)
+	}
+	check("after stop")
+}
+
+func TestHostMonitorFails(t *testing.T) {
+	s, nic := hostStack(t)
+	want := errors.New("no netlink")
+	if _, err := HostMonitor(s, &fakeHost{err: want}).Watch(func(roam.Change) { t.Error("told a change") }); !errors.Is(err, want) {
+		t.Error(err)
+	}
+	if err := nic.RemoveAddress(stack4); err != nil {
+		t.Fatal(err)
+	}
+}

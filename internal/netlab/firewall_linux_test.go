@@ -1,0 +1,102 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netlab_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mnet-dev/mnet/internal/netlab"
+)
+
+// silence is how long a test waits for an answer that must not come.
+const silence = 300 * time.Millisecond
+
+// knock tries to connect.
+func knock(t *testing.T, ns *netlab.Namespace, to netip.AddrPort) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), silence)
+	defer cancel()
+	c, err := ns.Dial(ctx, "tcp", to.String())
+	if err == nil {
+		c.Close()
+	}
+	return err
+}
+
+func TestFirewall(t *testing.T) {
+	const closedPort = 22
+	for _, test := range []struct {
+		name string
+		cfg  netlab.TopologyConfig
+		port uint16
+		want error
+	}{
+		{"open", netlab.TopologyConfig{ServerPorts: []uint16{80, echoPort}}, echoPort, nil},
+		{"nobody listens", netlab.TopologyConfig{ServerPorts: []uint16{80, echoPort}}, 80, syscall.ECONNREFUSED},
+		{"dropped", netlab.TopologyConfig{ServerPorts: []uint16{80}}, closedPort, context.DeadlineExceeded},
+		{"rejected", netlab.TopologyConfig{ServerPorts: []uint16{80}, Reject: true}, closedPort, syscall.EHOSTUNREACH},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			topo := newTopology(t, test.cfg)
+			echo(t, topo.Server)
+			for _, a := range []netip.Addr{netlab.ServerAddr4, netlab.ServerAddr6} {
+				want := test.want
+				if want == syscall.EHOSTUNREACH && a.Is6() {
+					want = syscall.EACCES // how Linux maps it, RFC 4443 code 1
+				}
+				if err := knock(t, topo.Client, netip.AddrPortFrom(a, test.port)); !isError(err, want) {
+					t.Errorf("%v: %v, want %v", a, err, want)
+				}
+			}
+		})
+	}
+}
+
+// TestFirewallLetsOut: replies to what the server opens get in.
+func TestFirewallLetsOut(t *testing.T) {
+	topo := newTopology(t, netlab.TopologyConfig{})
+	echo(t, topo.Host)
+	for _, a := range []netip.Addr{netlab.HostAddr4, netlab.HostAddr6} {
+		mustPingPong(t, dial(t, topo.Server, a), 1)
+	}
+}
+
+// TestNATFromOutside: nobody gets in, and what is for the NAT itself is answered or
+// not.
+func TestNATFromOutside(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		cfg  netlab.TopologyConfig
+		want error
+	}{
+		{"open input", netlab.TopologyConfig{}, syscall.ECONNREFUSED},
+		{"closed input", netlab.TopologyConfig{CloseNATInput: true}, context.DeadlineExceeded},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			topo := newTopology(t, test.cfg)
+			echo(t, topo.Client)
+			if err := knock(t, topo.Host, netip.AddrPortFrom(outside[0], echoPort)); !isError(err, test.want) {
+				t.Errorf("to the NAT: %v, want %v", err, test.want)
+			}
+			client := netip.AddrPortFrom(topo.Uplinks[0].Addr6().Addr(), echoPort)
+			if err := knock(t, topo.Host, client); !isError(err, context.DeadlineExceeded) {
+				t.Errorf("to the client: %v, want silence", err)
+			}
+		})
+	}
+}
+
+// isError is errors.Is, but takes any time-out for DeadlineExceeded.
+func isError(err, want error) bool {
+	var timeout interface{ Timeout() bool }
+	if want == context.DeadlineExceeded && errors.As(err, &timeout) {
+		return timeout.Timeout()
+	}
+	return errors.Is(err, want)
+}
