@@ -62,7 +62,7 @@ const (
 var Scenes = []Scene{
 	{sceneStart, "on the Wi-Fi; nothing happens"},
 	{sceneRoam, "the Wi-Fi goes: its address and routes are gone, LTE is left"},
-	{sceneReturn, "the Wi-Fi is back, and after a while connections go back to it"},
+	{sceneReturn, "the Wi-Fi is back, and the host prefers it"},
 	{sceneNAT, "the NATs forget all connections"},
 	{sceneLid, "both uplinks are gone for a while, as when the lid is closed"},
 }

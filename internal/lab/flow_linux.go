@@ -24,10 +24,10 @@ const (
 	echoName = "interactive"
 )
 
-// The interactive connection sends a message so often, whatever comes back, as
-// somebody does who types on.
+// The interactive connection sends a message and waits for its echo, but sends no
+// more often than this.
 const (
-	messageSize = 64
+	messageSize = 64 // bytes
 	messagePace = 20 * time.Millisecond
 )
 
@@ -39,10 +39,9 @@ type flow struct {
 	end   func(context.Context) error // how the connection has ended
 	tell  func()                      // called when anything has changed
 
-	sent    *content // of an interactive one, once its sender has ended
-	stop    chan struct{}
-	running sync.WaitGroup
-	done    chan struct{} // closed when nothing more arrives
+	sent *content      // of an interactive one; readable once done is closed
+	stop chan struct{} // closed to end this side
+	done chan struct{} // closed when nothing more arrives
 
 	mu       sync.Mutex
 	received *verifier
@@ -50,7 +49,7 @@ type flow struct {
 	err      error // why it ended before its time
 }
 
-// dialFlow connects to a port of the server and begins to receive.
+// dialFlow connects to a port of the server.
 func dialFlow(ctx context.Context, c *control.Client, port uint16, name string, tell func()) (*flow, error) {
 	f := &flow{
 		peer:     netip.AddrPortFrom(netlab.ServerAddr4, port).String(),
@@ -63,26 +62,81 @@ func dialFlow(ctx context.Context, c *control.Client, port uint16, name string, 
 	if f.conn, f.end, err = c.Dial(ctx, f.peer, true); err != nil {
 		return nil, err
 	}
-	f.running.Go(f.receive)
 	return f, nil
 }
 
-func (f *flow) receive() {
+// download receives until the peer ends, which it does once this side has.
+func (f *flow) download() {
 	defer close(f.done)
-	buf := make([]byte, 2*chunk)
-	for {
-		n, err := f.conn.Read(buf)
-		if n > 0 {
-			f.mu.Lock()
-			f.received.check(buf[:n])
-			f.mu.Unlock()
-			f.meter.arrived(time.Now(), n)
-			f.tell()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-f.stop:
+			f.endSide()
+		case <-stop:
 		}
+	}()
+	f.receive()
+}
+
+// pingPong sends messages and waits for their echo, until this side is to end.
+func (f *flow) pingPong() {
+	defer close(f.done)
+	f.sent = newContent(echoName)
+	tick := time.NewTicker(messagePace)
+	defer tick.Stop()
+	buf := make([]byte, messageSize)
+	for {
+		f.sent.next(buf)
+		if _, err := f.conn.Write(buf); err != nil {
+			f.ended(err)
+			return
+		}
+		f.sent.count(buf)
+		n, err := io.ReadFull(f.conn, buf)
+		f.got(buf[:n])
 		if err != nil {
 			f.ended(err)
 			return
 		}
+		select {
+		case <-tick.C:
+		case <-f.stop:
+			f.endSide()
+			f.receive()
+			return
+		}
+	}
+}
+
+func (f *flow) receive() {
+	buf := make([]byte, 2*chunk)
+	for {
+		n, err := f.conn.Read(buf)
+		f.got(buf[:n])
+		if err != nil {
+			f.ended(err)
+			return
+		}
+	}
+}
+
+// got takes what has arrived.
+func (f *flow) got(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	f.mu.Lock()
+	f.received.check(p)
+	f.mu.Unlock()
+	f.meter.arrived(time.Now(), len(p))
+	f.tell()
+}
+
+func (f *flow) endSide() {
+	if err := f.conn.CloseWrite(); err != nil {
+		f.ended(err)
 	}
 }
 
@@ -102,32 +156,6 @@ func (f *flow) ended(err error) {
 	}
 	f.mu.Unlock()
 	f.tell()
-}
-
-// sendMessages sends until the flow is finished.
-func (f *flow) sendMessages() {
-	f.sent = newContent(echoName)
-	f.running.Go(func() {
-		tick := time.NewTicker(messagePace)
-		defer tick.Stop()
-		buf := make([]byte, messageSize)
-		for {
-			f.sent.next(buf)
-			if _, err := f.conn.Write(buf); err != nil {
-				f.ended(err)
-				return
-			}
-			f.sent.count(buf)
-			select {
-			case <-tick.C:
-			case <-f.stop:
-				if err := f.conn.CloseWrite(); err != nil {
-					f.ended(err)
-				}
-				return
-			}
-		}
-	})
 }
 
 // moved notes an attempt of the roamer.
@@ -163,28 +191,18 @@ func (f *flow) failed() error {
 // finish ends this side, and waits for what is under way.
 func (f *flow) finish(ctx context.Context) error {
 	close(f.stop)
-	var err error
-	if f.sent == nil {
-		err = f.conn.CloseWrite()
-	}
 	select {
 	case <-f.done:
 	case <-ctx.Done():
 		return fmt.Errorf("%s: the rest has not arrived: %w", f.peer, context.Cause(ctx))
 	}
-	f.running.Wait()
-	return errors.Join(err, f.failed(), f.end(ctx))
+	return errors.Join(f.failed(), f.end(ctx))
 }
 
 // close ends the flow in any case.
 func (f *flow) close() {
 	f.conn.Close()
-	select {
-	case <-f.stop:
-	default:
-		close(f.stop)
-	}
-	f.running.Wait()
+	<-f.done
 }
 
 // transfer compares what was sent with what arrived. The flow must have ended.

@@ -87,10 +87,11 @@ func (r *run) open(ctx context.Context) (err error) {
 	if r.bulk, err = dialFlow(ctx, &r.client.control, bulkPort, bulkName, r.tell); err != nil {
 		return err
 	}
+	go r.bulk.download()
 	if r.echo, err = dialFlow(ctx, &r.client.control, echoPort, echoName, r.tell); err != nil {
 		return err
 	}
-	r.echo.sendMessages()
+	go r.echo.pingPong()
 	return nil
 }
 
