@@ -47,8 +47,8 @@ What is measured:
   bulk, interactive  The longest time in which nothing arrived, from the last
                      arrival before the event on. In the scene "lid" it contains
                      the time without any uplink; "resumed" counts from its end.
-  kernel TCP         alive, stalled (nothing for a second) or dead, at the end of
-                     the scene. Each scene begins with a connection that is alive.
+  kernel TCP         alive, stalled or dead, at the end of the scene. Each scene
+                     begins with a connection that is alive.
 
 The exit code is 1 if a connection of mnet was lost or a byte was wrong. The host's
 own network is not touched, and nothing is left behind. Needs root.`,
@@ -67,10 +67,10 @@ own network is not touched, and nothing is left behind. Needs root.`,
 	flags.BoolVar(&f.json, "json", false, "print a JSON object for each scene, and one at the end")
 	flags.BoolVar(&f.pause, "pause", false, "wait for Enter before each scene")
 	flags.BoolVar(&f.keep, "keep", false, "play nothing: tell how to get into the namespaces, until interrupted")
-	cmd.MarkFlagsMutuallyExclusive("keep", "json")
-	cmd.MarkFlagsMutuallyExclusive("keep", "pause")
-	cmd.MarkFlagsMutuallyExclusive("keep", "scenes")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if f.keep && (f.json || f.pause || len(f.scenes) > 0) {
+			return &usageError{cmd, errors.New("--keep plays no scenes: leave out --json, --pause and --scenes")}
+		}
 		err := runLab(cmd, &f)
 		if errors.Is(err, lab.ErrConfig) {
 			return &usageError{cmd, err}

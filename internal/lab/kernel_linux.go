@@ -14,8 +14,9 @@ import (
 	"github.com/mnet-dev/mnet/internal/netlab"
 )
 
-// stalled is how long nothing has to arrive for a connection to be called so.
-const stalled = time.Second
+// stalled is how long nothing has to arrive for a connection to be called so: fifteen
+// times as long as its source pauses.
+const stalled = 15 * kernelPace
 
 // kernelFlow is a download by the kernel's TCP.
 type kernelFlow struct {
