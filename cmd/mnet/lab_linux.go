@@ -104,18 +104,28 @@ func runLab(cmd *cobra.Command, f *labFlags) (err error) {
 		<-ctx.Done()
 		return nil
 	}
-	var hooks lab.Hooks
+	var (
+		hooks lab.Hooks
+		text  *labText
+	)
 	if f.json {
 		enc := json.NewEncoder(out)
 		hooks.After = func(r lab.Result) { _ = enc.Encode(r) } // the report's error tells
 	} else {
 		fmt.Fprintf(out, "a client with two uplinks, each %s and %v away from a server\n", &f.rate, f.rtt)
-		hooks = (&labText{out: out}).hooks()
+		text = newLabText(out)
+		hooks = text.hooks()
 	}
 	if f.pause {
 		hooks.Before = pause(hooks.Before, bufio.NewReader(cmd.InOrStdin()), cmd.ErrOrStderr())
 	}
 	report, err := l.Run(ctx, hooks)
+	if text != nil {
+		text.print("") // the live line makes way
+	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
 	if err != nil {
 		return err
 	}

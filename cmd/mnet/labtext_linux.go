@@ -9,38 +9,81 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
+	"time"
 
 	"github.com/mnet-dev/mnet/internal/lab"
 	"github.com/mnet-dev/mnet/internal/node"
 	"github.com/mnet-dev/mnet/internal/view"
 )
 
-// labText tells of a run as it goes on. Errors of the output don't end it: that of
+// labText tells of a run as it goes on; on a terminal, with a line at the end that
+// shows how it does at the moment. Errors of the output don't end the run: that of
 // the table at the end does.
 type labText struct {
-	out io.Writer
+	out  io.Writer
+	term *terminal // nil if out is none
+
+	mu sync.Mutex
 }
 
+func newLabText(out io.Writer) *labText { return &labText{out: out, term: terminalOf(out)} }
+
 func (t *labText) hooks() lab.Hooks {
-	return lab.Hooks{
+	h := lab.Hooks{
 		Before: func(_ context.Context, s lab.Scene) error {
-			_, err := fmt.Fprintf(t.out, "\n%s: %s\n", s.Name, s.Title)
-			return err
+			t.print(fmt.Sprintf("\n%s: %s", s.Name, s.Title))
+			return nil
 		},
-		Event: func(e node.Event) {
-			o := view.Options{}
-			if term := terminalOf(t.out); term != nil {
-				o.Width, _ = term.size()
-				o.Colour = term.colour
-			}
-			fmt.Fprintln(t.out, view.Event(e, o))
-		},
+		Event: func(e node.Event) { t.print(view.Event(e, t.options())) },
 		After: func(r lab.Result) {
-			fmt.Fprintf(t.out, "  %s, seen as %v; bulk out for %s, interactive for %s; %d bytes, %s; kernel TCP %s\n",
-				r.Uplink, r.Public, outage(r.Bulk), outage(r.Interactive), r.Bulk.Bytes, intact(r), kernelFate(r.Kernel))
+			t.print(fmt.Sprintf("  %s, seen as %v; bulk out for %s, interactive for %s; %s, %s; kernel TCP %s",
+				r.Uplink, r.Public, outage(r.Bulk), outage(r.Interactive), view.Bytes(r.Bulk.Bytes), intact(r), kernelFate(r.Kernel)))
 		},
 	}
+	if t.term != nil {
+		h.Live = t.live
+	}
+	return h
+}
+
+func (t *labText) options() (o view.Options) {
+	if t.term != nil {
+		o.Width, _ = t.term.size()
+		o.Colour = t.term.colour
+	}
+	return o
+}
+
+// print writes a line in place of the live one.
+func (t *labText) print(line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.term != nil {
+		t.term.write("\r" + eraseLine)
+	}
+	fmt.Fprintln(t.out, line)
+}
+
+// live writes the line at the end.
+func (t *labText) live(l lab.Live) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	line := fmt.Sprintf("  %s  bulk %s  interactive %s  kernel TCP %s", view.Span(l.Into), pulse(l.Bulk), pulse(l.Interactive), pulse(l.Kernel))
+	columns, _ := t.term.size()
+	t.term.write("\r" + view.Cut(line, columns-1) + eraseLine)
+}
+
+// silence is when it is worth to be told.
+const silence = 300 * time.Millisecond
+
+func pulse(p lab.Pulse) string {
+	text := view.Bytes(p.Bytes)
+	if p.Silent >= silence {
+		text += ", silent for " + view.Span(p.Silent)
+	}
+	return text
 }
 
 func intact(r lab.Result) string {
@@ -86,7 +129,6 @@ func causes(f lab.FlowResult) string {
 // printLab prints what all scenes have brought.
 func printLab(w io.Writer, r *lab.Report) error {
 	var b strings.Builder
-	b.WriteByte('\n')
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "scene\tuplink\tbulk outage\tinteractive\tmoved, since\tkernel TCP")
 	for _, s := range r.Scenes {

@@ -25,9 +25,26 @@ type Hooks struct {
 	Before func(context.Context, Scene) error
 	// Event is what the client's node tells.
 	Event func(node.Event)
+	// Live is called several times a second while a scene goes on.
+	Live func(Live)
 	// After is called with what a scene has brought.
 	After func(Result)
 }
+
+// Live is how connections do at an instant.
+type Live struct {
+	Into                      time.Duration // the scene
+	Bulk, Interactive, Kernel Pulse
+}
+
+// Pulse is one connection in a [Live].
+type Pulse struct {
+	Bytes  int64         // that have arrived since the beginning
+	Silent time.Duration // since the latest of them
+}
+
+// livePause is between calls of Live: often enough to look at.
+const livePause = 100 * time.Millisecond
 
 // run is the script at work.
 type run struct {
@@ -37,7 +54,9 @@ type run struct {
 
 	bulk, echo *flow
 	kernel     *kernelFlow
-	down       [2]bool // uplinks that are not there
+	scene      Scene
+	begin      time.Time // of the scene
+	down       [2]bool   // uplinks that are not there
 }
 
 // Run plays the scenes. An error means that they could not be played; that a
@@ -136,10 +155,11 @@ func (r *run) play(ctx context.Context, s Scene) (Result, error) {
 		return Result{}, err
 	}
 	begin := time.Now()
+	r.scene, r.begin = s, begin
 	for _, m := range r.meters() {
 		m.mark(begin)
 	}
-	moves, err := r.act(ctx, s)
+	moves, err := r.act(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -147,15 +167,13 @@ func (r *run) play(ctx context.Context, s Scene) (Result, error) {
 	well := func() bool {
 		return !slices.ContainsFunc(r.flows(), func(f *flow) bool { return !recovered(f, begin, acted, moves) })
 	}
-	if err := r.until(ctx, s, well); err != nil {
+	if ok, err := r.wait(ctx, giveUp, well); err != nil {
 		return Result{}, err
+	} else if !ok {
+		return Result{}, fmt.Errorf("%w: scene %s: not all is well again after %v", ErrLost, s.Name, giveUp)
 	}
-	linger := time.NewTimer(r.cfg.Linger)
-	defer linger.Stop()
-	select {
-	case <-linger.C:
-	case <-ctx.Done():
-		return Result{}, context.Cause(ctx)
+	if err := r.pass(ctx, r.cfg.Linger); err != nil {
+		return Result{}, err
 	}
 	now := time.Now()
 	result := Result{
@@ -181,25 +199,48 @@ func recovered(f *flow, begin, acted time.Time, moves bool) bool {
 	return !moves && last.After(acted)
 }
 
-// until waits until cond holds, for as long as no connection of mnet is lost.
-func (r *run) until(ctx context.Context, s Scene, cond func() bool) error {
-	tired := time.NewTimer(giveUp)
-	defer tired.Stop()
+// wait waits until cond holds, but for d at most, and reports whether it does. That
+// a connection of mnet is lost is an error.
+func (r *run) wait(ctx context.Context, d time.Duration, cond func() bool) (bool, error) {
+	timeout := time.NewTimer(d)
+	defer timeout.Stop()
+	live := time.NewTicker(livePause)
+	defer live.Stop()
 	for !cond() {
 		for _, f := range r.flows() {
 			if err := f.failed(); err != nil {
-				return fmt.Errorf("%w: scene %s: %w", ErrLost, s.Name, err)
+				return false, fmt.Errorf("%w: scene %s: %w", ErrLost, r.scene.Name, err)
 			}
 		}
 		select {
 		case <-r.changed:
-		case <-tired.C:
-			return fmt.Errorf("%w: scene %s: not all is well again after %v", ErrLost, s.Name, giveUp)
+		case <-live.C:
+			r.live()
+		case <-timeout.C:
+			return false, nil
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		}
 	}
-	return nil
+	return true, nil
+}
+
+// pass lets time pass.
+func (r *run) pass(ctx context.Context, d time.Duration) error {
+	_, err := r.wait(ctx, d, func() bool { return false })
+	return err
+}
+
+func (r *run) live() {
+	if r.hooks.Live == nil {
+		return
+	}
+	now := time.Now()
+	pulse := func(m *meter) Pulse {
+		v := m.read(now)
+		return Pulse{v.bytes, now.Sub(v.last)}
+	}
+	r.hooks.Live(Live{now.Sub(r.begin), pulse(&r.bulk.meter), pulse(&r.echo.meter), pulse(&r.kernel.meter)})
 }
 
 func (r *run) meters() []*meter {

@@ -18,8 +18,8 @@ const (
 )
 
 // act does what happens in a scene, and says whether connections have to move.
-func (r *run) act(ctx context.Context, s Scene) (moves bool, err error) {
-	switch s.Name {
+func (r *run) act(ctx context.Context) (moves bool, err error) {
+	switch r.scene.Name {
 	case sceneStart:
 		return false, nil
 	case sceneRoam:
@@ -31,7 +31,7 @@ func (r *run) act(ctx context.Context, s Scene) (moves bool, err error) {
 	case sceneLid:
 		return true, r.closeLid(ctx)
 	default:
-		return false, fmt.Errorf("no scene %q", s.Name)
+		return false, fmt.Errorf("no scene %q", r.scene.Name)
 	}
 }
 
@@ -63,12 +63,8 @@ func (r *run) closeLid(ctx context.Context) error {
 			}
 		}
 	}
-	away := time.NewTimer(r.cfg.Away)
-	defer away.Stop()
-	select {
-	case <-away.C:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := r.pass(ctx, r.cfg.Away); err != nil {
+		return err
 	}
 	for _, m := range r.meters() {
 		m.expect(time.Now())

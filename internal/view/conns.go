@@ -77,7 +77,7 @@ func connRow(c node.ConnStatus, now time.Time) []cell {
 	}
 	r[colHeard] = heard(c)
 	r[colMoves] = moves(c)
-	r[colIn].text, r[colOut].text = size(c.BytesIn), size(c.BytesOut)
+	r[colIn].text, r[colOut].text = Bytes(c.BytesIn), Bytes(c.BytesOut)
 	if m := c.LastMove; m != nil {
 		r[colLast] = lastMove(*m, now)
 	}
@@ -116,7 +116,7 @@ func heard(c node.ConnStatus) cell {
 		return cell{"", plain}
 	}
 	ago := time.Duration(*c.LastContactMS * float64(time.Millisecond))
-	text := span(ago) + " ago"
+	text := Span(ago) + " ago"
 	switch {
 	case c.State == stateHeld:
 		return cell{text + " !", red}
@@ -141,7 +141,7 @@ func moves(c node.ConnStatus) cell {
 }
 
 func lastMove(m node.MoveStatus, now time.Time) cell {
-	ago := span(now.Sub(m.At)) + " ago"
+	ago := Span(now.Sub(m.At)) + " ago"
 	if m.Error != "" {
 		return cell{fmt.Sprintf("failed %s (%s): %s", ago, clean(m.Cause), clean(m.Error)), red}
 	}

@@ -24,7 +24,7 @@ func Status(s *node.Status, o Options) string {
 
 // header says what the node is.
 func header(s *node.Status, o Options) []string {
-	first := fmt.Sprintf("%s  %s, MTU %d, up %s, pid %d", clean(s.Device), s.Driver, s.MTU, span(o.Now.Sub(s.Started)), s.PID)
+	first := fmt.Sprintf("%s  %s, MTU %d, up %s, pid %d", clean(s.Device), s.Driver, s.MTU, Span(o.Now.Sub(s.Started)), s.PID)
 	lines := []string{o.paint(bold, limit(first, o))}
 	add := func(name string, st style, texts ...string) {
 		lines = append(lines, field(name, texts, st, o)...)
@@ -51,7 +51,7 @@ func header(s *node.Status, o Options) []string {
 	}
 	add("services", plain, items...)
 	if s.Holds > 0 {
-		add("held", yellow, fmt.Sprintf("%d without a path, %s to send", s.Holds, size(s.HoldBytes)))
+		add("held", yellow, fmt.Sprintf("%d without a path, %s to send", s.Holds, Bytes(s.HoldBytes)))
 	}
 	return lines
 }
@@ -96,7 +96,7 @@ func field(name string, items []string, st style, o Options) (lines []string) {
 	}
 	for _, item := range items {
 		if o.Width > 0 {
-			item = shorten(item, room)
+			item = Cut(item, room)
 		}
 		if line != "" {
 			if o.Width > 0 && width(line+gap+item) > room {
@@ -118,5 +118,5 @@ func limit(line string, o Options) string {
 	if o.Width <= 0 {
 		return line
 	}
-	return shorten(line, o.Width)
+	return Cut(line, o.Width)
 }

@@ -34,8 +34,8 @@ func width(text string) int { return uniseg.StringWidth(text) }
 
 const ellipsis = "…"
 
-// shorten cuts a text to at most n columns, with a mark where it was longer.
-func shorten(text string, n int) string {
+// Cut shortens a text to at most n columns, with a mark where it was longer.
+func Cut(text string, n int) string {
 	if width(text) <= n {
 		return text
 	}

@@ -95,7 +95,7 @@ func row(columns []column, shown, widths []int, cells []cell, o Options) string 
 		if n > 0 {
 			b.WriteString(gap)
 		}
-		text := shorten(cells[i].text, widths[i])
+		text := Cut(cells[i].text, widths[i])
 		pad := strings.Repeat(" ", widths[i]-width(text))
 		switch {
 		case columns[i].right:

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// size writes a number of bytes with three digits or so.
-func size(n int64) string {
+// Bytes writes a number of bytes with three digits or so.
+func Bytes(n int64) string {
 	const units = "kMGTPE"
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
@@ -37,8 +37,8 @@ func Milliseconds(ms float64) string {
 	}
 }
 
-// span writes how long something has lasted.
-func span(d time.Duration) string {
+// Span writes how long something has lasted.
+func Span(d time.Duration) string {
 	s := max(d, 0).Seconds()
 	switch {
 	case s < 9.95:

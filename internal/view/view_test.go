@@ -200,7 +200,7 @@ func TestUnits(t *testing.T) {
 		0: "0 B", 999: "999 B", 1000: "1.0 kB", 9_949: "9.9 kB", 9_960: "10 kB", 999_499: "999 kB", 999_500: "1.0 MB",
 		5_000_000_000: "5.0 GB", 1<<63 - 1: "9.2 EB",
 	} {
-		if got := size(n); got != want {
+		if got := Bytes(n); got != want {
 			t.Errorf("%d bytes: %q, want %q", n, got, want)
 		}
 	}
@@ -208,7 +208,7 @@ func TestUnits(t *testing.T) {
 		-time.Second: "0.0 s", 2100 * time.Millisecond: "2.1 s", 42 * time.Second: "42 s", 13 * time.Minute: "13 min",
 		5 * time.Hour: "5 h", 72 * time.Hour: "3 days",
 	} {
-		if got := span(d); got != want {
+		if got := Span(d); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}
