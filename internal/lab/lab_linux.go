@@ -63,7 +63,7 @@ func (l *Lab) start(ctx context.Context) (err error) {
 	if l.jan, err = janitor.Start("janitor"); err != nil {
 		return err
 	}
-	dir := filepath.Join(os.TempDir(), "mnet-lab-"+rand.Text())
+	dir := filepath.Join(os.TempDir(), "mnet-lab-"+rand.Text()[:10])
 	if err := l.jan.RemoveDir(dir); err != nil {
 		return err
 	}
