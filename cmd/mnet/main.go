@@ -66,7 +66,7 @@ moves to other addresses, at either end, while it carries data.`,
 	root.AddCommand(
 		newUp(), newServe(), newForward(), newSOCKS(), newNC(),
 		newStatus(), newMigrate(), newAddress(),
-		newPing(), newBench(),
+		newPing(), newBench(), newDoctor(),
 		newDemo(), newVersion(), newGVisor(), newJanitor(),
 	)
 	return root
