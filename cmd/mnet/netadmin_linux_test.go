@@ -67,7 +67,9 @@ func TestNetAdminOnly(t *testing.T) {
 		t.Errorf("%q, %v", b, err)
 	}
 
-	p.Stop()
+	if err := p.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
 	if err := p.Wait(ctx); err != nil {
 		t.Errorf("the end: %v", err)
 	}
