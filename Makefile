@@ -57,6 +57,10 @@ soak: patched ## the long tests: a thousand migrations, ten thousand schedules
 bench: patched ## patched against vanilla, in turns, with benchstat
 	$(VANILLA) $(GO) run ./internal/bench/cmd/pairbench
 
+.PHONY: bench-tun
+bench-tun: patched ## TUN links against each other and against the kernel's TCP; needs root
+	$(PATCHED) $(GO) run ./internal/bench/cmd/tunbench
+
 .PHONY: fuzz
 fuzz: patched ## each fuzz target for FUZZTIME
 	@set -e; for dir in $$(find . -path ./third_party -prune -o -name '*_test.go' -exec grep -l '^func Fuzz' {} + | xargs -n 1 dirname | sort -u); do \
