@@ -22,9 +22,9 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// lab is two hosts, each with a node, and a wire between them. The stacks are 10.1.0.2
+// measureLab is two hosts, each with a node, and a wire between them. The stacks are 10.1.0.2
 // and 10.2.0.2.
-type lab struct {
+type measureLab struct {
 	mnet  string // the program
 	dir   string // of the sockets
 	hosts [2]*netlab.Namespace
@@ -32,7 +32,7 @@ type lab struct {
 
 var labNames = [2]string{"client", "server"}
 
-func newLab(t *testing.T) *lab {
+func newMeasureLab(t *testing.T) *measureLab {
 	t.Helper()
 	nl, err := netlab.New()
 	if err != nil {
@@ -40,7 +40,7 @@ func newLab(t *testing.T) *lab {
 	}
 	t.Cleanup(nl.Close)
 	dir := t.TempDir()
-	l := &lab{mnet: filepath.Join(dir, "mnet"), dir: dir}
+	l := &measureLab{mnet: filepath.Join(dir, "mnet"), dir: dir}
 	// A node starts its janitor by the name of the program.
 	if err := copyFile(l.mnet, "/proc/self/exe"); err != nil {
 		t.Fatal(err)
@@ -68,17 +68,17 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-func (l *lab) socket(i int) string { return filepath.Join(l.dir, labNames[i]+".sock") }
+func (l *measureLab) socket(i int) string { return filepath.Join(l.dir, labNames[i]+".sock") }
 
 // command is mnet with arguments. Its default socket is that of a host.
-func (l *lab) command(i int, args ...string) *exec.Cmd {
+func (l *measureLab) command(i int, args ...string) *exec.Cmd {
 	cmd := exec.Command(l.mnet, args...)
 	cmd.Env = append(os.Environ(), "MNET_SOCKET="+l.socket(i))
 	return cmd
 }
 
 // start starts mnet on a host, and returns its standard output or error.
-func (l *lab) start(t *testing.T, i int, stderr bool, args ...string) (*netlab.Process, io.Reader) {
+func (l *measureLab) start(t *testing.T, i int, stderr bool, args ...string) (*netlab.Process, io.Reader) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -98,7 +98,7 @@ func (l *lab) start(t *testing.T, i int, stderr bool, args ...string) (*netlab.P
 }
 
 // run runs mnet on the client, and returns its output and exit code.
-func (l *lab) run(t *testing.T, args ...string) (stdout, stderr string, code int) {
+func (l *measureLab) run(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd := l.command(0, args...)
@@ -119,7 +119,7 @@ func TestMeasureCommands(t *testing.T) {
 	if err := netstack.Patched(); err != nil {
 		t.Skip(err)
 	}
-	l := newLab(t)
+	l := newMeasureLab(t)
 	server, listening := l.start(t, 1, false, "bench", "--server")
 	awaitLine(t, listening, ":5201")
 

@@ -22,8 +22,6 @@ import (
 	"github.com/mnet-dev/mnet/internal/netlab"
 )
 
-const patience = 30 * time.Second
-
 // TestNetAdminOnly runs a node as the units do: with CAP_NET_ADMIN, and nothing else.
 // What it needs of the kernel is all there: the device, address translation,
 // forwarding.
