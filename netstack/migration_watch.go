@@ -103,8 +103,8 @@ func (h *Migration) MigrationPathUnreachable(id stack.TransportEndpointID, seq u
 		return // one goroutine is enough, whatever comes
 	}
 	go func() {
-		h.doubted.Store(false)
 		h.tcb.MigrationLock(func() {
+			h.doubted.Store(false)
 			h.do(h.conn.Unreachable(tupleOf(id), seq))
 			h.sync()
 		})
@@ -121,6 +121,8 @@ type Contact struct {
 	Unanswered int
 	// InFlight is how many bytes were sent that are not acknowledged.
 	InFlight int
+	// SndUna is the oldest sequence number that is not acknowledged.
+	SndUna uint32
 }
 
 // Contact returns how the peer answers.
@@ -129,6 +131,7 @@ func (h *Migration) Contact() (c Contact) {
 		heard := h.tcb.MigrationHeard()
 		tcb := snapshot(h.tcb)
 		c.InFlight = int(tcb.SndNxt - tcb.SndUna)
+		c.SndUna = tcb.SndUna
 		clock := h.m.gv.Clock()
 		c.Heard = clock.Now().Add(-clock.NowMonotonic().Sub(heard))
 		if w := h.watch.Load(); w != nil && w.heard == heard {

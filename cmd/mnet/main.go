@@ -66,6 +66,7 @@ moves to other addresses, at either end, while it carries data.`,
 	root.AddCommand(
 		newUp(), newServe(), newForward(), newSOCKS(), newNC(),
 		newStatus(), newMigrate(), newAddress(),
+		newPing(), newBench(), newDoctor(),
 		newDemo(), newLab(), newVersion(), newGVisor(), newJanitor(),
 	)
 	return root
