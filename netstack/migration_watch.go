@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/mnet-dev/mnet/migrate"
 )
@@ -70,6 +71,13 @@ func (h *Migration) notify(e MigrationEvent) {
 	}
 }
 
+// answered begins to count anew. Caller holds the endpoint.
+func (h *Migration) answered() {
+	if w := h.watch.Load(); w != nil {
+		w.n = 0
+	}
+}
+
 // MigrationUnanswered is called by gVisor when the peer does not answer.
 func (h *Migration) MigrationUnanswered(heard tcpip.MonotonicTime) {
 	w := h.watch.Load()
@@ -87,13 +95,29 @@ func (h *Migration) MigrationUnanswered(heard tcpip.MonotonicTime) {
 // endpoint's mutex.
 func (h *Migration) MigrationUnreachable(tcpip.Error) { h.notify(EventUnreachable) }
 
+// MigrationPathUnreachable is called by gVisor with an ICMP error about another
+// tuple. The endpoint's mutex may be held by who sent the segment: a link may
+// deliver an answer from within that.
+func (h *Migration) MigrationPathUnreachable(id stack.TransportEndpointID, seq uint32) {
+	if h.doubted.Swap(true) {
+		return // one goroutine is enough, whatever comes
+	}
+	go func() {
+		h.doubted.Store(false)
+		h.tcb.MigrationLock(func() {
+			h.do(h.conn.Unreachable(tupleOf(id), seq))
+			h.sync()
+		})
+	}()
+}
+
 // Contact says how the peer answers.
 type Contact struct {
 	// Heard is when it was last heard of, on the clock of the stack.
 	Heard time.Time
 	// Unanswered is how many times in a row since then a retransmission timer
-	// has expired or a keep-alive probe was not answered. It is 0 if nobody
-	// watches.
+	// has expired or a keep-alive probe was not answered, on the current path. It
+	// is 0 if nobody watches.
 	Unanswered int
 	// InFlight is how many bytes were sent that are not acknowledged.
 	InFlight int

@@ -89,6 +89,7 @@ func (j *Janitor) Close() error {
 // Run is the child: it reads tasks from r until that ends, and undoes them.
 func Run(r io.Reader) error {
 	var tasks []task
+	var errs []error
 	dec := json.NewDecoder(r)
 	for {
 		var t task
@@ -97,11 +98,11 @@ func Run(r io.Reader) error {
 			break // half a task: the parent has not come to do it
 		}
 		if err != nil {
-			return fmt.Errorf("janitor: %w", err)
+			errs = append(errs, fmt.Errorf("janitor: %w", err))
+			break
 		}
 		tasks = append(tasks, t)
 	}
-	var errs []error
 	for i := len(tasks) - 1; i >= 0; i-- {
 		errs = append(errs, tasks[i].undo())
 	}
