@@ -20,8 +20,8 @@ import (
 
 const (
 	interopRTT = 40 * time.Millisecond
-	// interopSize is what is measured with, in bytes: more than a second of the wire.
-	interopSize = 16 << 20
+	// interopSize is what is measured with, in bytes: most of a second of the wire.
+	interopSize = 8 << 20
 	// slower is how much slower than the kernel among itself the stack may be, on a
 	// machine that is busy with both of them and the wire between.
 	slower = 2
