@@ -60,6 +60,10 @@ type Uplink struct {
 // Dev is the name of the device in the client.
 func (u *Uplink) Dev() string { return u.dev }
 
+// Table is the routing table whose default routes lead over the uplink, for use with
+// [Namespace.AddRule].
+func (u *Uplink) Table() int { return u.table }
+
 // Wire is the wire between the client and the NAT. Its direction AtoB goes to the
 // NAT.
 func (u *Uplink) Wire() *Wire { return u.wire }
