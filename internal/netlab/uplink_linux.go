@@ -60,7 +60,7 @@ type Uplink struct {
 // Dev is the name of the device in the client.
 func (u *Uplink) Dev() string { return u.dev }
 
-// Table is the routing table whose default routes lead over the uplink, for use with
+// Table is the routing table that leads over the uplink and no other, for
 // [Namespace.AddRule].
 func (u *Uplink) Table() int { return u.table }
 

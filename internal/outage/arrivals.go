@@ -89,3 +89,26 @@ func (a *arrivals) since(t time.Time, n int64) (gap, took time.Duration) {
 	}
 	return gap, 0
 }
+
+// longestAnswer returns how long the sender of pings has waited for one of the
+// answers that came after t, which are n bytes. It waits from t on for what it sent
+// before.
+func longestAnswer(pings, answers *arrivals, t time.Time, n int64) (longest time.Duration) {
+	list, before := answers.after(t)
+	sent, _ := pings.after(time.Time{})
+	for _, p := range sent {
+		if p.total <= before || p.total > before+n {
+			continue
+		}
+		i := sort.Search(len(list), func(i int) bool { return list[i].total >= p.total })
+		if i == len(list) {
+			break
+		}
+		from := t
+		if p.at.After(t) {
+			from = p.at
+		}
+		longest = max(longest, list[i].at.Sub(from))
+	}
+	return longest
+}

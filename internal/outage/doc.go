@@ -25,15 +25,18 @@
 //
 // # Figures
 //
-// The outage is the longest time between two arrivals at the receiving application
-// from the handover on, until 1 MB has arrived, or 25 answers. Interactive is a
-// client that sends 64 bytes every 20 ms, whether the last was answered or not, and
-// a server that echoes them; the handover comes when it has just sent, so that it
-// waits for an answer all the while. Make before break, its outage cannot be less
-// than these 20 ms.
+// The outage of a download or upload is the longest time between two arrivals at
+// the receiving application, from the handover until 1 MB has come.
+//
+// Interactive is a client that sends 64 bytes every 20 ms, whether the last was
+// answered or not, to a server that sends them back. Its outage is the longest that
+// one of the next 25 answers has kept it waiting, from the handover or, if that is
+// later, from when it asked. The handover comes when it has just asked, so the 20 ms
+// are in no figure, but a round trip is in all.
 //
 // The floors are what is due to the speed of light. Break before make, SYN and
 // SYN-ACK take a round trip. Then the client's segments need half of one to arrive:
 // the upload's data, or the ACK that lets the server send, whose data takes another
-// half, as an answer does.
+// half, as an answer does. A client that dials again has to ask how much of an
+// upload has come, for one more.
 package outage

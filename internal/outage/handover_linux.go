@@ -54,7 +54,7 @@ func (n *network) measure(ctx context.Context, c Cell, i int) (_ result, err err
 	case <-ctx.Done():
 		return result{}, ctx.Err()
 	}
-	if c.Direction == Interactive && !stream.nextPing(ctx.Done()) {
+	if c.Direction == Interactive && !stream.pings.await(ctx.Done(), time.Now(), pingLen) {
 		return result{}, fmt.Errorf("no ping is sent: %w", ctx.Err())
 	}
 	at, err := n.handover()
@@ -74,12 +74,12 @@ func (n *network) measure(ctx context.Context, c Cell, i int) (_ result, err err
 		size = nextPings
 	}
 	if !received.await(ctx.Done(), at, size) {
-		return result{}, fmt.Errorf("%d bytes have arrived, want %d more: %w", received.total(), size, ctx.Err())
+		return result{}, fmt.Errorf("%d bytes have arrived, want %d after the handover: %w", received.total(), size, ctx.Err())
+	}
+	if c.Direction == Interactive {
+		return result{outage: longestAnswer(stream.pings, received, at, size)}, cl.survived()
 	}
 	gap, took := received.since(at, size)
-	if c.Direction == Interactive {
-		took = 0
-	}
 	return result{outage: gap, nextMB: took}, cl.survived()
 }
 

@@ -18,12 +18,11 @@ type stream struct {
 	id        uint64
 	received  *arrivals // at the receiving end: the server's, for an upload
 
-	// pinged is when the last ping was sent, for who takes it.
-	pinged chan time.Time
+	pings *arrivals // when they were sent, if it is interactive
 }
 
 func newStream(d Direction, id uint64, received *arrivals) *stream {
-	return &stream{direction: d, id: id, received: received, pinged: make(chan time.Time, 1)}
+	return &stream{direction: d, id: id, received: received, pings: newArrivals()}
 }
 
 // run uses a connection until that fails. The error is never nil.
@@ -76,36 +75,25 @@ func (s *stream) ping(c net.Conn, offset int64, stop <-chan struct{}) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	for {
-		for left := pingLen; left > 0; {
-			n, err := c.Write(patternAt(offset, left))
+		at, end := time.Now(), s.pings.total()
+		again := end > offset
+		if !again {
+			end += pingLen
+		}
+		for offset < end {
+			n, err := c.Write(patternAt(offset, int(end-offset)))
 			if err != nil {
 				return
 			}
-			offset, left = offset+int64(n), left-n
+			offset += int64(n)
 		}
-		select { // in place of one that nobody took
-		case <-s.pinged:
-		default:
+		if !again {
+			s.pings.add(at, pingLen)
 		}
-		s.pinged <- time.Now()
 		select {
 		case <-tick.C:
 		case <-stop:
 			return
 		}
-	}
-}
-
-// nextPing waits until a ping is sent. It returns false if done is closed before.
-func (s *stream) nextPing(done <-chan struct{}) bool {
-	select {
-	case <-s.pinged:
-	default:
-	}
-	select {
-	case <-s.pinged:
-		return true
-	case <-done:
-		return false
 	}
 }
