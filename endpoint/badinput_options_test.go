@@ -14,6 +14,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/mnet-dev/mnet/migrate"
+	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
 // TestMalformedRequests sends SYNs with Migrate options of every length, cut and
@@ -229,4 +230,33 @@ func TestBadKeys(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestForgedKeys has somebody who knows the tuple, but not the sequence numbers,
+// send keys while the negotiation is open.
+func TestForgedKeys(t *testing.T) {
+	l := newLab(t, labConfig{})
+	m := l.mallory()
+	// No key half arrives until the forged ones have.
+	l.inner[0].set((&simnet.OptionBox{Kinds: []uint8{kindPermitted}, Segments: simnet.OnACK}).Process)
+	c, s := l.pair(serverAddr)
+	local, remote := c.addrs()
+	forged := append(rest(bytes.Repeat([]byte{9}, 15)), confirm(4711)...)
+	for _, to := range []struct {
+		victim   *Conn
+		src, dst netip.AddrPort
+	}{{s, local, remote}, {c, remote, local}} {
+		at := sequenceOf(to.victim)
+		for _, off := range []uint32{1, 1000, 1 << 20, 1 << 31, ^uint32(0)} {
+			m.send(rawSegment{src: to.src, dst: to.dst, seq: at.rcv + off, ack: at.nxt, flags: fACK, opts: forged})
+		}
+		if st := to.victim.Migration().State; st != migrate.Keying {
+			t.Errorf("%v: %v", to.dst, st)
+		}
+	}
+	l.inner[0].set(nil)
+	l.await(c, s)
+	finish := bothWays(t, c, s, 64<<10)
+	l.migrate(c, "10.2.0.2")
+	finish()
 }

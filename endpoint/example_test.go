@@ -81,8 +81,10 @@ func Example() {
 	//	moves: 1
 }
 
-// An output comment would be checked on an unpatched gVisor, too.
-func TestExample(t *testing.T) {
+// printed returns what an example prints, on a gVisor with the patches: an output
+// comment would be checked without them, too.
+func printed(t *testing.T, example func()) string {
+	t.Helper()
 	if err := netstack.Patched(); err != nil {
 		t.Skip(err)
 	}
@@ -92,18 +94,22 @@ func TestExample(t *testing.T) {
 	}
 	stdout := os.Stdout
 	os.Stdout = w
-	Example()
+	example()
 	os.Stdout = stdout
 	w.Close()
 	got, err := io.ReadAll(r)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(got)
+}
+
+func TestExample(t *testing.T) {
 	const want = `hello, 10.0.0.1; the connection is at 10.0.0.1
 hello, 10.0.0.1; the connection is at 10.0.0.3
 moves: 1
 `
-	if string(got) != want {
+	if got := printed(t, Example); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -221,20 +221,6 @@ func TestFallbackSuites(t *testing.T) {
 	}
 }
 
-// TestFallbackDownload has a middlebox that drops what carries an option that it
-// does not know. Acknowledgements without which nothing is sent are among that.
-func TestFallbackDownload(t *testing.T) {
-	l := newLab(t, labConfig{})
-	l.net.Uplinks[0].Use(&simnet.OptionBox{Action: simnet.DiscardOption, Kinds: []uint8{kindPermitted}, Segments: simnet.OnACK})
-	c, s := l.pair(serverAddr)
-	down := newStream(s, c, 1)
-	down.send(t, 256<<10)
-	down.finish(t)
-	if at := l.net.Clock.Elapsed(); at > 20*time.Second {
-		t.Errorf("256 kB took %v", at)
-	}
-}
-
 // TestWithoutExtensions strips the options that a connection usually has beside
 // ours. Whatever is left, it can migrate.
 func TestWithoutExtensions(t *testing.T) {

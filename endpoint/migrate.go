@@ -49,6 +49,9 @@ var (
 	// ErrNoAnswer: nobody answered at the peer's address on the new path. The
 	// connection stays where it was.
 	ErrNoAnswer = migrate.ErrNoAnswer
+	// ErrUnreachable: a router or firewall said that the peer's address cannot be
+	// reached on the new path.
+	ErrUnreachable = migrate.ErrUnreachable
 	// ErrPeerRefused: the peer, or a host in its place, answered with a RST.
 	ErrPeerRefused = migrate.ErrPeerRefused
 	// ErrNotProven: something other than the peer answered, such as a SYN

@@ -12,7 +12,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
 
-// HostWatcher tells what uplinks a host has: a [hostnet.Watcher] does.
+// HostWatcher tells what uplinks a host has, as [hostnet.Share] and [hostnet.Watcher] do.
 type HostWatcher interface {
 	// Watch calls f with what there is, before it returns, and again after each
 	// change. Calls do not overlap; there is none once stop has returned.

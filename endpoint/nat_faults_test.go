@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -174,12 +175,16 @@ func TestNATUnmappedResponder(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		silent bool
+		icmp   bool
 		want   error
+		text   string
 		within time.Duration
 	}{
-		// The NAT host answers what is sent to it, or not.
-		{"refused", false, ErrPeerRefused, 2 * delay},
-		{"silent", true, ErrNoAnswer, 10 * time.Second},
+		// The NAT host answers what is sent to it, or not, or a router in front of
+		// it does.
+		{"refused", false, false, ErrPeerRefused, "refused", 2 * delay},
+		{"unreachable", true, true, ErrUnreachable, "cannot be reached", 2 * delay},
+		{"silent", true, false, ErrNoAnswer, "may be behind a NAT or firewall", time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			nat := strictNAT
@@ -192,10 +197,15 @@ func TestNATUnmappedResponder(t *testing.T) {
 			up, down := newStream(c, s, 1), newStream(s, c, 2)
 			wait := down.sending(t, 1<<20)
 			before := s.Migration().Current
+			restore := func() {}
+			if test.icmp {
+				restore = l.unreachable(nat4[0], l.net.Uplinks[0])
+			}
 			begin := l.net.Clock.Elapsed()
 			err := s.Migrate(context.Background(), addr("10.9.0.2"))
 			took := l.net.Clock.Elapsed() - begin
-			if !errors.Is(err, test.want) || took > test.within {
+			restore()
+			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) || took > test.within {
 				t.Errorf("%v after %v, want %v within %v", err, took, test.want, test.within)
 			}
 			if now := s.Migration().Current; now != before {
@@ -207,6 +217,15 @@ func TestNATUnmappedResponder(t *testing.T) {
 			down.finish(t)
 		})
 	}
+}
+
+// unreachable has a router answer what is for an address with ICMP, until that is
+// restored to its link.
+func (l *lab) unreachable(a netip.Addr, link *simnet.Link) (restore func()) {
+	nowhere := l.net.NewRouter("nowhere", simnet.RouterConfig{Addr4: netip.MustParseAddr("192.0.0.9"), Unreachable: true})
+	dst := netip.PrefixFrom(a, a.BitLen())
+	l.net.Core.Route(dst, l.net.Connect(l.net.Core, nowhere, simnet.LinkConfig{}))
+	return func() { l.net.Core.Route(dst, link) }
 }
 
 // twoAddresses lets a server move.

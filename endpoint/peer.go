@@ -19,9 +19,10 @@ type peerName struct {
 	port     uint16
 }
 
-// lookupTimeout bounds the look-up of a peer that does not answer, whose time is
-// that of the attempt to reach it.
-const lookupTimeout = 3 * time.Second
+// lookupTimeout bounds the look-up of a peer that does not answer, on the clock of
+// the stack: a name server that is silent must not keep a connection from trying
+// the addresses that are known.
+const lookupTimeout = 2 * time.Second
 
 // peerName returns nil if address is not a name.
 func (d *Dialer) peerName(network, address string) *peerName {
@@ -64,14 +65,14 @@ func (c *Conn) hasPeerFor(local netip.Addr) bool {
 }
 
 // resolveAgain looks the name of a peer up that does not answer, and returns an
-// address for a path from local: another one than it has now, if there is one.
-// Of several, each call returns the next. It returns the zero AddrPort if nothing
-// is found.
+// address for a path from local. Each call returns the next of those that the
+// name has, the present one last: other hosts may have the same name. It returns
+// the zero AddrPort, for the present one, if nothing else is found.
 func (c *Conn) resolveAgain(ctx context.Context, local netip.Addr) netip.AddrPort {
 	if c.name == nil {
 		return netip.AddrPort{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	ctx, cancel := withClockTimeout(ctx, c.stack.Clock(), lookupTimeout)
 	defer cancel()
 	addrs, err := c.name.resolver.LookupNetIP(ctx, "ip"+c.name.family, c.name.host)
 	if err != nil {
@@ -88,12 +89,18 @@ func (c *Conn) resolveAgain(ctx context.Context, local netip.Addr) netip.AddrPor
 	}
 	c.peers.Store(&peers)
 	_, current := c.addrs()
-	fit := slices.DeleteFunc(slices.Clone(peers), func(p netip.AddrPort) bool {
+	others := slices.DeleteFunc(slices.Clone(peers), func(p netip.AddrPort) bool {
 		return p.Addr().Is4() != local.Is4() || p.Addr() == current.Addr()
 	})
-	if len(fit) == 0 {
+	n := len(others)
+	if current.Addr().Is4() == local.Is4() {
+		n++
+	}
+	if n == 0 {
 		return netip.AddrPort{}
 	}
-	n := int(c.lookups.Add(1)-1) % len(fit)
-	return fit[n]
+	if i := int(c.lookups.Add(1)-1) % n; i < len(others) {
+		return others[i]
+	}
+	return netip.AddrPort{}
 }

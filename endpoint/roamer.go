@@ -5,7 +5,6 @@ package endpoint
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -41,7 +40,8 @@ type RoamerConfig struct {
 	Policy roam.Policy
 
 	// Observe is called after each attempt to move a connection. Calls may be
-	// concurrent, and hold up that connection only. Nil means nobody is told.
+	// concurrent. Each holds up that connection, and one of MaxRoamAttempts. Nil
+	// means nobody is told.
 	Observe func(RoamEvent)
 
 	// Logger gets uplinks and moves (info) and attempts that failed (warn). Nil
@@ -49,7 +49,7 @@ type RoamerConfig struct {
 	Logger *slog.Logger
 }
 
-// RoamEvent is an attempt to move a connection, or that it waits for a path.
+// RoamEvent is an attempt to move a connection.
 type RoamEvent struct {
 	Conn     *Conn
 	Cause    roam.Cause
@@ -83,13 +83,11 @@ type Roamer struct {
 	// Owned by the goroutine of run.
 	conns   map[*Conn]*roamed
 	uplinks []roam.Uplink
-	ready   []*roamed // with an order, waiting for their turn
+	first   []*roamed // wait for their turn to move: those that have lost their path
+	later   []*roamed // and those with other reasons, or that have failed before
 	active  int       // attempts under way
+	retries int       // of them, those of connections from later
 }
-
-// MaxRoamAttempts stops the connections of a stack from moving in one burst,
-// which would overflow the queues of the path that they move to.
-const MaxRoamAttempts = 64
 
 // NewRoamer starts a Roamer. It fails if the monitor does.
 func NewRoamer(cfg RoamerConfig) (*Roamer, error) {
@@ -125,7 +123,7 @@ func NewRoamer(cfg RoamerConfig) (*Roamer, error) {
 }
 
 // Manage has the Roamer move a connection until that is closed, or release is
-// called. A connection that cannot migrate is left alone. Dialer and ListenConfig
+// called, which gives up an attempt under way. A connection that cannot migrate is left alone. Dialer and ListenConfig
 // call Manage by themselves, if they have a Roamer.
 func (r *Roamer) Manage(c *Conn) (release func()) {
 	m := netstack.MigrationOf(c.ep)
@@ -141,7 +139,7 @@ func (r *Roamer) Manage(c *Conn) (release func()) {
 func (r *Roamer) Hint(c *Conn) {
 	r.in.post(func() {
 		if rc := r.conns[c]; rc != nil {
-			rc.machine.Hint()
+			rc.machine.Hint(r.now())
 			r.decide(rc)
 		}
 	})
@@ -157,5 +155,3 @@ func (r *Roamer) Close() error {
 	<-r.done
 	return nil
 }
-
-var errRoamerClosed = errors.New("roamer closed")

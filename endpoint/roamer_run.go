@@ -4,8 +4,6 @@
 package endpoint
 
 import (
-	"context"
-	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -26,11 +24,10 @@ type roamed struct {
 
 	pending atomic.Uint32 // bits of netstack.MigrationEvent that nobody has looked at
 
-	timer      tcpip.Timer // nil if none is set
-	unanswered int
-	order      roam.Order // while it is in the queue or under way
-	busy       bool       // an order is in the queue or under way
-	moved      bool       // the connection has moved meanwhile
+	timer  tcpip.Timer  // nil if none is set
+	queued bool         // waits for its turn to be moved
+	failed bool         // the last attempt has
+	try    *roamAttempt // under way, or nil
 }
 
 // run is the goroutine that owns all machines.
@@ -45,12 +42,17 @@ func (r *Roamer) run() {
 			f()
 		}
 	}
+	r.cancel(errRoamerClosed)
 	for _, rc := range r.conns {
 		r.forget(rc)
 	}
-	r.cancel(errRoamerClosed)
 	r.attempts.Wait()
 }
+
+// silenceProbe is how long a connection that was dialled has to be silent, after data,
+// before the peer is asked whether it is still there. With the time-outs that follow a
+// download finds out in about 3 s that a NAT has forgotten.
+const silenceProbe = time.Second
 
 func (r *Roamer) now() time.Time { return r.clock.Now() }
 
@@ -59,7 +61,12 @@ func (r *Roamer) add(c *Conn, m *netstack.Migration) {
 		return
 	}
 	local, _ := c.addrs()
-	rc := &roamed{c: c, m: m, machine: roam.NewMachine(r.cfg.Policy, local.Addr(), c.peers.Load() == nil)}
+	rc := &roamed{c: c, m: m, machine: roam.NewMachine(roam.Config{
+		Policy:   r.cfg.Policy,
+		Local:    local.Addr(),
+		Accepted: c.peers.Load() == nil,
+		Named:    c.name != nil,
+	})}
 	r.conns[c] = rc
 	rc.machine.SetUplinks(r.now(), r.fit(c), false)
 	m.Watch(func(e netstack.MigrationEvent) {
@@ -67,6 +74,9 @@ func (r *Roamer) add(c *Conn, m *netstack.Migration) {
 			r.in.post(func() { r.look(rc) })
 		}
 	})
+	if c.peers.Load() != nil {
+		m.ProbeSilence(silenceProbe)
+	}
 }
 
 func (r *Roamer) remove(c *Conn) {
@@ -80,8 +90,15 @@ func (r *Roamer) remove(c *Conn) {
 // forget lets go of all that others hold of rc.
 func (r *Roamer) forget(rc *roamed) {
 	rc.m.Watch(nil)
+	rc.m.ProbeSilence(0)
 	rc.setTimer(nil)
+	if rc.try != nil {
+		rc.try.cancel(errReleased)
+	}
 }
+
+// managed reports whether rc is what it was: it may have been released since.
+func (r *Roamer) managed(rc *roamed) bool { return r.conns[rc.c] == rc }
 
 func (rc *roamed) setTimer(t tcpip.Timer) {
 	if rc.timer != nil {
@@ -112,7 +129,9 @@ func (r *Roamer) setUplinks(ch roam.Change) {
 		return cb.Heard.Compare(ca.Heard)
 	})
 	for _, rc := range all {
-		rc.machine.SetUplinks(r.now(), r.fit(rc.c), ch.Woke)
+		fit := r.fit(rc.c)
+		rc.machine.SetUplinks(r.now(), fit, ch.Woke)
+		r.revise(rc, fit)
 		r.decide(rc)
 	}
 }
@@ -131,6 +150,9 @@ func (r *Roamer) fit(c *Conn) []roam.Uplink {
 // look takes the events of a connection.
 func (r *Roamer) look(rc *roamed) {
 	bits := rc.pending.Swap(0)
+	if !r.managed(rc) {
+		return
+	}
 	has := func(e netstack.MigrationEvent) bool { return bits&(1<<e) != 0 }
 	if has(netstack.EventClosed) {
 		r.remove(rc.c)
@@ -143,146 +165,65 @@ func (r *Roamer) look(rc *roamed) {
 			return
 		}
 	}
-	if has(netstack.EventUnanswered) || has(netstack.EventUnreachable) {
-		rc.refresh()
-	}
 	if has(netstack.EventUnreachable) {
-		rc.machine.Unreachable()
+		rc.machine.Unreachable(r.now())
 	}
 	if has(netstack.EventHeld) {
 		rc.machine.SetHeld(rc.m.Info().Holding)
 	}
 	if has(netstack.EventMoved) {
-		if rc.busy {
-			rc.moved = true
+		if rc.try != nil {
+			rc.try.moved = true // perhaps by the attempt: its result will tell
 		} else {
-			rc.wentTo(r.now(), roam.Uplink{})
+			rc.moved(r.now())
 		}
 	}
 	r.decide(rc)
 }
 
-// refresh tells the machine whether the peer answers.
-func (rc *roamed) refresh() {
-	rc.unanswered = rc.m.Contact().Unanswered
-	rc.machine.Unanswered(rc.unanswered)
-}
-
-// wentTo tells the machine that the connection has moved, to u if its address is
-// that of u.
-func (rc *roamed) wentTo(now time.Time, u roam.Uplink) {
+// moved tells the machine that the connection has been moved by somebody else.
+func (rc *roamed) moved(now time.Time) {
 	local, _ := rc.c.addrs()
-	if u.Local != local.Addr() {
-		u = roam.Uplink{Local: local.Addr()}
-	}
-	rc.unanswered = 0
-	rc.machine.Moved(now, u)
+	rc.machine.Moved(now, local.Addr())
 }
 
-// decide asks the machine of a connection what to do.
+// decide asks the machine of a connection what to do. A connection that is to
+// move is put into a queue, and asked again when its turn has come: by then the
+// peer may have answered, or another uplink be there.
 func (r *Roamer) decide(rc *roamed) {
-	if rc.busy {
+	if rc.queued || rc.try != nil {
 		return
 	}
-	if rc.unanswered > 0 {
-		rc.refresh()
+	if o := r.ask(rc); o.Cause != roam.None {
+		rc.queued = true
+		if o.Cause == roam.PathGone && !rc.failed {
+			r.first = append(r.first, rc)
+		} else {
+			r.later = append(r.later, rc)
+		}
+		r.start()
 	}
+}
+
+// ask returns the order to move a connection, if there is one; else it sees to it
+// that the machine is asked again in time.
+func (r *Roamer) ask(rc *roamed) roam.Order {
+	contact := rc.m.Contact()
+	rc.machine.Heard(contact.Heard, contact.Unanswered)
 	order, again := rc.machine.Decide(r.now())
 	if again.IsZero() {
 		rc.setTimer(nil)
 	} else {
 		rc.setTimer(r.clock.AfterFunc(again.Sub(r.now()), func() {
 			r.in.post(func() {
-				if r.conns[rc.c] == rc {
+				if r.managed(rc) {
 					r.decide(rc)
 				}
 			})
 		}))
 	}
-	switch {
-	case order.Suspend:
+	if order.Suspend {
 		rc.m.Suspend()
-	case order.Cause != roam.None:
-		rc.order, rc.busy = order, true
-		r.ready = append(r.ready, rc)
-		r.start()
 	}
-}
-
-// start begins with the attempts whose turn it is.
-func (r *Roamer) start() {
-	for r.active < MaxRoamAttempts && len(r.ready) > 0 {
-		rc := r.ready[0]
-		r.ready = r.ready[1:]
-		if r.conns[rc.c] != rc {
-			continue
-		}
-		if !slices.Contains(r.uplinks, rc.order.Uplink) {
-			// It went while the connection was in the queue.
-			rc.busy = false
-			rc.machine.Failed(r.now())
-			r.decide(rc)
-			continue
-		}
-		r.active++
-		r.attempts.Go(func() { r.attempt(rc, rc.order) })
-	}
-}
-
-// attempt moves a connection. It is a goroutine of its own.
-func (r *Roamer) attempt(rc *roamed, o roam.Order) {
-	c, begin := rc.c, r.now()
-	from, _ := c.addrs()
-	ctx, cancel := r.ctx, context.CancelFunc(func() {})
-	if o.Timeout > 0 {
-		ctx, cancel = withClockTimeout(ctx, r.clock, o.Timeout)
-	}
-	var remote netip.AddrPort
-	if o.Resolve {
-		remote = c.resolveAgain(ctx, o.Uplink.Local)
-	}
-	err := c.migrateFrom(ctx, netip.AddrPortFrom(o.Uplink.Local, 0), remote, o.Leave)
-	cancel()
-	ev := RoamEvent{Conn: c, Cause: o.Cause, From: from, Uplink: o.Uplink, Took: r.now().Sub(begin), Err: err}
-	if err == nil {
-		ev.To, _ = c.addrs()
-	}
-	r.report(ev)
-	r.in.post(func() { r.attempted(rc, o, err) })
-}
-
-func (r *Roamer) report(ev RoamEvent) {
-	attrs := []any{"cause", ev.Cause, "from", ev.From, "uplink", ev.Uplink, "took", ev.Took}
-	if ev.Err == nil {
-		r.log.Info("moved", append(attrs, "to", ev.To)...)
-	} else {
-		r.log.Warn("could not move", append(attrs, "err", ev.Err)...)
-	}
-	if r.cfg.Observe != nil {
-		r.cfg.Observe(ev)
-	}
-}
-
-// attempted takes the result of an attempt.
-func (r *Roamer) attempted(rc *roamed, o roam.Order, err error) {
-	r.active--
-	moved := rc.moved
-	rc.busy, rc.moved = false, false
-	switch {
-	case r.conns[rc.c] != rc:
-	case err == nil:
-		rc.machine.Succeeded()
-		rc.wentTo(r.now(), o.Uplink)
-		r.decide(rc)
-	case moved:
-		// Not by us: the peer, or the application.
-		rc.machine.Failed(r.now())
-		rc.wentTo(r.now(), roam.Uplink{})
-		r.decide(rc)
-	default:
-		rc.machine.Failed(r.now())
-		rc.machine.SetHeld(rc.m.Info().Holding)
-		r.decide(rc)
-	}
-	r.start()
+	return order
 }

@@ -70,7 +70,7 @@ func TestNoAllocations(t *testing.T) {
 			t.Error("not idle")
 		}
 		check("ACKOption", func() { s.conn.ACKOption(room, 28, tcb) })
-		check("PeerACK", func() { s.conn.PeerACK(w.now, 1, plainOptions) })
+		check("PeerACK", func() { s.conn.PeerACK(w.now, 1, plainOptions, tcb) })
 		check("Deadline", func() { s.conn.Deadline() })
 		seg := Segment{Tuple: s.cur, ACK: true, Len: 1000, Options: plainOptions}
 		check("Segment", func() { s.conn.Segment(w.now, seg, s.cur, tcb) })

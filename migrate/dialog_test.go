@@ -5,6 +5,7 @@ package migrate
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -41,7 +42,7 @@ func newDialog(t *testing.T, r Role, suite SuiteID) *dialog {
 // take gives options to the machine, a second later.
 func (d *dialog) take(opts []byte) bool {
 	d.now = d.now.Add(time.Second)
-	return d.c.PeerACK(d.now, 0, opts)
+	return d.c.PeerACK(d.now, 0, opts, TCB{})
 }
 
 func (d *dialog) want(s NegotiationState, r PlainReason) {
@@ -56,7 +57,7 @@ func (d *dialog) exchange() {
 	d.t.Helper()
 	for range 3 {
 		d.take(d.peer.ACKOption(nil, 40, TCB{}))
-		d.peer.PeerACK(d.now, 0, d.c.ACKOption(nil, 40, TCB{}))
+		d.peer.PeerACK(d.now, 0, d.c.ACKOption(nil, 40, TCB{}), TCB{})
 	}
 	d.want(Confirmed, PlainNone)
 	if d.peer.State() != Confirmed {
@@ -134,7 +135,7 @@ func withPeerKey(t *testing.T, r Role, suite SuiteID, key []byte) *Conn {
 	}
 	c.PeerSYN(append([]byte{kindPermitted, 20, byte(suite)}, key[:17]...))
 	c.Established(0, 1, 2)
-	c.PeerACK(0, 0, append([]byte{kindPermitted, 18, 0}, key[17:]...))
+	c.PeerACK(0, 0, append([]byte{kindPermitted, 18, 0}, key[17:]...), TCB{})
 	return c
 }
 
@@ -215,7 +216,7 @@ func TestNegotiationOrder(t *testing.T) {
 	})
 	t.Run("ACK before the handshake", func(t *testing.T) {
 		c := open(Opener)
-		if c.WantsACKs() || c.PeerACK(0, 0, keyRest(1)) || c.ACKOption(nil, 40, TCB{}) != nil {
+		if c.WantsACKs() || c.PeerACK(0, 0, keyRest(1), TCB{}) || c.ACKOption(nil, 40, TCB{}) != nil {
 			t.Error("takes part")
 		}
 		if _, ok := c.Deadline(); ok {
@@ -286,7 +287,7 @@ func TestBindKey(t *testing.T) {
 			t.Errorf("%v: bound during an attempt: %v", v, err)
 		}
 		w.runUntil("given up", time.Minute, func() bool { return !o.trying })
-		if err := o.results[len(o.results)-1]; err != ErrNoAnswer || a.counts[CountUnknownToken] == 0 {
+		if err := o.results[len(o.results)-1]; !errors.Is(err, ErrNoAnswer) || a.counts[CountUnknownToken] == 0 {
 			t.Errorf("%v: %v", v, err)
 		}
 	}

@@ -172,7 +172,7 @@ func TestClosed(t *testing.T) {
 				if m.ACKOption(nil, 40, tcb) != nil || m.SYNOption(nil, 40) != nil || m.AbortOption(nil, 40, 0) != nil {
 					t.Error("options")
 				}
-				if m.PeerACK(w.now, 0, keyRest(1)) || m.Cancel(nil) != nil || m.BindKey(nil) != ErrNotNegotiated {
+				if m.PeerACK(w.now, 0, keyRest(1), TCB{}) || m.Cancel(nil) != nil || m.BindKey(nil) != ErrNotNegotiated {
 					t.Error("goes on")
 				}
 				if acts, closes := m.Reset(w.now, nil, 0, nil, true, tcb); len(acts) != 0 || !closes {

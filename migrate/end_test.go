@@ -221,7 +221,7 @@ func (e *end) process(s Segment) {
 		return
 	}
 	if e.conn != nil && e.conn.WantsACKs() && s.Len == 0 && len(s.Options) > 0 {
-		if e.conn.PeerACK(e.w.now, s.Seq, s.Options) {
+		if e.conn.PeerACK(e.w.now, s.Seq, s.Options, e.tcb()) {
 			e.sendACK()
 		}
 	}

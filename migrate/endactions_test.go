@@ -55,6 +55,16 @@ func (e *end) cancel(cause error) {
 	e.settle()
 }
 
+// unreachable takes an ICMP error about the SYN of the attempt under way, if there
+// is one.
+func (e *end) unreachable() {
+	e.w.logf("%v: unreachable", e.role)
+	if a := e.conn.att; a != nil {
+		e.do(e.conn.Unreachable(a.tuple, a.seq))
+	}
+	e.settle()
+}
+
 func (e *end) result(err error, rtt time.Duration) {
 	e.trying = false
 	e.results = append(e.results, err)

@@ -3,7 +3,10 @@
 
 package migrate
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors. What a connection does after one of an attempt: nothing, it stays
 // where it was.
@@ -13,12 +16,17 @@ var (
 	ErrSameTuple     = errors.New("the connection is there already")
 	ErrState         = errors.New("connection is in a state that does not migrate")
 	ErrNoAnswer      = errors.New("no answer on the new path")
+	ErrUnreachable   = errors.New("the peer cannot be reached on the new path")
 	ErrPeerRefused   = errors.New("peer refused the migration")
 	ErrNotProven     = errors.New("answer on the new path did not prove that it is the peer's")
 	ErrYielded       = errors.New("gave way to the peer's migration")
 	ErrAborted       = errors.New("connection aborted by the peer")
 	ErrSuite         = errors.New("the negotiated suite does not support this")
 )
+
+// errNoEntry is ErrNoAnswer for the acceptor, whose peer may be where nobody but
+// itself can open the way.
+var errNoEntry = fmt.Errorf("%w: the peer may be behind a NAT or firewall that admits only what it opened itself", ErrNoAnswer)
 
 // PlainReason says why a connection is plain TCP.
 type PlainReason uint8
@@ -73,6 +81,7 @@ const (
 	CountUnproven
 	CountBadSYNACK
 	CountRefused
+	CountUnreachable
 	CountDuplicateSYN
 	CountNoAnswer
 	CountPathExpired
@@ -91,7 +100,7 @@ const (
 
 var counters = [NumCounters]string{
 	"unknown-token", "bad-tag", "malformed", "stale-request", "replayed-tuple", "reflected", "bad-sequence",
-	"wrong-state", "path-busy", "crossed-ignored", "crossed-yielded", "unproven", "bad-syn-ack", "refused",
+	"wrong-state", "path-busy", "crossed-ignored", "crossed-yielded", "unproven", "bad-syn-ack", "refused", "unreachable",
 	"duplicate-syn", "no-answer", "path-expired", "initiated", "accepted", "reset-held", "reset-ignored", "timeout-held",
 	"suspended", "hold-refused", "hold-expired", "aborted",
 }

@@ -89,7 +89,7 @@ func FuzzPeerSYN(f *testing.F) {
 		if st := c.State(); offered != (st == Keying || st == Confirmed && c.Suite() == SuiteNull) {
 			t.Fatalf("%v after %x", st, b)
 		}
-		c.PeerACK(0, 0, b)
+		c.PeerACK(0, 0, b, TCB{})
 		c.ACKOption(nil, 28, TCB{})
 	})
 }
@@ -107,7 +107,7 @@ func FuzzPeerACK(f *testing.F) {
 		case 1: // Ready
 			d.take(d.peer.ACKOption(nil, 40, TCB{}))
 		case 2: // Confirmed
-			d.peer.PeerACK(0, 0, d.c.ACKOption(nil, 40, TCB{}))
+			d.peer.PeerACK(0, 0, d.c.ACKOption(nil, 40, TCB{}), TCB{})
 			d.take(d.peer.ACKOption(nil, 40, TCB{}))
 		}
 		before := d.c.State()

@@ -95,6 +95,16 @@ func (c *Conn) Cancel(cause error) []Action {
 	return c.endAttempt(nil, cause)
 }
 
+// Unreachable takes an ICMP error about the segment of tuple t with sequence
+// number seq. Where the path is only tried it is no soft error (RFC 5461, section
+// 4.1). Who has not seen our SYN cannot know its number (RFC 5927, section 4.1).
+func (c *Conn) Unreachable(t Tuple, seq uint32) (acts []Action) {
+	if c.att == nil || c.att.moved || c.att.tuple != t || c.att.seq != seq {
+		return nil
+	}
+	return c.endAttempt(append(acts, count(CountUnreachable)), ErrUnreachable)
+}
+
 // endAttempt leaves the connection where it was.
 func (c *Conn) endAttempt(acts []Action, err error) []Action {
 	a := c.att
@@ -124,13 +134,21 @@ func (c *Conn) repeatAttempt(acts []Action, now Time, tcb TCB) []Action {
 		a.next = now.Add(a.rto)
 		return append(acts, c.third(tcb))
 	}
-	if a.sends == maxSYNSends {
-		return c.endAttempt(append(acts, count(CountNoAnswer)), ErrNoAnswer)
+	if limit, err := c.persistence(); a.sends == limit {
+		return c.endAttempt(append(acts, count(CountNoAnswer)), err)
 	}
 	a.sends++
 	a.rto = backoff(a.rto)
 	a.next = now.Add(a.rto)
 	return append(acts, a.syn())
+}
+
+// persistence is how many SYNs are sent without an answer, and the error after that.
+func (c *Conn) persistence() (sends int, err error) {
+	if c.role == Acceptor {
+		return maxAcceptorSYNSends, errNoEntry
+	}
+	return maxSYNSends, ErrNoAnswer
 }
 
 // answered takes a segment that has come on the path on trial.

@@ -6,6 +6,7 @@ package migrate
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -61,11 +62,20 @@ func TestNoAnswer(t *testing.T) {
 			if c.gated == keepOld || (c.unsent == 0) != keepOld {
 				w.fatalf("%d bytes not sent, keepOld %v", c.unsent, keepOld)
 			}
-			if err := w.over(c); err != ErrNoAnswer {
+			err := w.over(c)
+			if !errors.Is(err, ErrNoAnswer) {
 				w.fatalf("%v", err)
 			}
 			w.seen = nil
-			if len(times) != maxSYNSends || c.conn.Phase() != Idle {
+			sends := maxSYNSends
+			if c.role == Acceptor {
+				// Its peer may be where it cannot get; it says so, and soon.
+				sends = maxAcceptorSYNSends
+			}
+			if nat := strings.Contains(err.Error(), "NAT or firewall"); nat != (c.role == Acceptor) {
+				w.fatalf("%v", err)
+			}
+			if len(times) != sends || c.conn.Phase() != Idle {
 				w.fatalf("%d SYNs", len(times))
 			}
 			for i := 1; i < len(times); i++ {
@@ -73,7 +83,7 @@ func TestNoAnswer(t *testing.T) {
 					w.fatalf("interval %d is %v", i, times[i].Sub(times[i-1]))
 				}
 			}
-			if d := w.now.Sub(begin); d != synRTO(c.srtt)*(1<<maxSYNSends-1) {
+			if d := w.now.Sub(begin); d != synRTO(c.srtt)*(1<<sends-1) {
 				w.fatalf("took %v", d)
 			}
 			w.checkStayed(at)
@@ -114,6 +124,37 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// TestUnreachable: an ICMP error about the SYN ends an attempt; any other does not.
+func TestUnreachable(t *testing.T) {
+	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
+		at := w.opener().cur
+		c.unreachable() // nothing is under way
+		w.mustStart(c, false)
+		att := c.conn.att
+		for _, wrong := range []Tuple{c.cur, {att.tuple.Remote, att.tuple.Local}} {
+			if acts := c.conn.Unreachable(wrong, att.seq); acts != nil {
+				w.fatalf("of %v: %+v", wrong, acts)
+			}
+		}
+		for _, off := range []uint32{1, 1 << 31, ^uint32(0)} {
+			if acts := c.conn.Unreachable(att.tuple, att.seq+off); acts != nil {
+				w.fatalf("off by %d: %+v", off, acts)
+			}
+		}
+		c.unreachable()
+		if err := c.results[len(c.results)-1]; err != ErrUnreachable || c.gated || c.counts[CountUnreachable] != 1 {
+			w.fatalf("%v, gated %v, counted %d", err, c.gated, c.counts[CountUnreachable])
+		}
+		w.checkStayed(at)
+		w.mustStart(c, true)
+		w.runUntil("moved", time.Second, func() bool { return len(c.moves) > 0 })
+		if acts := c.conn.Unreachable(c.conn.att.tuple, c.conn.att.seq); acts != nil {
+			w.fatalf("too late: %+v", acts)
+		}
+		w.checkMoved()
+	})
+}
+
 // TestProbe finds out that a path works and stays where it is.
 func TestProbe(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
@@ -143,7 +184,7 @@ func TestProbe(t *testing.T) {
 		if err := c.probe(1); err != nil {
 			w.fatalf("%v", err)
 		}
-		if err := w.over(c); err != ErrNoAnswer {
+		if err := w.over(c); !errors.Is(err, ErrNoAnswer) {
 			w.fatalf("%v", err)
 		}
 		w.shape = nil

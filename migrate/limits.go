@@ -14,6 +14,15 @@ const (
 	// for ever.
 	maxFollowUps = 8
 
+	// maxOffers stops a box that drops SYNs with unknown options from making
+	// a dial fail: the third SYN goes without, 3 s after the first (RFC 6298).
+	maxOffers = 2
+
+	// maxKeyACKs stops a box that drops ACKs with unknown options from
+	// stalling the peer: TCP's own ACKs carry key halves only as long as
+	// fewer segments have.
+	maxKeyACKs = 2
+
 	// tokenWindow is how many requests may get lost in a row without locking
 	// the initiator out, at as many table entries a connection.
 	tokenWindow = 3
@@ -32,6 +41,10 @@ const (
 
 	// maxSYNSends ends an attempt towards an address that never answers.
 	maxSYNSends = 6
+
+	// maxAcceptorSYNSends is the same for the acceptor. An opener behind a NAT or
+	// firewall never gets its SYNs, and an acceptor shall know soon.
+	maxAcceptorSYNSends = 3
 
 	// maxSYNACKSends ends a provisional path that an unreachable initiator
 	// has left behind.

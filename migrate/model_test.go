@@ -143,7 +143,11 @@ func (m *model) step() {
 			m.expected(err)
 		}
 	case 4:
-		e.cancel(errors.New("cancelled"))
+		if m.rng.IntN(2) == 0 {
+			e.cancel(errors.New("cancelled"))
+		} else {
+			e.unreachable()
+		}
 	case 5, 6, 7:
 		e.write(uint32(m.rng.IntN(1 << m.rng.IntN(18))))
 	case 8:

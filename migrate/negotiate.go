@@ -57,78 +57,15 @@ type negotiation struct {
 	turn   bool
 	answer bool // the peer lacks our Key-Confirm
 
+	offers  int  // SYNs or SYN-ACKs with the option
+	keyACKs int  // segments with key halves
+	due     bool // the next ACK is sent for them alone
+
 	rounds   int // of the timer
 	replies  int
 	quiet    Time // replies that nothing new calls for wait until then
 	interval time.Duration
 	next     Time
-}
-
-// SYNOption appends Migrate-Permitted for the SYN or SYN-ACK to b, if it fits
-// into room bytes.
-func (c *Conn) SYNOption(b []byte, room int) []byte {
-	if c.neg == nil || (c.role == Acceptor && !c.neg.permit) {
-		return b
-	}
-	l := c.cfg.Format.layout()
-	n := l.nPlain
-	if c.suite.hasKey() {
-		n = l.nPermit
-	}
-	b, content := l.appendOption(b, optPermitted, n, room)
-	if content == nil {
-		c.GivePlain(PlainNoRoom)
-		return b
-	}
-	content[0] = byte(c.suite)
-	if c.suite.hasKey() {
-		copy(content[1:], c.neg.key.PublicKey().Bytes()[:l.synKey])
-	}
-	return b
-}
-
-// PeerSYN takes the options of the peer's SYN or SYN-ACK.
-func (c *Conn) PeerSYN(opts []byte) {
-	if c.state != Offered {
-		return
-	}
-	l := c.cfg.Format.layout()
-	p, ok := l.parsePermitted(opts)
-	if !ok {
-		c.GivePlain(PlainNotOffered)
-		return
-	}
-	if c.role == Acceptor {
-		if c.neg != nil {
-			return
-		}
-		if !c.allows(p.suite) {
-			c.GivePlain(PlainSuite)
-			return
-		}
-		if err := c.offer(p.suite); err != nil {
-			c.GivePlain(PlainNotOffered)
-			return
-		}
-	}
-	switch {
-	case p.suite != c.suite:
-		c.GivePlain(PlainSuite)
-	case c.suite.hasKey() && bytes.Equal(p.key, c.neg.key.PublicKey().Bytes()[:l.synKey]):
-		c.GivePlain(PlainMirrored)
-	default:
-		c.neg.permit = true
-		copy(c.neg.peerKey[:], p.key)
-	}
-}
-
-func (c *Conn) allows(s SuiteID) bool {
-	for _, a := range c.cfg.suites() {
-		if a == s {
-			return true
-		}
-	}
-	return false
 }
 
 // Established tells that the connection is, and both initial sequence numbers.
@@ -214,9 +151,14 @@ func (c *Conn) ACKOption(b []byte, room int, tcb TCB) []byte {
 
 // appendKeyOptions appends Key-Rest until this end has confirmed, for only then
 // it knows that the peer has it, and Key-Confirm as soon as there is one; once
-// confirmed, only in answer to a peer that lacks it.
+// confirmed, only in answer to a peer that lacks it. After maxKeyACKs only the
+// timer's own ACKs and answers carry them: TCP can do without.
 func (c *Conn) appendKeyOptions(b []byte, room int) []byte {
 	n, l := c.neg, c.cfg.Format.layout()
+	if n.keyACKs >= maxKeyACKs && !n.due {
+		return b
+	}
+	n.due = false
 	rest := c.state != Confirmed
 	confirm := c.state == Ready || n.answer
 	if rest && confirm && room < 2*l.header+l.nRest+l.nConfirm {
@@ -237,13 +179,21 @@ func (c *Conn) appendKeyOptions(b []byte, room int) []byte {
 			n.answer = false
 		}
 	}
+	if len(b) > start {
+		n.keyACKs++
+	}
 	return b
 }
 
 // PeerACK takes the options and the sequence number of a segment without
 // payload. It reports whether a segment without payload is to be sent in
 // answer.
-func (c *Conn) PeerACK(now Time, seq uint32, opts []byte) (reply bool) {
+//
+// Key-Rest proves nothing, and one that is wrong ends the negotiation. So, as RFC
+// 5961 (section 3.2) has it for RSTs, key options count at RCV.NXT only: whoever
+// knows the tuple but does not see the segments cannot tell where that is. An ACK
+// that overtakes data, or is overtaken, is made up for by the timer.
+func (c *Conn) PeerACK(now Time, seq uint32, opts []byte, tcb TCB) (reply bool) {
 	if f := c.finished; f != nil {
 		if r, ok := ParseRequest(c.cfg.Format, opts); ok && f.keys.provenACK(r, f.counter, f.nonce, seq) {
 			owed := f.answer // for want of room so far: no use to try at once
@@ -252,7 +202,7 @@ func (c *Conn) PeerACK(now Time, seq uint32, opts []byte) (reply bool) {
 		}
 	}
 	n := c.neg
-	if n == nil || c.state < Keying {
+	if n == nil || c.state < Keying || seq != tcb.RcvNxt {
 		return false
 	}
 	l := c.cfg.Format.layout()
@@ -277,6 +227,7 @@ func (c *Conn) PeerACK(now Time, seq uint32, opts []byte) (reply bool) {
 		return false
 	}
 	n.replies++
+	n.due = true
 	n.quiet = now.Add(minReplyInterval)
 	return true
 }
@@ -335,6 +286,7 @@ func (c *Conn) followUp(acts []Action, now Time) []Action {
 		return acts
 	}
 	n.rounds++
+	n.due = true
 	n.interval = min(2*n.interval, maxFollowUp)
 	n.next = now.Add(n.interval)
 	return append(acts, Action{Kind: ActAnswer})

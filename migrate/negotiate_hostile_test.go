@@ -150,3 +150,26 @@ func TestISNRewritten(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysOutOfSequence: key options at another place than RCV.NXT, whatever they
+// are, change nothing and are not answered.
+func TestKeysOutOfSequence(t *testing.T) {
+	for r := range Role(2) {
+		for _, state := range []NegotiationState{Keying, Ready} {
+			d := newDialog(t, r, SuiteX25519SHA256)
+			if state == Ready {
+				d.take(d.peer.ACKOption(nil, 40, TCB{}))
+			}
+			right := d.peer.ACKOption(nil, 40, TCB{})
+			for _, seq := range []uint32{1, 1000, 1 << 31, ^uint32(0)} {
+				for _, o := range [][]byte{keyRest(7), keyConfirm(7), concat(keyRest(7), keyConfirm(7)), right} {
+					if d.c.PeerACK(d.now, seq, o, TCB{}) {
+						t.Errorf("%v at RCV.NXT%+d: answers %x", r, int32(seq), o)
+					}
+					d.want(state, PlainNone)
+				}
+			}
+			d.exchange()
+		}
+	}
+}

@@ -107,7 +107,8 @@ func TestNegotiation(t *testing.T) {
 	}
 }
 
-// TestNegotiationLoss loses each of the first packets in turn, and each two.
+// TestNegotiationLoss loses each of the first packets in turn, and each two. Only
+// the loss of two SYNs, or two SYN-ACKs, looks like a box that drops the option.
 func TestNegotiationLoss(t *testing.T) {
 	const first = 9
 	for _, v := range variants {
@@ -116,13 +117,26 @@ func TestNegotiationLoss(t *testing.T) {
 				for j := i; j < first; j++ {
 					w := v.world(t, 1)
 					n := 0
-					w.shape = func(*packet) []time.Duration {
-						if n++; n == i+1 || n == j+1 {
-							return drop
+					var lost [2]int // SYNs and SYN-ACKs
+					w.shape = func(p *packet) []time.Duration {
+						if n++; n != i+1 && n != j+1 {
+							return pass
 						}
-						return pass
+						if p.SYN {
+							lost[p.from()]++
+						}
+						return drop
 					}
 					w.opener().connect()
+					w.runUntil("open", lingerTime, func() bool { return w.opener().open && w.acceptor().open })
+					switch {
+					case lost[Opener] == maxOffers:
+						w.checkPlain(v, [2]PlainReason{PlainNotOffered, PlainNotOffered})
+						continue
+					case lost[Acceptor] == maxOffers && v.suite.hasKey():
+						w.checkPlain(v, [2]PlainReason{PlainNotOffered, PlainNoAnswer})
+						continue
+					}
 					w.runUntil(fmt.Sprintf("confirmed without %d and %d", i, j), lingerTime, w.confirmed)
 					w.checkAgreement()
 					w.checkForgotten()
@@ -138,6 +152,9 @@ func TestNegotiationNoise(t *testing.T) {
 	for seed := range uint64(120) {
 		v := variants[seed%uint64(len(variants))]
 		w := v.world(t, seed)
+		for _, e := range w.ends {
+			e.cfg.Policy = Required // however many SYNs get lost
+		}
 		w.shape = w.noisy(0.25)
 		w.opener().connect()
 		w.runUntil("open", 20*time.Second, func() bool { return w.opener().open && w.acceptor().open })

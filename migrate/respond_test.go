@@ -4,6 +4,7 @@
 package migrate
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -221,7 +222,7 @@ func TestPathFailed(t *testing.T) {
 		at := w.opener().cur
 		s.failOpen = true
 		w.mustStart(c, true)
-		if err := w.over(c); err != ErrNoAnswer {
+		if err := w.over(c); !errors.Is(err, ErrNoAnswer) {
 			w.fatalf("%v", err)
 		}
 		w.checkStayed(at)

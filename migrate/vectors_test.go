@@ -219,13 +219,13 @@ func checkOptions(t *testing.T, v *vectorFile, suite SuiteID, format Format, ini
 		ack := func(c *Conn) []byte { return c.ACKOption(nil, room, TCB{}) }
 		rest := ack(o)
 		equal("Key-Rest", rest, want[Opener].Rest)
-		a.PeerACK(0, 0, rest)
+		a.PeerACK(0, 0, rest, TCB{})
 		both := ack(a)
 		equal("Key-Rest, Key-Confirm", both, want[Acceptor].Rest, want[Acceptor].Confirm[0])
-		o.PeerACK(0, 0, both)
+		o.PeerACK(0, 0, both, TCB{})
 		confirm := ack(o)
 		equal("Key-Confirm", confirm, want[Opener].Confirm[1])
-		a.PeerACK(0, 0, confirm)
+		a.PeerACK(0, 0, confirm, TCB{})
 	}
 	if o.State() != Confirmed || a.State() != Confirmed {
 		t.Fatalf("%v, %v", o.State(), a.State())

@@ -68,6 +68,7 @@ func (h *Migration) rebind(a migrate.Action) {
 	r := a.Rebind
 	h.tcb.MigrationRebind(r.PeerRcvNxt, r.HasPeerRcvNxt, r.KeepCC, int64(r.RTT))
 	h.releaseHold()
+	h.answered()
 	h.notify(EventMoved)
 	if h.moves == nil {
 		h.moves = new([]Move)

@@ -53,7 +53,8 @@ type Migration struct {
 	moves   *[]Move       // the last pathHistory; nil if none
 	cause   tcpip.Error   // what ends the connection when the hold is over
 
-	watch atomic.Pointer[watch] // nil if nobody watches
+	watch   atomic.Pointer[watch] // nil if nobody watches
+	doubted atomic.Bool           // an ICMP error about the tuple on trial is being looked at
 
 	n        uint8
 	required bool  // plain TCP will not do

@@ -67,7 +67,7 @@ func (h *Migration) MigrationACKOption(b []byte, room int) []byte {
 
 // MigrationPeerACK takes the options of a segment without payload.
 func (h *Migration) MigrationPeerACK(seq uint32, options []byte) bool {
-	reply := h.conn.PeerACK(h.now(), seq, options)
+	reply := h.conn.PeerACK(h.now(), seq, options, snapshot(h.tcb))
 	h.sync()
 	return reply
 }

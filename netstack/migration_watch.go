@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/mnet-dev/mnet/migrate"
 )
@@ -64,9 +65,24 @@ func (h *Migration) Watch(notify func(MigrationEvent)) {
 	})
 }
 
+// ProbeSilence has the peer asked whether it is still there once nothing has come
+// for d after data, if keep-alive is on: a receiver cannot tell a pause from a path
+// that is dead. While it answers it is asked after 2d, 4d and so on, up to the idle
+// time of keep-alive. Zero ends that.
+func (h *Migration) ProbeSilence(d time.Duration) {
+	h.tcb.MigrationLock(func() { h.tcb.MigrationProbe(d) })
+}
+
 func (h *Migration) notify(e MigrationEvent) {
 	if w := h.watch.Load(); w != nil {
 		w.notify(e)
+	}
+}
+
+// answered begins to count anew. Caller holds the endpoint.
+func (h *Migration) answered() {
+	if w := h.watch.Load(); w != nil {
+		w.n = 0
 	}
 }
 
@@ -87,16 +103,34 @@ func (h *Migration) MigrationUnanswered(heard tcpip.MonotonicTime) {
 // endpoint's mutex.
 func (h *Migration) MigrationUnreachable(tcpip.Error) { h.notify(EventUnreachable) }
 
+// MigrationPathUnreachable is called by gVisor with an ICMP error about another
+// tuple. The endpoint's mutex may be held by who sent the segment: a link may
+// deliver an answer from within that.
+func (h *Migration) MigrationPathUnreachable(id stack.TransportEndpointID, seq uint32) {
+	if h.doubted.Swap(true) {
+		return // one goroutine is enough, whatever comes
+	}
+	go func() {
+		h.tcb.MigrationLock(func() {
+			h.doubted.Store(false)
+			h.do(h.conn.Unreachable(tupleOf(id), seq))
+			h.sync()
+		})
+	}()
+}
+
 // Contact says how the peer answers.
 type Contact struct {
 	// Heard is when it was last heard of, on the clock of the stack.
 	Heard time.Time
 	// Unanswered is how many times in a row since then a retransmission timer
-	// has expired or a keep-alive probe was not answered. It is 0 if nobody
-	// watches.
+	// has expired or a keep-alive probe was not answered, on the current path. It
+	// is 0 if nobody watches.
 	Unanswered int
 	// InFlight is how many bytes were sent that are not acknowledged.
 	InFlight int
+	// SndUna is the oldest sequence number that is not acknowledged.
+	SndUna uint32
 }
 
 // Contact returns how the peer answers.
@@ -105,6 +139,7 @@ func (h *Migration) Contact() (c Contact) {
 		heard := h.tcb.MigrationHeard()
 		tcb := snapshot(h.tcb)
 		c.InFlight = int(tcb.SndNxt - tcb.SndUna)
+		c.SndUna = tcb.SndUna
 		clock := h.m.gv.Clock()
 		c.Heard = clock.Now().Add(-clock.NowMonotonic().Sub(heard))
 		if w := h.watch.Load(); w != nil && w.heard == heard {

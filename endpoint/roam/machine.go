@@ -9,132 +9,145 @@ import (
 	"time"
 )
 
-// Order is what a [Machine] wants done.
-type Order struct {
-	// Suspend: there is no path; the connection shall wait. Nothing else is set.
-	Suspend bool
-
-	// Cause is None if there is nothing to do; else the connection shall move to
-	// Uplink.
-	Cause  Cause
-	Uplink Uplink
-	// Leave: the old path is gone; nothing shall be sent on it any more.
-	Leave bool
-	// Resolve: the peer did not answer where it was; look its name up again.
-	Resolve bool
-	// Timeout bounds the attempt; 0 means that the handshake's own limits do.
-	Timeout time.Duration
-}
-
 // Machine decides for one connection. The zero value is not ready: use
 // [NewMachine]. It is not safe for concurrent use. Times are on any clock that
 // does not go back.
 type Machine struct {
-	policy   Policy
-	accepted bool
+	cfg Config
 
-	uplinks []Uplink // fit for the connection, its family first
-	since   time.Time
-	at      Uplink // where the connection is
-	known   bool   // at has been an uplink
-	gone    bool   // and is not any more; until the next move
+	uplinks []uplink // fit for the connection, its family first
+	told    bool     // uplinks has been set
+	at      Uplink   // where the connection is
+	known   bool     // at has been an uplink
+	gone    bool     // and is not any more; until the next move
 
 	ready     bool // the connection can migrate
 	closed    bool
 	suspended bool // no uplink: said so
-	busy      Cause
 
 	unanswered  int
-	unreachable bool
+	unreachable time.Time // when an ICMP error came that still counts
 	held        bool
 	woke        bool
 	hinted      bool
 
-	tried   int
-	backoff time.Duration
-	notYet  time.Time
-	moves   []time.Time // the latest, at most MaxMovesPerMinute
+	busy  Order // being carried out, if its Cause is not None
+	stale bool  // whether it fails does not count any more
+
+	failures int // attempts that failed since the last move or change
+	rounds   int // how many times all uplinks have
+	notYet   time.Time
+	history
 }
 
-// NewMachine returns the machine of a connection from a local address.
-func NewMachine(p Policy, local netip.Addr, accepted bool) *Machine {
-	return &Machine{policy: p, at: Uplink{Local: local}, accepted: accepted}
+// uplink is one of the machine's uplinks.
+type uplink struct {
+	Uplink
+	since  time.Time // it has been there
+	failed int       // attempts since the last move or change
+}
+
+// NewMachine returns the machine of a connection.
+func NewMachine(cfg Config) *Machine {
+	return &Machine{cfg: cfg, at: Uplink{Local: cfg.Local}}
 }
 
 // SetUplinks tells what uplinks there are, the best first, and whether the
-// machine slept until now. ups must not be changed afterwards.
+// machine slept until now.
 func (m *Machine) SetUplinks(now time.Time, ups []Uplink, woke bool) {
-	ups = m.sameFamilyFirst(ups)
-	if !slices.Equal(ups, m.uplinks) || m.since.IsZero() {
-		m.uplinks, m.since = ups, now
+	next := make([]uplink, len(ups))
+	for i, u := range ups {
+		next[i] = uplink{Uplink: u, since: now}
+		if j := m.index(u); j >= 0 {
+			next[i] = m.uplinks[j]
+		}
+	}
+	m.sort(next)
+	same := slices.EqualFunc(next, m.uplinks, func(a, b uplink) bool { return a.Uplink == b.Uplink })
+	m.uplinks = next
+	if !same || !m.told {
+		m.told = true
+		m.locate(now)
 		m.retry()
 	}
 	if woke {
 		m.woke = true
 		m.retry()
 	}
-	m.locate()
 	if len(ups) > 0 {
 		m.suspended = false
 	}
 }
 
-// sameFamilyFirst puts the uplinks of the connection's family first.
-func (m *Machine) sameFamilyFirst(ups []Uplink) []Uplink {
-	ups = slices.Clone(ups)
-	slices.SortStableFunc(ups, func(a, b Uplink) int {
-		return m.otherFamily(a) - m.otherFamily(b)
-	})
-	return ups
+// sort puts the uplinks of the connection's family first.
+func (m *Machine) sort(ups []uplink) {
+	otherFamily := func(u uplink) int {
+		if u.Local.Is4() == m.at.Local.Is4() {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(ups, func(a, b uplink) int { return otherFamily(a) - otherFamily(b) })
 }
 
-func (m *Machine) otherFamily(u Uplink) int {
-	if u.Local.Is4() == m.at.Local.Is4() {
-		return 0
-	}
-	return 1
+func (m *Machine) index(u Uplink) int {
+	return slices.IndexFunc(m.uplinks, func(o uplink) bool { return o.Uplink == u })
 }
 
 // locate finds out whether the uplink in use is still there. Before it has been
 // seen, an uplink is known by its address only.
-func (m *Machine) locate() {
+func (m *Machine) locate(now time.Time) {
 	if !m.known {
-		if i := slices.IndexFunc(m.uplinks, func(u Uplink) bool { return u.Local == m.at.Local }); i >= 0 {
-			m.at, m.known = m.uplinks[i], true
+		if i := slices.IndexFunc(m.uplinks, func(u uplink) bool { return u.Local == m.at.Local }); i >= 0 {
+			m.at, m.known = m.uplinks[i].Uplink, true
 			return
 		}
 	}
-	if !slices.Contains(m.uplinks, m.at) {
+	if !m.gone && m.index(m.at) < 0 {
 		m.gone = true
+		m.regret(now, m.at)
 	}
 }
 
 // retry forgets what has been tried in vain.
-func (m *Machine) retry() { m.tried, m.backoff, m.notYet = 0, 0, time.Time{} }
+func (m *Machine) retry() {
+	m.failures, m.rounds, m.notYet = 0, 0, time.Time{}
+	for i := range m.uplinks {
+		m.uplinks[i].failed = 0
+	}
+	m.stale = true
+}
 
 // Settled tells that the negotiation has ended.
 func (m *Machine) Settled(migratable bool) {
 	m.ready, m.closed = migratable, m.closed || !migratable
 }
 
-// Unanswered tells that the peer has not answered n times in a row.
-func (m *Machine) Unanswered(n int) {
-	m.unanswered = n
-	if n == 0 {
-		m.unreachable = false
+// Heard tells when the peer was last heard of, and how many times in a row it has
+// not answered since.
+func (m *Machine) Heard(at time.Time, unanswered int) {
+	if unanswered < m.unanswered && !m.gone {
+		m.retry() // it has answered in between
+	}
+	m.unanswered = unanswered
+	if at.After(m.unreachable) {
+		m.unreachable = time.Time{}
 	}
 }
 
 // Unreachable tells of an ICMP error.
-func (m *Machine) Unreachable() { m.unreachable = true }
+func (m *Machine) Unreachable(now time.Time) { m.unreachable = now }
 
 // SetHeld tells whether the connection is in MIGRATE_WAIT.
 func (m *Machine) SetHeld(held bool) { m.held = held }
 
-// Hint tells that the application thinks the path is bad.
-func (m *Machine) Hint() {
+// Hint tells that the application thinks the path is bad. It shortens a pause,
+// but does not end it: an application may hint as often as it likes.
+func (m *Machine) Hint(now time.Time) {
 	m.hinted = true
-	m.retry()
+	if soon := now.Add(FirstBackoff); m.notYet.After(soon) {
+		m.notYet = soon
+	}
 }
 
 // Closed tells that the connection is closed. Nothing is ordered any more.
@@ -144,105 +157,135 @@ func (m *Machine) Closed() { m.closed = true }
 // is closed, or plain TCP.
 func (m *Machine) Done() bool { return m.closed }
 
-// Moved tells that the connection is at another local address or port, whoever
-// moved it there. u is the uplink of an order, or has just the address.
-func (m *Machine) Moved(now time.Time, u Uplink) {
+// Moved tells that the connection is at another address or port, and that nobody
+// ordered it: the peer or the application did it, for a reason. What is better
+// than that has to settle anew.
+func (m *Machine) Moved(now time.Time, local netip.Addr) {
+	m.busy = Order{}
+	for i := range m.uplinks {
+		m.uplinks[i].since = now
+	}
+	m.arrive(now, Uplink{Local: local})
+}
+
+// Succeeded tells that the order that was begun has been carried out.
+func (m *Machine) Succeeded(now time.Time) {
+	o := m.busy
+	m.busy = Order{}
+	m.note(now, m.at, o)
+	m.arrive(now, o.Uplink)
+}
+
+func (m *Machine) arrive(now time.Time, u Uplink) {
 	m.at, m.known = u, u.Via != ""
 	m.gone, m.held, m.woke, m.hinted, m.suspended = false, false, false, false, false
-	m.unanswered, m.unreachable = 0, false
+	m.unanswered, m.unreachable = 0, time.Time{}
 	m.retry()
-	m.uplinks = m.sameFamilyFirst(m.uplinks)
-	m.locate()
-	if len(m.moves) == MaxMovesPerMinute {
-		m.moves = slices.Delete(m.moves, 0, 1)
-	}
-	m.moves = append(m.moves, now)
+	m.sort(m.uplinks)
+	m.locate(now)
 }
 
-// Failed tells that the attempt that was ordered has failed.
+// Failed tells that the order that was begun could not be carried out.
 func (m *Machine) Failed(now time.Time) {
-	cause := m.busy
-	m.busy = None
-	m.tried++
-	if m.tried < len(m.uplinks) && cause != Preferred {
+	o := m.busy
+	m.busy = Order{}
+	i := m.index(o.Uplink)
+	if m.stale || i < 0 {
+		return
+	}
+	if m.uplinks[i].failed == 0 {
+		m.strike(now, o.Uplink)
+	}
+	if o.Cause == Preferred {
+		return // its disgrace is enough
+	}
+	m.failures++
+	m.uplinks[i].failed++
+	if slices.ContainsFunc(m.uplinks, func(u uplink) bool { return u.failed <= m.rounds }) {
 		return // the next one at once
 	}
-	if m.backoff = min(2*m.backoff, MaxBackoff); m.backoff == 0 {
-		m.backoff = FirstBackoff
-	}
-	m.notYet = now.Add(m.backoff)
+	m.rounds++
+	m.notYet = now.Add(doubled(FirstBackoff, m.rounds-1, MaxBackoff))
 	// What was a reason once is not one for ever.
-	m.woke, m.hinted, m.unreachable = false, false, false
+	m.woke, m.hinted, m.unreachable = false, false, time.Time{}
 }
 
-// Succeeded tells that the attempt that was ordered has succeeded; Moved says
-// where the connection is.
-func (m *Machine) Succeeded() { m.busy = None }
+// Yielded tells that the order that was begun gave way to a request of the peer,
+// which is likely to move the connection.
+func (m *Machine) Yielded(now time.Time) {
+	m.busy = Order{}
+	m.notYet = now.Add(FirstBackoff)
+}
 
 // Decide returns what is to be done now, and when to ask again if nothing happens
-// until then; the zero time means never. After an order to move it orders nothing
-// until Succeeded or Failed.
+// until then; the zero time means never. It orders nothing between Begin and what
+// ends that.
 func (m *Machine) Decide(now time.Time) (o Order, again time.Time) {
-	switch {
-	case m.closed || !m.ready || m.busy != None || m.since.IsZero():
+	if m.closed || !m.ready || !m.told || m.suspended || m.busy.Cause != None {
 		return Order{}, time.Time{}
-	case len(m.uplinks) == 0:
-		if m.suspended {
-			return Order{}, time.Time{}
-		}
+	}
+	d := m.cfg.Policy(m.situation(now))
+	switch {
+	case d.Cause != None && len(m.uplinks) == 0:
 		m.suspended = true
 		return Order{Suspend: true}, time.Time{}
-	}
-	s := m.situation(now)
-	d := m.policy(s)
-	if d.Cause == None {
+	case d.Cause == None:
 		if d.Again > 0 {
 			again = now.Add(d.Again)
 		}
 		return Order{}, again
 	}
-	if at := m.earliest(now); at.After(now) {
+	if at := m.earliest(d.Cause); at.After(now) {
 		return Order{}, at
 	}
-	m.busy = d.Cause
 	o = Order{
 		Cause:   d.Cause,
-		Uplink:  m.uplinks[d.To],
+		Uplink:  m.uplinks[d.To].Uplink,
 		Leave:   m.gone,
-		Resolve: m.tried > 0,
+		Resolve: m.failures > 0,
 	}
-	if len(m.uplinks) > 1 {
-		o.Timeout = FirstTry
+	if len(m.uplinks) > 1 || m.cfg.Named {
+		o.Timeout = doubled(FirstTry, m.rounds, MaxTry)
 	}
 	return o, time.Time{}
 }
 
+// Begin tells that an order to move is being carried out.
+func (m *Machine) Begin(o Order) { m.busy, m.stale = o, false }
+
 func (m *Machine) situation(now time.Time) Situation {
 	s := Situation{
-		Uplinks:     m.uplinks,
+		Uplinks:     make([]Candidate, len(m.uplinks)),
 		Current:     -1,
-		Settled:     now.Sub(m.since),
 		Unanswered:  m.unanswered,
-		Unreachable: m.unreachable,
+		Unreachable: !m.unreachable.IsZero(),
 		Held:        m.held,
 		Woke:        m.woke,
 		Hinted:      m.hinted,
-		Tried:       m.tried,
-		Accepted:    m.accepted,
+		Relapsed:    m.relapsed(now),
+		Accepted:    m.cfg.Accepted,
+	}
+	for i, u := range m.uplinks {
+		s.Uplinks[i] = Candidate{Uplink: u.Uplink, Settled: m.settled(now, u), Failed: u.failed}
 	}
 	if !m.gone {
-		s.Current = slices.Index(m.uplinks, m.at)
+		s.Current = m.index(m.at)
 	}
 	return s
 }
 
-// earliest returns when the next attempt may begin.
-func (m *Machine) earliest(now time.Time) time.Time {
-	at := m.notYet
-	if len(m.moves) == MaxMovesPerMinute {
-		if free := m.moves[0].Add(time.Minute); free.After(at) {
-			at = free
-		}
+// earliest returns when an attempt for a cause may begin.
+func (m *Machine) earliest(c Cause) time.Time {
+	if at := m.pace(c); at.After(m.notYet) {
+		return at
 	}
-	return at
+	return m.notYet
+}
+
+// doubled returns d doubled n times, at most limit.
+func doubled(d time.Duration, n int, limit time.Duration) time.Duration {
+	for ; n > 0 && d < limit; n-- {
+		d *= 2
+	}
+	return min(d, limit)
 }

@@ -33,15 +33,28 @@ func (c Cause) String() string {
 	return fmt.Sprintf("Cause(%d)", c)
 }
 
+// trouble reports whether c says that the path does not carry data.
+func (c Cause) trouble() bool { return c == PathDead || c == Held || c == Unreachable }
+
+// Candidate is an uplink that a connection could use, and how it did so far.
+type Candidate struct {
+	Uplink
+	// Settled is how long it has been there and not failed; negative while it is
+	// in disgrace for that.
+	Settled time.Duration
+	// Failed is how many attempts to move to it have failed since the last move
+	// or change of uplinks.
+	Failed int
+}
+
 // Situation is what a [Policy] decides by.
 type Situation struct {
 	// Uplinks that the connection could use: those of its present address
-	// family first, then by the order that the monitor gave. Never empty.
-	Uplinks []Uplink
+	// family first, then by the order that the monitor gave. If there is none, to
+	// move means to wait for one.
+	Uplinks []Candidate
 	// Current is the index of the one that it uses; -1 if that is gone.
 	Current int
-	// Settled is how long Uplinks has been as it is.
-	Settled time.Duration
 
 	// Unanswered is how many retransmissions or keep-alive probes in a row the
 	// peer has not answered.
@@ -55,11 +68,11 @@ type Situation struct {
 	// Hinted: the application said that the path is bad.
 	Hinted bool
 
-	// Tried is how many attempts have failed since the last move or change of
-	// Uplinks. A policy that wants to move goes on to the next uplink by it.
-	Tried int
-	// Accepted: the peer opened the connection. It can come back by itself, and
-	// may be behind a NAT that only it can pass.
+	// Relapsed: it moved out of trouble less than Proof ago. If there is trouble
+	// again, that did not help.
+	Relapsed bool
+	// Accepted: the peer opened the connection. It can come back by itself, may be
+	// behind a NAT that only it can pass, and chose the address of this end.
 	Accepted bool
 }
 
@@ -89,6 +102,10 @@ func Handover(s Situation) Decision {
 // if there is one, at the first sign of trouble, and goes to better ones sooner.
 // It is for what a person waits for.
 func Interactive(s Situation) Decision {
+	if len(s.Uplinks) == 1 {
+		// Every lost segment would be a reason for another port.
+		return Handover(s)
+	}
 	return decide(s, InteractivePatience, InteractiveSettle, false)
 }
 
@@ -98,36 +115,77 @@ func Manual(Situation) Decision { return Decision{} }
 // decide is Handover and Interactive. inPlace says that a path which seems dead
 // is tried again from a new port, before others: a NAT may have forgotten.
 func decide(s Situation, patience int, settle time.Duration, inPlace bool) Decision {
-	n := len(s.Uplinks)
-	if s.Current < 0 {
-		return Decision{Cause: PathGone, To: s.Tried % n}
+	switch {
+	case len(s.Uplinks) == 0:
+		return Decision{Cause: PathGone}
+	case s.Current < 0:
+		return Decision{Cause: PathGone, To: s.pick(0)}
 	}
-	again := func(c Cause, inPlace bool) Decision {
-		first := s.Current
-		if !inPlace {
-			first++
-		}
-		return Decision{Cause: c, To: (first + s.Tried) % n}
+	if s.Relapsed && len(s.Uplinks) > 1 {
+		// What has just been cured gets no benefit of the doubt. After a move in
+		// place time-outs are as long as they were before it.
+		patience = 1
 	}
+	c := s.complaint(patience)
+	switch {
+	case c == None:
+		return s.better(settle)
+	case c == Hint, s.Relapsed, !inPlace && (c == PathDead || c == Unreachable):
+		return Decision{Cause: c, To: s.pick(s.Current + 1)}
+	}
+	return Decision{Cause: c, To: s.pick(s.Current)}
+}
+
+// complaint returns what is wrong with the current path.
+func (s Situation) complaint(patience int) Cause {
 	// A peer that opened the connection and is silent may have left. With another
-	// uplink the fault may be on this side.
-	mine := !s.Accepted || n > 1
+	// uplink the fault may be on this side: each is worth one try.
+	mine := !s.Accepted || len(s.Uplinks) > 1 && s.Uplinks[s.pick(0)].Failed == 0
 	switch {
 	case s.Hinted:
-		return again(Hint, false)
+		return Hint
 	case s.Woke && !s.Accepted:
-		return again(Woke, true)
-	case s.Held && mine:
-		return again(Held, true)
-	case s.Unreachable && s.Unanswered > 0 && mine:
-		return again(Unreachable, inPlace)
-	case s.Unanswered >= patience && mine:
-		return again(PathDead, inPlace)
-	case s.Current > 0 && s.Uplinks[0].Local.Is4() == s.Uplinks[s.Current].Local.Is4():
-		if s.Settled < settle {
-			return Decision{Again: settle - s.Settled}
-		}
-		return Decision{Cause: Preferred, To: 0}
+		return Woke
+	case !mine:
+		return None
+	case s.Held:
+		return Held
+	case s.Unreachable && s.Unanswered > 0:
+		return Unreachable
+	case s.Unanswered >= patience:
+		return PathDead
 	}
-	return Decision{}
+	return None
+}
+
+// pick returns the uplink that has been tried in vain the fewest times; of those
+// one out of disgrace; of those the next from first on.
+func (s Situation) pick(first int) int {
+	n := len(s.Uplinks)
+	best := first % n
+	for i := 1; i < n; i++ {
+		j := (first + i) % n
+		if a, b := s.Uplinks[j], s.Uplinks[best]; a.Failed < b.Failed || a.Failed == b.Failed && a.Settled >= 0 && b.Settled < 0 {
+			best = j
+		}
+	}
+	return best
+}
+
+// better returns the best uplink that is better than the current one and has
+// settled. Those before it are of the same family.
+func (s Situation) better(settle time.Duration) (d Decision) {
+	if s.Accepted {
+		return d
+	}
+	for i, u := range s.Uplinks[:s.Current] {
+		wait := settle - u.Settled
+		if wait <= 0 {
+			return Decision{Cause: Preferred, To: i}
+		}
+		if d.Again == 0 || wait < d.Again {
+			d.Again = wait
+		}
+	}
+	return d
 }

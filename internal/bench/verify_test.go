@@ -88,8 +88,8 @@ func machines(b *testing.B, suite migrate.SuiteID) (acceptor *migrate.Conn, req 
 	opener.PeerSYN(acceptor.SYNOption(nil, room))
 	opener.Established(0, iss, irs)
 	acceptor.Established(0, irs, iss)
-	acceptor.PeerACK(0, iss+1, opener.ACKOption(nil, room, migrate.TCB{}))
-	opener.PeerACK(0, irs+1, acceptor.ACKOption(nil, room, migrate.TCB{}))
+	acceptor.PeerACK(0, iss+1, opener.ACKOption(nil, room, migrate.TCB{}), migrate.TCB{RcvNxt: iss + 1})
+	opener.PeerACK(0, irs+1, acceptor.ACKOption(nil, room, migrate.TCB{}), migrate.TCB{RcvNxt: irs + 1})
 	if opener.State() != migrate.Confirmed {
 		b.Fatalf("negotiation: %v", opener.State())
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +37,10 @@ func openProcess(t *testing.T, pid string) openedProcess {
 	must(t, err)
 	fd, err := unix.PidfdOpen(n, 0)
 	must(t, err)
-	t.Cleanup(func() { unix.Close(fd) })
+	t.Cleanup(func() {
+		unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) // if the test has failed
+		unix.Close(fd)
+	})
 	return openedProcess{t, fd}
 }
 
@@ -96,7 +100,7 @@ func descriptors(t *testing.T) []string {
 // process group. Goroutines are checked after all tests.
 func TestCloseLeavesNothing(t *testing.T) {
 	newLab(t).Close() // opens what the runtime keeps open, such as its poller
-	threads, files := namespaces(t, "self"), descriptors(t)
+	threads, files, processors := namespaces(t, "self"), descriptors(t), runtime.GOMAXPROCS(0)
 
 	lab := newLab(t)
 	topo, err := lab.Topology(netlab.TopologyConfig{Uplinks: [2]netlab.WireConfig{{Delay: time.Hour}, {}}})
@@ -132,6 +136,9 @@ func TestCloseLeavesNothing(t *testing.T) {
 		if slices.Contains(inside, ns) && !slices.Contains(threads, ns) {
 			t.Errorf("somebody is in the namespace %v", ns)
 		}
+	}
+	if now := runtime.GOMAXPROCS(0); now != processors {
+		t.Errorf("GOMAXPROCS is %d, want %d", now, processors)
 	}
 
 	for name, err := range map[string]error{

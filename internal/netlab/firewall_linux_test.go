@@ -58,6 +58,19 @@ func TestFirewall(t *testing.T) {
 	}
 }
 
+// TestFirewallIsReplaced: later rules are instead of the earlier ones.
+func TestFirewallIsReplaced(t *testing.T) {
+	topo := newTopology(t, netlab.TopologyConfig{ServerPorts: []uint16{80}})
+	server := func(port uint16) netip.AddrPort { return netip.AddrPortFrom(netlab.ServerAddr4, port) }
+	must(t, topo.Firewall.Firewall(netlab.FirewallConfig{Inside: []string{"lan0"}, Ports: []uint16{81}}))
+	if err := knock(t, topo.Client, server(81)); !isError(err, syscall.ECONNREFUSED) {
+		t.Errorf("to the port that is open now: %v", err)
+	}
+	if err := knock(t, topo.Client, server(80)); !isError(err, context.DeadlineExceeded) {
+		t.Errorf("to the port that was open: %v, want silence", err)
+	}
+}
+
 // TestFirewallLetsOut: replies to what the server opens get in.
 func TestFirewallLetsOut(t *testing.T) {
 	topo := newTopology(t, netlab.TopologyConfig{})

@@ -86,9 +86,10 @@ func (l *Lab) Namespace(name string) (*Namespace, error) {
 }
 
 // Close kills all child processes, closes the wires, and ends the threads that hold
-// the namespaces. It returns when nothing is left, and may be called several times.
-// Sockets that the program opened in a namespace keep that alive until the program
-// closes them.
+// the namespaces. It returns when the process has nothing left of them, and may be
+// called several times; the kernel clears a namespace that nobody holds a moment
+// later. Sockets that the program opened in a namespace keep that alive until the
+// program closes them.
 func (l *Lab) Close() {
 	l.closing.Do(l.close)
 }

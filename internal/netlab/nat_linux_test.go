@@ -84,6 +84,26 @@ func TestNATTranslates(t *testing.T) {
 	}
 }
 
+func TestNAT66(t *testing.T) {
+	lab := newLab(t)
+	inside, nat, far := newNamespace(t, lab, "inside"), newNamespace(t, lab, "nat"), newNamespace(t, lab, "far")
+	must(t, lab.Veth(inside, "eth0", nat, "lan0", netlab.VethConfig{}))
+	must(t, lab.Veth(far, "eth0", nat, "wan0", netlab.VethConfig{}))
+	must(t, inside.AddAddress("eth0", netip.MustParsePrefix("fd00:1::2/64")))
+	must(t, nat.AddAddress("lan0", netip.MustParsePrefix("fd00:1::1/64")))
+	wan := netip.MustParsePrefix("fd00:2::1/64")
+	must(t, nat.AddAddress("wan0", wan))
+	farAddr := netip.MustParsePrefix("fd00:2::2/64") // has no route to the inside
+	must(t, far.AddAddress("eth0", farAddr))
+	must(t, inside.AddRoute(netlab.Route{To: netlab.Default6, Via: netip.MustParseAddr("fd00:1::1"), Dev: "eth0"}))
+	must(t, nat.Masquerade("wan0", netlab.NATConfig{IPv6: true}))
+	peers := echo(t, far)
+	mustPingPong(t, dial(t, inside, farAddr.Addr()), 1)
+	if got := next(t, peers).Addr(); got != wan.Addr() {
+		t.Errorf("the peer sees %v, want %v", got, wan.Addr())
+	}
+}
+
 // TestForgottenMappingResets: a NAT that has forgotten answers for the client.
 func TestForgottenMappingResets(t *testing.T) {
 	r := newNATRig(t, netlab.TopologyConfig{})

@@ -60,9 +60,9 @@ func TestTopologyBulk(t *testing.T) {
 	if took < ideal {
 		t.Errorf("%d bytes took %v, faster than the wire's %v", size, took, ideal)
 	}
-	// Slow start, headers and a busy machine cost time; a wire at a third of its
+	// Slow start, headers and a busy machine cost time; a wire at a fifth of its
 	// rate would be broken.
-	if took > 3*ideal {
+	if took > 5*ideal {
 		t.Errorf("%d bytes took %v, want about %v", size, took, ideal)
 	}
 	t.Logf("%.1f Mbit/s of %.1f", float64(size)*8/took.Seconds()/1e6, rate/1e6)

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -49,6 +51,31 @@ func TestWireDelay(t *testing.T) {
 			}
 			t.Logf("%v above", rtt-2*delay)
 		})
+	}
+}
+
+// TestWireDelayWhileBusy: goroutines that take all processors of the runtime do not
+// delay packets until they are preempted, which they are after 10 ms at each of the
+// four goroutines that a packet and its answer wake.
+func TestWireDelayWhileBusy(t *testing.T) {
+	const delay = 5 * time.Millisecond
+	spinning := runtime.GOMAXPROCS(0)
+	left, right, _ := wired(t, netlab.WireConfig{Delay: delay})
+	echo(t, right)
+	c := dial(t, left, rightAddr.Addr())
+
+	var stop atomic.Bool
+	var spinners sync.WaitGroup
+	defer spinners.Wait()
+	defer stop.Store(true)
+	for range spinning {
+		spinners.Go(func() {
+			for !stop.Load() {
+			}
+		})
+	}
+	if rtt := mustPingPong(t, c, 40); rtt < 2*delay || rtt > 2*delay+10*time.Millisecond {
+		t.Errorf("RTT %v, want about %v", rtt, 2*delay)
 	}
 }
 

@@ -5,15 +5,17 @@ package hostnet
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
 )
 
 const (
-	// MaxRedirects stops the first packet of each connection to the host from being
-	// compared with too many rules.
-	MaxRedirects = 256
+	// MaxRedirects and MaxMasquerade stop the first packet of each connection from
+	// being compared with too many rules.
+	MaxRedirects  = 64
+	MaxMasquerade = 64
 
 	// maxName is the largest length of the name of an interface, in bytes (IFNAMSIZ
 	// without the terminating zero).
@@ -32,10 +34,16 @@ type ShareConfig struct {
 	// Redirects are ports of the host's own addresses that lead to the stack.
 	Redirects []Redirect
 
-	// Changed is called with each setting before it is changed, by the caller of
-	// NewShare or Forward. Nil means nobody is told.
+	// Changed is called with each setting before it is changed, one after the other,
+	// by who calls NewShare, Forward or Redirect, or watches. It must not call the
+	// Share. Nil means nobody is told.
 	Changed func(Setting)
+
+	// Logger gets uplinks that cannot be used (warn). Nil means no logging.
+	Logger *slog.Logger
 }
+
+var discard = slog.New(slog.DiscardHandler)
 
 // Redirect leads a TCP port of all the host's own addresses of a family to the
 // stack. The host itself gets there, too, but not by a loopback address.
@@ -55,6 +63,8 @@ func (c ShareConfig) check() error {
 		return fmt.Errorf("device name %q: %w: it has a meaning of its own in /proc/sys/net", c.Device, ErrConfig)
 	case len(c.Redirects) > MaxRedirects:
 		return fmt.Errorf("%d redirected ports: %w: give at most %d", len(c.Redirects), ErrConfig, MaxRedirects)
+	case len(c.Masquerade) > MaxMasquerade:
+		return fmt.Errorf("%d prefixes to masquerade: %w: give at most %d", len(c.Masquerade), ErrConfig, MaxMasquerade)
 	}
 	for _, p := range c.Masquerade {
 		if !p.IsValid() || p.Addr().Is4In6() || p.Bits() == 0 {

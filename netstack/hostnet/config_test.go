@@ -66,6 +66,7 @@ func TestShareConfig(t *testing.T) {
 		{"any address", redirect(Redirect{443, netip.MustParseAddrPort("[::]:443")}), ErrConfig},
 		{"a zone", redirect(Redirect{443, netip.MustParseAddrPort("[fe80::1%mnet0]:443")}), ErrConfig},
 		{"a port twice", redirect(Redirect{443, stack}, Redirect{443, netip.MustParseAddrPort("10.77.0.3:443")}), ErrInUse},
+		{"too many prefixes", ShareConfig{Device: "mnet0", Masquerade: make([]netip.Prefix, MaxMasquerade+1)}, ErrConfig},
 		{"too many ports", redirect(many...), ErrConfig},
 	} {
 		if err := c.cfg.check(); !errors.Is(err, c.want) {

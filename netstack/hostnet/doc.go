@@ -18,10 +18,10 @@
 //	})
 //	...
 //	defer share.Close()
-//	stop, err := hostnet.Watcher{Exclude: []string{"mnet0"}}.Watch(func(st hostnet.State) {
-//		err := share.Forward(st.Uplinks)
-//		...
-//	})
+//	stop, err := share.Watch(func(st hostnet.State) { ... })
+//
+// Share.Watch keeps up with new uplinks; endpoint.HostMonitor makes it the monitor of
+// a Roamer.
 //
 // # What it does to the host
 //
@@ -69,11 +69,19 @@
 // process. Setting ipv6/conf/all/forwarding writes all interfaces' own switch; one
 // that was on by itself is off after the way back.
 //
+// # Limits
+//
+// An uplink is a default route of the main table. Rules of policy routing, which a
+// VPN may use instead of it, are not looked at.
+//
+// A host with several uplinks sends the answers of redirected connections by its
+// best one, whichever they came in by.
+//
 // A firewall of the host may still drop what is forwarded: a table can only drop, not
 // accept in another's stead. [Blocked] looks for that.
 //
 // # Network namespaces
 //
-// Everything is done in the network namespace of the thread that calls Watch or
-// NewShare; what happens later may run on any thread.
+// Everything is done in the network namespace of the threads that call Watch
+// and NewShare; what happens later may run on any thread.
 package hostnet

@@ -11,15 +11,16 @@ import (
 	"os/exec"
 	"slices"
 	"testing"
+	"time"
 )
 
 // snapshot returns all settings of the host that a Share may change.
 func (s *site) snapshot() map[string]string {
 	all := make(map[string]string)
 	for _, dev := range []string{"all", "default", "lo", device, "up0"} {
-		all["ipv4/"+dev] = s.host.setting("ipv4/conf/" + dev + "/forwarding")
+		all["ipv4/"+dev] = s.host.Setting("ipv4/conf/" + dev + "/forwarding")
 		for _, name := range settable {
-			all["ipv6/"+dev+"/"+name] = s.host.setting("ipv6/conf/" + dev + "/" + name)
+			all["ipv6/"+dev+"/"+name] = s.host.Setting("ipv6/conf/" + dev + "/" + name)
 		}
 	}
 	return all
@@ -51,7 +52,7 @@ func TestForward(t *testing.T) {
 	var told []Setting
 	sh := s.share(ShareConfig{Masquerade: bothFamilies, Changed: func(set Setting) {
 		told = append(told, set)
-		if now := s.host.setting(set.Path[len(procNet)+1:]); now != set.Was {
+		if now := s.host.Setting(set.Path[len(procNet)+1:]); now != set.Was {
 			t.Errorf("%s is %s when told, want %s", set.Path, now, set.Was)
 		}
 	}})
@@ -59,13 +60,13 @@ func TestForward(t *testing.T) {
 	if got := changes(before, s.snapshot()); !slices.Equal(got, want) {
 		t.Errorf("changed %q, want %q", got, want)
 	}
-	s.host.must(sh.Forward(s.uplinks()))
+	s.host.Must(sh.Forward(s.uplinks()))
 	if len(told) != len(want) {
 		t.Errorf("told %d settings, want %d: %v", len(told), len(want), told)
 	}
 	// Uplinks that are gone are no error.
-	s.host.must(sh.Forward(append(s.uplinks(), Uplink{Interface: "gone0", Source: addrOf(ipNet("192.0.2.9/32").IP)})))
-	s.host.must(sh.Close())
+	s.host.Must(sh.Forward(append(s.uplinks(), Uplink{Interface: "gone0", Source: addrOf(ipNet("192.0.2.9/32").IP)})))
+	s.host.Must(sh.Close())
 	if left := changes(before, s.snapshot()); len(left) != 0 {
 		t.Errorf("left %q", left)
 	}
@@ -85,8 +86,8 @@ func TestForwardFamily(t *testing.T) {
 // TestForwardRouter changes nothing on a host that is a router.
 func TestForwardRouter(t *testing.T) {
 	s := newSite(t)
-	s.host.set("ipv4/conf/all/forwarding", "1")
-	s.host.set("ipv6/conf/all/forwarding", "1")
+	s.host.Set("ipv4/conf/all/forwarding", "1")
+	s.host.Set("ipv6/conf/all/forwarding", "1")
 	s.share(ShareConfig{Masquerade: bothFamilies, Changed: func(set Setting) { t.Errorf("changed %+v", set) }})
 }
 
@@ -94,12 +95,12 @@ func TestForwardRouter(t *testing.T) {
 func TestForwardTouched(t *testing.T) {
 	s := newSite(t)
 	sh := s.share(ShareConfig{Masquerade: bothFamilies[:1]})
-	s.host.set("ipv4/conf/up0/forwarding", "0")
-	s.host.set("ipv4/conf/up0/forwarding", "1") // the same value is not told apart
-	s.host.set("ipv4/conf/mnet0/forwarding", "0")
-	s.host.must(sh.Close())
+	s.host.Set("ipv4/conf/up0/forwarding", "0")
+	s.host.Set("ipv4/conf/up0/forwarding", "1") // the same value is not told apart
+	s.host.Set("ipv4/conf/mnet0/forwarding", "0")
+	s.host.Must(sh.Close())
 	for _, dev := range []string{"up0", "mnet0"} {
-		if now := s.host.setting("ipv4/conf/" + dev + "/forwarding"); now != "0" {
+		if now := s.host.Setting("ipv4/conf/" + dev + "/forwarding"); now != "0" {
 			t.Errorf("%s: forwarding=%s", dev, now)
 		}
 	}
@@ -108,20 +109,22 @@ func TestForwardTouched(t *testing.T) {
 // TestForwardAll6 is the way of kernels without a switch of one interface.
 func TestForwardAll6(t *testing.T) {
 	s := newSite(t)
-	s.host.set("ipv6/conf/up0/accept_ra", "1")
-	s.host.set("ipv6/conf/mnet0/accept_ra", "0") // not to be raised
+	s.host.Set("ipv6/conf/up0/accept_ra", "1")
+	s.host.Set("ipv6/conf/lo/accept_ra", "0")    // never listens
+	s.host.Set("ipv6/conf/mnet0/accept_ra", "1") // does not listen, being a router's
+	s.host.Set("ipv6/conf/mnet0/forwarding", "1")
 	before := s.snapshot()
 	var f *forwarding
 	var made []Setting
-	s.host.must(s.host.do(func() (err error) {
+	s.host.Must(s.host.Do(func() (err error) {
 		f, err = openForwarding(func(set Setting) { made = append(made, set) })
 		return err
 	}))
-	s.host.must(f.enableAll6())
+	s.host.Must(f.enableAll6())
 	after := s.snapshot()
 	for k, want := range map[string]string{
 		"ipv6/all/forwarding": "1", "ipv6/up0/forwarding": "1", "ipv6/mnet0/forwarding": "1",
-		"ipv6/up0/accept_ra": "2", "ipv6/default/accept_ra": "2", "ipv6/mnet0/accept_ra": "0",
+		"ipv6/up0/accept_ra": "2", "ipv6/default/accept_ra": "2", "ipv6/lo/accept_ra": "0", "ipv6/mnet0/accept_ra": "1",
 	} {
 		if after[k] != want {
 			t.Errorf("%s is %s, want %s", k, after[k], want)
@@ -130,10 +133,12 @@ func TestForwardAll6(t *testing.T) {
 	if last := made[len(made)-1]; last.Path != "/proc/sys/net/ipv6/conf/all/forwarding" {
 		t.Errorf("%s is changed last: router advertisements may get lost before", last.Path)
 	}
-	s.host.set("ipv6/conf/default/accept_ra", "0") // by somebody else
-	s.host.must(f.close())
-	if left := changes(before, s.snapshot()); !slices.Equal(left, []string{"ipv6/default/accept_ra 1>0"}) {
-		t.Errorf("left %q", left)
+	s.host.Set("ipv6/conf/default/accept_ra", "0") // by somebody else
+	s.host.Must(f.close())
+	// The switch of all interfaces takes mnet0's own along.
+	want := []string{"ipv6/default/accept_ra 1>0", "ipv6/mnet0/forwarding 1>0"}
+	if left := changes(before, s.snapshot()); !slices.Equal(left, want) {
+		t.Errorf("left %q, want %q", left, want)
 	}
 }
 
@@ -147,11 +152,11 @@ func TestRestoreRefuses(t *testing.T) {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
-	n := newNamespace(t)
-	n.must(n.do(func() error { // an interface that is gone is no error
+	n := NewNamespace(t)
+	n.Must(n.Do(func() error { // an interface that is gone is no error
 		return Setting{Path: "/proc/sys/net/ipv4/conf/gone0/forwarding", Was: "0", Set: "1"}.Restore()
 	}))
-	err := n.do(func() error { // os.Root does not let ".." out
+	err := n.Do(func() error { // os.Root does not let ".." out
 		return Setting{Path: "/proc/sys/net/ipv4/conf/../forwarding", Was: "0", Set: "1"}.Restore()
 	})
 	if err == nil {
@@ -165,7 +170,7 @@ func TestKilled(t *testing.T) {
 	s := newSite(t)
 	before := s.snapshot()
 	var made []Setting
-	s.host.must(s.host.do(func() error {
+	s.host.Must(s.host.Do(func() error {
 		cmd := self(holder)
 		cmd.Stderr = os.Stderr
 		in, err := cmd.StdinPipe() // the process waits for its end
@@ -212,7 +217,7 @@ func TestKilled(t *testing.T) {
 	if len(made) == 0 || len(changes(before, s.snapshot())) != len(made) {
 		t.Errorf("changed %q, told %v", changes(before, s.snapshot()), made)
 	}
-	s.host.must(s.host.do(func() error {
+	s.host.Must(s.host.Do(func() error {
 		for _, set := range slices.Backward(made) {
 			if err := set.Restore(); err != nil {
 				return err
@@ -222,5 +227,56 @@ func TestKilled(t *testing.T) {
 	}))
 	if left := changes(before, s.snapshot()); len(left) != 0 {
 		t.Errorf("left %q", left)
+	}
+}
+
+// TestShareWatch has an uplink appear.
+func TestShareWatch(t *testing.T) {
+	s := newSite(t)
+	sh := s.share(ShareConfig{Masquerade: bothFamilies})
+	const file = "ipv4/conf/up1/forwarding"
+	seen := make(chan string, 10)
+	var stop func()
+	s.host.Must(s.host.Do(func() (err error) {
+		stop, err = sh.Watch(func(st State) {
+			for _, u := range st.Uplinks {
+				if u.Interface == "up1" {
+					seen <- s.host.Setting(file)
+				}
+			}
+		})
+		return err
+	}))
+	defer stop()
+	s.host.Connect("up1", s.world, "eth1")
+	s.host.Addr("up1", "198.51.100.7/24")
+	if now := s.host.Setting(file); now != "0" {
+		t.Errorf("forwarding=%s without a default route", now)
+	}
+	s.host.AddRoute(s.host.DefaultRoute("up1", "198.51.100.1", 600))
+	told := func() string {
+		t.Helper()
+		select {
+		case then := <-seen:
+			return then
+		case <-time.After(patience):
+			t.Fatal("the uplink is not told")
+			panic("unreachable")
+		}
+	}
+	if then := told(); then != "1" {
+		t.Errorf("forwarding=%s when the uplink is told", then)
+	}
+	// An interface that was unplugged comes back with nothing set.
+	s.host.Must(s.host.h.LinkDel(s.host.Link("up1")))
+	s.host.Connect("up1", s.world, "eth2")
+	s.host.Addr("up1", "198.51.100.7/24")
+	s.host.AddRoute(s.host.DefaultRoute("up1", "198.51.100.1", 600))
+	if then := told(); then != "1" {
+		t.Errorf("forwarding=%s when the uplink is back", then)
+	}
+	s.host.Must(sh.Close())
+	if now := s.host.Setting(file); now != "0" {
+		t.Errorf("forwarding=%s is left", now)
 	}
 }

@@ -21,21 +21,22 @@ import (
 // patience is when a test that hangs gives up.
 const patience = 30 * time.Second
 
-// namespace is a network namespace of a test. No thread stays in it: what works in
-// it does so by the sockets that it has opened there.
-type namespace struct {
+// Namespace is a network namespace of a test, of package hostnet_test, too. No
+// thread stays in it: what works in it does so by the sockets that it has opened
+// there.
+type Namespace struct {
 	t  testing.TB
 	ns netns.NsHandle
 	h  *netlink.Handle
 }
 
-func newNamespace(t testing.TB) *namespace {
+func NewNamespace(t testing.TB) *Namespace {
 	t.Helper()
 	if os.Getenv(roleEnv) != tests {
 		t.Skip("needs " + missing)
 	}
-	n := &namespace{t: t}
-	n.must(onThread(func() (err error) {
+	n := &Namespace{t: t}
+	n.Must(onThread(func() (err error) {
 		if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
 			n.ns, err = netns.Get()
 		}
@@ -43,11 +44,11 @@ func newNamespace(t testing.TB) *namespace {
 	}))
 	t.Cleanup(func() { n.ns.Close() })
 	h, err := netlink.NewHandleAt(n.ns, unix.NETLINK_ROUTE)
-	n.must(err)
+	n.Must(err)
 	n.h = h
 	t.Cleanup(h.Close)
-	n.up("lo")
-	n.set("ipv6/conf/default/accept_dad", "0") // its link-local addresses would wait for seconds
+	n.Up("lo")
+	n.Set("ipv6/conf/default/accept_dad", "0") // its link-local addresses would wait for seconds
 	return n
 }
 
@@ -61,8 +62,8 @@ func onThread(f func() error) error {
 	return <-failed
 }
 
-// do calls f on a thread in the namespace.
-func (n *namespace) do(f func() error) error {
+// Do calls f on a thread in the namespace.
+func (n *Namespace) Do(f func() error) error {
 	return onThread(func() error {
 		if err := netns.Set(n.ns); err != nil {
 			return err
@@ -71,42 +72,42 @@ func (n *namespace) do(f func() error) error {
 	})
 }
 
-func (n *namespace) must(err error) {
+func (n *Namespace) Must(err error) {
 	n.t.Helper()
 	if err != nil {
 		n.t.Fatal(err)
 	}
 }
 
-// connect makes a link between the interface name here and peerName in peer, and
+// Connect makes a link between the interface name here and peerName in peer, and
 // sets both up.
-func (n *namespace) connect(name string, peer *namespace, peerName string) {
+func (n *Namespace) Connect(name string, peer *Namespace, peerName string) {
 	n.t.Helper()
-	n.must(n.h.LinkAdd(&netlink.Veth{
+	n.Must(n.h.LinkAdd(&netlink.Veth{
 		LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: peerName, PeerNamespace: netlink.NsFd(peer.ns),
 	}))
-	n.up(name)
-	peer.up(peerName)
+	n.Up(name)
+	peer.Up(peerName)
 }
 
-func (n *namespace) link(name string) netlink.Link {
+func (n *Namespace) Link(name string) netlink.Link {
 	n.t.Helper()
 	l, err := n.h.LinkByName(name)
-	n.must(err)
+	n.Must(err)
 	return l
 }
 
-func (n *namespace) up(name string)   { n.t.Helper(); n.must(n.h.LinkSetUp(n.link(name))) }
-func (n *namespace) down(name string) { n.t.Helper(); n.must(n.h.LinkSetDown(n.link(name))) }
+func (n *Namespace) Up(name string)   { n.t.Helper(); n.Must(n.h.LinkSetUp(n.Link(name))) }
+func (n *Namespace) Down(name string) { n.t.Helper(); n.Must(n.h.LinkSetDown(n.Link(name))) }
 
-func (n *namespace) addr(name, prefix string) {
+func (n *Namespace) Addr(name, prefix string) {
 	n.t.Helper()
-	n.must(n.h.AddrReplace(n.link(name), &netlink.Addr{IPNet: ipNet(prefix), Flags: unix.IFA_F_NODAD}))
+	n.Must(n.h.AddrReplace(n.Link(name), &netlink.Addr{IPNet: ipNet(prefix), Flags: unix.IFA_F_NODAD}))
 }
 
-func (n *namespace) delAddr(name, prefix string) {
+func (n *Namespace) DelAddr(name, prefix string) {
 	n.t.Helper()
-	n.must(n.h.AddrDel(n.link(name), &netlink.Addr{IPNet: ipNet(prefix)}))
+	n.Must(n.h.AddrDel(n.Link(name), &netlink.Addr{IPNet: ipNet(prefix)}))
 }
 
 func ipNet(prefix string) *net.IPNet {
@@ -114,10 +115,10 @@ func ipNet(prefix string) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
-// defaultRoute is a default route over name; gateway may be "" for IPv4 on the link.
-func (n *namespace) defaultRoute(name, gateway string, metric int) *netlink.Route {
+// DefaultRoute is a default route over name; gateway may be "" for IPv4 on the link.
+func (n *Namespace) DefaultRoute(name, gateway string, metric int) *netlink.Route {
 	n.t.Helper()
-	r := &netlink.Route{LinkIndex: n.link(name).Attrs().Index, Dst: ipNet("0.0.0.0/0"), Priority: metric}
+	r := &netlink.Route{LinkIndex: n.Link(name).Attrs().Index, Dst: ipNet("0.0.0.0/0"), Priority: metric}
 	if gateway == "" {
 		r.Scope = netlink.SCOPE_LINK
 		return r
@@ -129,13 +130,13 @@ func (n *namespace) defaultRoute(name, gateway string, metric int) *netlink.Rout
 	return r
 }
 
-func (n *namespace) addRoute(r *netlink.Route) { n.t.Helper(); n.must(n.h.RouteAdd(r)) }
-func (n *namespace) delRoute(r *netlink.Route) { n.t.Helper(); n.must(n.h.RouteDel(r)) }
+func (n *Namespace) AddRoute(r *netlink.Route) { n.t.Helper(); n.Must(n.h.RouteAdd(r)) }
+func (n *Namespace) DelRoute(r *netlink.Route) { n.t.Helper(); n.Must(n.h.RouteDel(r)) }
 
-// setting returns the value of a file below /proc/sys/net.
-func (n *namespace) setting(file string) (value string) {
+// Setting returns the value of a file below /proc/sys/net.
+func (n *Namespace) Setting(file string) (value string) {
 	n.t.Helper()
-	n.must(n.do(func() error {
+	n.Must(n.Do(func() error {
 		b, err := os.ReadFile(path.Join(procNet, file))
 		value = strings.TrimSpace(string(b))
 		return err
@@ -143,14 +144,14 @@ func (n *namespace) setting(file string) (value string) {
 	return value
 }
 
-func (n *namespace) set(file, value string) {
+func (n *Namespace) Set(file, value string) {
 	n.t.Helper()
-	n.must(n.do(func() error { return os.WriteFile(path.Join(procNet, file), []byte(value), 0) }))
+	n.Must(n.Do(func() error { return os.WriteFile(path.Join(procNet, file), []byte(value), 0) }))
 }
 
 // withoutNetAdmin calls f on a thread in the namespace that has lost CAP_NET_ADMIN.
-func (n *namespace) withoutNetAdmin(f func() error) error {
-	return n.do(func() error {
+func (n *Namespace) withoutNetAdmin(f func() error) error {
+	return n.Do(func() error {
 		head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 		var data [2]unix.CapUserData
 		if err := unix.Capget(&head, &data[0]); err != nil {

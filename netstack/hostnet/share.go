@@ -42,6 +42,9 @@ func newShare(cfg ShareConfig) (_ *Share, err error) {
 	if cfg.Changed == nil {
 		cfg.Changed = func(Setting) {}
 	}
+	if cfg.Logger == nil {
+		cfg.Logger = discard
+	}
 	// First of all: it says whether somebody else is at it.
 	table, err := openTable(cfg.Device)
 	if err != nil {
@@ -63,11 +66,23 @@ func newShare(cfg ShareConfig) (_ *Share, err error) {
 }
 
 // Forward has packets forwarded that come in by uplinks, which are all that there
-// are. It is to be called again when they change.
+// are. It is to be called again when they change, which Watch does.
 func (s *Share) Forward(uplinks []Uplink) error {
 	return s.change("forward", func() error {
 		s.uplinks = slices.Clone(uplinks)
 		return s.forwardLocked()
+	})
+}
+
+// Watch is that of a [Watcher] which leaves out the Share's own device. Packets that
+// come in by a new uplink are forwarded before f hears of it.
+func (s *Share) Watch(f func(State)) (stop func(), err error) {
+	w := Watcher{Exclude: []string{s.cfg.Device}, Logger: s.cfg.Logger}
+	return w.Watch(func(st State) {
+		if err := s.Forward(st.Uplinks); err != nil && !errors.Is(err, net.ErrClosed) {
+			s.cfg.Logger.Warn("hostnet: uplinks will not bring answers to the stack", "device", s.cfg.Device, "error", err)
+		}
+		f(st)
 	})
 }
 

@@ -4,16 +4,12 @@
 package hostnet
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/nftables"
 )
@@ -25,15 +21,15 @@ const device = "mnet0"
 //
 //	stack: 10.77.0.2, fd77::2 -- mnet0: 10.77.0.1, fd77::1 [host] up0: 192.0.2.7, 2001:db8::7 -- world: 192.0.2.1, 2001:db8::1
 type site struct {
-	stack, host, world *namespace
+	stack, host, world *Namespace
 }
 
 func newSite(t testing.TB) *site {
-	s := &site{newNamespace(t), newNamespace(t), newNamespace(t)}
-	s.host.connect(device, s.stack, "eth0")
-	s.host.connect("up0", s.world, "eth0")
+	s := &site{NewNamespace(t), NewNamespace(t), NewNamespace(t)}
+	s.host.Connect(device, s.stack, "eth0")
+	s.host.Connect("up0", s.world, "eth0")
 	for _, a := range []struct {
-		n            *namespace
+		n            *Namespace
 		name, prefix string
 	}{
 		{s.stack, "eth0", "10.77.0.2/24"}, {s.stack, "eth0", "fd77::2/64"},
@@ -41,19 +37,19 @@ func newSite(t testing.TB) *site {
 		{s.host, "up0", "192.0.2.7/24"}, {s.host, "up0", "2001:db8::7/64"},
 		{s.world, "eth0", "192.0.2.1/24"}, {s.world, "eth0", "2001:db8::1/64"},
 	} {
-		a.n.addr(a.name, a.prefix)
+		a.n.Addr(a.name, a.prefix)
 	}
-	s.stack.addRoute(s.stack.defaultRoute("eth0", "10.77.0.1", 0))
-	s.stack.addRoute(s.stack.defaultRoute("eth0", "fd77::1", 0))
-	s.host.addRoute(s.host.defaultRoute("up0", "192.0.2.1", 0))
-	s.host.addRoute(s.host.defaultRoute("up0", "2001:db8::1", 0))
+	s.stack.AddRoute(s.stack.DefaultRoute("eth0", "10.77.0.1", 0))
+	s.stack.AddRoute(s.stack.DefaultRoute("eth0", "fd77::1", 0))
+	s.host.AddRoute(s.host.DefaultRoute("up0", "192.0.2.1", 0))
+	s.host.AddRoute(s.host.DefaultRoute("up0", "2001:db8::1", 0))
 	return s
 }
 
 // uplinks are those of the host.
 func (s *site) uplinks() []Uplink {
 	ups, err := readUplinks(s.host.h, []string{device})
-	s.host.must(err)
+	s.host.Must(err)
 	if len(ups) != 2 {
 		s.host.t.Fatalf("uplinks %v", ups)
 	}
@@ -68,7 +64,7 @@ func (s *site) share(cfg ShareConfig) *Share {
 	t.Helper()
 	cfg.Device = device
 	var sh *Share
-	s.host.must(s.host.do(func() (err error) {
+	s.host.Must(s.host.Do(func() (err error) {
 		sh, err = NewShare(cfg)
 		return err
 	}))
@@ -77,121 +73,13 @@ func (s *site) share(cfg ShareConfig) *Share {
 			t.Error(err)
 		}
 	})
-	s.host.must(sh.Forward(s.uplinks()))
+	s.host.Must(sh.Forward(s.uplinks()))
 	return sh
-}
-
-// listen listens in n, and tells each client its name and the address that it sees.
-func listen(n *namespace, name, addr string) {
-	n.t.Helper()
-	var ln net.Listener
-	n.must(n.do(func() (err error) {
-		ln, err = net.Listen("tcp", addr)
-		return err
-	}))
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			fmt.Fprintf(c, "%s sees %v", name, c.RemoteAddr().(*net.TCPAddr).IP)
-			c.Close()
-		}
-	}()
-	n.t.Cleanup(func() { ln.Close(); <-served })
-}
-
-// dial connects from n and returns what the listener tells.
-func dial(n *namespace, addr string) (answer string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	err = n.do(func() error {
-		var d net.Dialer
-		c, err := d.DialContext(ctx, "tcp", addr)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		c.SetDeadline(time.Now().Add(patience))
-		b, err := io.ReadAll(c)
-		answer = string(b)
-		return err
-	})
-	return answer, err
-}
-
-func TestMasquerade(t *testing.T) {
-	s := newSite(t)
-	s.share(ShareConfig{Masquerade: bothFamilies})
-	listen(s.world, "world", ":80")
-	listen(s.stack, "stack", ":80")
-	for _, c := range []struct {
-		from     *namespace
-		to, want string
-	}{
-		{s.stack, "192.0.2.1:80", "world sees 192.0.2.7"},
-		{s.stack, "[2001:db8::1]:80", "world sees 2001:db8::7"},
-		// The host's own connections to the stack are not translated.
-		{s.host, "10.77.0.2:80", "stack sees 10.77.0.1"},
-		{s.host, "[fd77::2]:80", "stack sees fd77::1"},
-	} {
-		if got, err := dial(c.from, c.to); got != c.want {
-			t.Errorf("%s: %q, %v, want %q", c.to, got, err, c.want)
-		}
-	}
-}
-
-func TestRedirect(t *testing.T) {
-	s := newSite(t)
-	to4, to6 := netip.MustParseAddrPort("10.77.0.2:8443"), netip.MustParseAddrPort("[fd77::2]:8443")
-	sh := s.share(ShareConfig{Redirects: []Redirect{{443, to4}}})
-	s.host.must(sh.Redirect(Redirect{443, to6}))
-	if err := sh.Redirect(Redirect{443, to4}); !errors.Is(err, ErrInUse) {
-		t.Errorf("redirect a port twice: %v", err)
-	}
-	listen(s.stack, "stack", ":8443")
-	listen(s.host, "host", ":443")
-	listen(s.host, "host", ":444")
-	listen(s.world, "world", ":443")
-	check := func(from *namespace, to, want string) {
-		t.Helper()
-		if got, err := dial(from, to); got != want {
-			t.Errorf("%s: %q, %v, want %q", to, got, err, want)
-		}
-	}
-	check(s.world, "192.0.2.7:443", "stack sees 192.0.2.1")
-	check(s.world, "[2001:db8::7]:443", "stack sees 2001:db8::1")
-	check(s.host, "192.0.2.7:443", "stack sees 192.0.2.7")
-	check(s.host, "[2001:db8::7]:443", "stack sees 2001:db8::7")
-
-	check(s.world, "192.0.2.7:444", "host sees 192.0.2.1") // another port
-	check(s.host, "192.0.2.1:443", "world sees 192.0.2.7") // another host
-	check(s.host, "127.0.0.1:443", "host sees 127.0.0.1")  // loopback
-	check(s.host, "[::1]:443", "host sees ::1")
-	check(s.stack, "10.77.0.1:443", "host sees 10.77.0.2") // from the stack
-	check(s.stack, "[fd77::1]:443", "host sees fd77::2")
-
-	s.host.must(sh.RemoveRedirect(Redirect{443, to4}))
-	if err := sh.RemoveRedirect(Redirect{443, to4}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("remove what is not there: %v", err)
-	}
-	check(s.world, "192.0.2.7:443", "host sees 192.0.2.1")
-	check(s.world, "[2001:db8::7]:443", "stack sees 2001:db8::1")
-	s.host.must(sh.Close())
-	check(s.world, "[2001:db8::7]:443", "host sees 2001:db8::1")
-	for _, err := range []error{sh.Redirect(Redirect{443, to4}), sh.RemoveRedirect(Redirect{443, to6}), sh.Forward(nil)} {
-		if !errors.Is(err, net.ErrClosed) {
-			t.Errorf("after Close: %v", err)
-		}
-	}
 }
 
 // tables returns the names of all tables of the host.
 func (s *site) tables() (names []string) {
-	s.host.must(s.host.do(func() error {
+	s.host.Must(s.host.Do(func() error {
 		c, err := nftables.New()
 		if err != nil {
 			return err
@@ -209,7 +97,7 @@ func TestShareInUse(t *testing.T) {
 	s := newSite(t)
 	sh := s.share(ShareConfig{Masquerade: bothFamilies})
 	try := func(cfg ShareConfig) error {
-		return s.host.do(func() error {
+		return s.host.Do(func() error {
 			second, err := NewShare(cfg)
 			if err == nil {
 				err = second.Close()
@@ -223,11 +111,19 @@ func TestShareInUse(t *testing.T) {
 	if err := try(ShareConfig{Device: "up0"}); err != nil {
 		t.Errorf("of another device: %v", err)
 	}
+	s.host.Must(s.host.Do(func() error { // as a firewall does when it is loaded anew
+		c, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		c.FlushRuleset()
+		return c.Flush()
+	}))
 	listen(s.world, "world", ":80")
 	if got, err := dial(s.stack, "192.0.2.1:80"); got != "world sees 192.0.2.7" {
 		t.Errorf("the first one no longer works: %q, %v", got, err)
 	}
-	s.host.must(sh.Close())
+	s.host.Must(sh.Close())
 	if left := s.tables(); len(left) != 0 {
 		t.Errorf("tables %q are left", left)
 	}
@@ -236,11 +132,55 @@ func TestShareInUse(t *testing.T) {
 	}
 }
 
+// TestShareMany has as many rules as may be.
+func TestShareMany(t *testing.T) {
+	s := newSite(t)
+	to := netip.MustParseAddrPort("10.77.0.2:8443")
+	var cfg ShareConfig
+	for i := range MaxRedirects - 1 {
+		cfg.Redirects = append(cfg.Redirects, Redirect{uint16(1000 + i), to})
+	}
+	for i := range MaxMasquerade {
+		a := netip.AddrFrom16([16]byte{0: 0xfd, 1: 0x77, 15: byte(i)}) // IPv6 makes the larger rules
+		cfg.Masquerade = append(cfg.Masquerade, netip.PrefixFrom(a, 128))
+	}
+	sh := s.share(cfg)
+	last := Redirect{443, netip.MustParseAddrPort("[fd77::2]:8443")}
+	s.host.Must(sh.Redirect(last))
+	if err := sh.Redirect(Redirect{444, to}); !errors.Is(err, ErrConfig) {
+		t.Errorf("one too many: %v", err)
+	}
+	listen(s.stack, "stack", ":8443")
+	for _, addr := range []string{"192.0.2.7:1000", fmt.Sprint("192.0.2.7:", 1000+MaxRedirects-2), "[2001:db8::7]:443"} {
+		if got, err := dial(s.world, addr); !strings.HasPrefix(got, "stack") {
+			t.Errorf("%s: %q, %v", addr, got, err)
+		}
+	}
+}
+
+// TestUnknownFlag asks the kernel for a table with a flag that there is not, as
+// owners are one before Linux 5.12.
+func TestUnknownFlag(t *testing.T) {
+	n := NewNamespace(t)
+	n.Must(n.Do(func() error {
+		conn, sock, err := dialNFT()
+		if err != nil {
+			return err
+		}
+		defer conn.CloseLasting()
+		table := &table{Table: &nftables.Table{Name: "future", Family: nftables.TableFamilyINet}}
+		if err := table.createTable(sock, 1<<31); !unknownFlag(err) {
+			t.Errorf("error %v", err)
+		}
+		return table.createTable(sock, 0)
+	}))
+}
+
 // TestShareStale replaces a table that nobody owns, as a process that was killed
 // leaves it on a kernel without owners.
 func TestShareStale(t *testing.T) {
 	s := newSite(t)
-	s.host.must(s.host.do(func() error {
+	s.host.Must(s.host.Do(func() error {
 		c, err := nftables.New()
 		if err != nil {
 			return err
@@ -250,7 +190,7 @@ func TestShareStale(t *testing.T) {
 		return c.Flush()
 	}))
 	s.share(ShareConfig{Masquerade: bothFamilies})
-	s.host.must(s.host.do(func() error {
+	s.host.Must(s.host.Do(func() error {
 		c, err := nftables.New()
 		if err != nil {
 			return err
@@ -286,7 +226,7 @@ func TestShareUnprivileged(t *testing.T) {
 // TestShareNoDevice fails half-way.
 func TestShareNoDevice(t *testing.T) {
 	s := newSite(t)
-	err := s.host.do(func() error {
+	err := s.host.Do(func() error {
 		_, err := NewShare(ShareConfig{Device: "mnet7", Masquerade: bothFamilies})
 		return err
 	})
@@ -298,42 +238,37 @@ func TestShareNoDevice(t *testing.T) {
 	}
 }
 
-func TestBlocked(t *testing.T) {
+// TestNothingLeft opens and closes everything, many times.
+func TestNothingLeft(t *testing.T) {
 	s := newSite(t)
-	s.share(ShareConfig{Masquerade: bothFamilies})
-	blocked := func() (reason string) {
-		s.host.must(s.host.do(func() (err error) {
-			reason, err = Blocked(device)
-			return err
-		}))
-		return reason
+	descriptors := func() int {
+		all, err := os.ReadDir("/proc/self/fd")
+		s.host.Must(err)
+		return len(all)
 	}
-	if reason := blocked(); reason != "" {
-		t.Errorf("without a firewall: %s", reason)
-	}
-	for _, c := range []struct {
-		hook   *nftables.ChainHook
-		policy nftables.ChainPolicy
-		want   bool
-	}{
-		{nftables.ChainHookInput, nftables.ChainPolicyDrop, false},
-		{nftables.ChainHookForward, nftables.ChainPolicyAccept, false},
-		{nftables.ChainHookForward, nftables.ChainPolicyDrop, true},
-	} {
-		s.host.must(s.host.do(func() error {
-			conn, err := nftables.New()
+	cycle := func() {
+		s.host.Must(s.host.Do(func() error {
+			sh, err := NewShare(ShareConfig{Device: device, Masquerade: bothFamilies})
 			if err != nil {
 				return err
 			}
-			firewall := conn.AddTable(&nftables.Table{Name: "firewall", Family: nftables.TableFamilyIPv4})
-			conn.AddChain(&nftables.Chain{
-				Name: fmt.Sprintf("hook%d-%d", *c.hook, c.policy), Table: firewall, Type: nftables.ChainTypeFilter,
-				Hooknum: c.hook, Priority: nftables.ChainPriorityFilter, Policy: &c.policy,
-			})
-			return conn.Flush()
+			defer sh.Close()
+			if _, err := NewShare(ShareConfig{Device: device}); !errors.Is(err, ErrInUse) {
+				t.Error(err)
+			}
+			stop, err := sh.Watch(func(State) {})
+			if err == nil {
+				stop()
+			}
+			return err
 		}))
-		if reason := blocked(); (reason != "") != c.want || c.want && !strings.Contains(reason, "nft insert rule ip firewall hook2-0 iifname mnet0 accept") {
-			t.Errorf("hook %d, policy %d: %q", *c.hook, c.policy, reason)
-		}
+	}
+	cycle() // what the runtime opens once
+	before := descriptors()
+	for range 20 {
+		cycle()
+	}
+	if after := descriptors(); after != before {
+		t.Errorf("%d descriptors are open, %d before", after, before)
 	}
 }

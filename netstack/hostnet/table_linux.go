@@ -20,6 +20,10 @@ const (
 	// ownedTable is NFT_TABLE_F_OWNER of linux/netfilter/nf_tables.h: the table goes
 	// with the socket that made it.
 	ownedTable = 0x2
+
+	// nftBuffer, in bytes, stops the largest set of rules, which is sent in one piece
+	// and echoed before it is acknowledged, from overflowing the socket.
+	nftBuffer = 1 << 20
 )
 
 // table is the nftables table of a device.
@@ -33,11 +37,7 @@ type table struct {
 // openTable makes the table, in the network namespace of the thread, and its
 // chains, without a rule.
 func openTable(device string) (*table, error) {
-	var sock *mdl.Conn
-	conn, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *mdl.Conn) error {
-		sock = c
-		return nil
-	}))
+	conn, sock, err := dialNFT()
 	if err != nil {
 		return nil, explainNFT(err)
 	}
@@ -52,12 +52,21 @@ func openTable(device string) (*table, error) {
 	return t, nil
 }
 
+// dialNFT opens a connection that stays, and returns its socket, too.
+func dialNFT() (conn *nftables.Conn, sock *mdl.Conn, err error) {
+	conn, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *mdl.Conn) error {
+		sock = c
+		return errors.Join(c.SetReadBuffer(nftBuffer), c.SetWriteBuffer(nftBuffer))
+	}))
+	return conn, sock, err
+}
+
 func (t *table) create(sock *mdl.Conn) error {
 	if err := t.removeStale(); err != nil {
 		return err
 	}
 	err := t.createTable(sock, ownedTable)
-	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) { // before Linux 5.12
+	if unknownFlag(err) { // before Linux 5.12
 		err = t.createTable(sock, 0)
 	}
 	if errors.Is(err, unix.EEXIST) {
@@ -129,6 +138,11 @@ func (t *table) createTable(sock *mdl.Conn, flags uint32) error {
 	return err
 }
 
+// unknownFlag reports whether the kernel does not know a flag of a table.
+func unknownFlag(err error) bool {
+	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL)
+}
+
 // apply replaces the rules by those for cfg, all at once.
 func (t *table) apply(cfg ShareConfig) error {
 	for _, c := range []*nftables.Chain{t.prerouting, t.output, t.postrouting} {
@@ -148,7 +162,11 @@ func (t *table) apply(cfg ShareConfig) error {
 // closed.
 func (t *table) close() error {
 	t.conn.DelTable(t.Table)
-	return errors.Join(explainNFT(t.conn.Flush()), t.conn.CloseLasting())
+	err := t.conn.Flush()
+	if errors.Is(err, unix.ENOENT) { // without an owner anybody can remove it
+		err = nil
+	}
+	return errors.Join(explainNFT(err), t.conn.CloseLasting())
 }
 
 // explainNFT says what to do about an error of nftables.

@@ -30,7 +30,7 @@ type Uplink struct {
 	Index     int        // of the interface
 	Gateway   netip.Addr // invalid if the destinations are on the link
 	Source    netip.Addr // that the host sends from; says the family
-	Metric    int        // the lowest is the best
+	Metric    int        // the lowest is the best; a change that keeps the order is not told
 }
 
 // String returns "wlan0 via 192.168.1.1 from 192.168.1.7".

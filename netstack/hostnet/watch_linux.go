@@ -5,7 +5,6 @@ package hostnet
 
 import (
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"syscall"
@@ -26,8 +25,6 @@ const (
 	// retryRead is the pause after tables that could not be read.
 	retryRead = time.Second
 )
-
-var discard = slog.New(slog.DiscardHandler)
 
 // watch is the state of one call of Watch.
 type watch struct {

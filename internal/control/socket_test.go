@@ -1,0 +1,93 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func quiet(string) error { return nil }
+
+// TestListen makes a socket that nobody else can open, in a directory that is not
+// there yet.
+func TestListen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run", "mnet.sock")
+	var told string
+	l, err := Listen(path, "", func(p string) error {
+		if _, err := os.Lstat(p); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("before the socket is made: %v", err)
+		}
+		told = p
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	info, err := os.Stat(path)
+	if err != nil || info.Mode() != os.ModeSocket|0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if told != path {
+		t.Errorf("told of %q", told)
+	}
+	if _, err := Listen(path, "", quiet); !errors.Is(err, ErrSocketInUse) {
+		t.Errorf("a second one: %v", err)
+	}
+	if _, err := Listen(path+"2", "no such user", quiet); err == nil {
+		t.Error("an unknown owner is taken")
+	}
+}
+
+// TestListenStale replaces what a killed node has left, but nothing else.
+func TestListenStale(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mnet.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	if l, err = Listen(path, "", quiet); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(path, "", quiet); err == nil {
+		t.Error("a file is replaced")
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "precious" {
+		t.Errorf("%q, %v", b, err)
+	}
+	refused := errors.New("no")
+	if _, err := Listen(path+"2", "", func(string) error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Lstat(path + "2"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a socket that cannot be cleaned up is made: %v", err)
+	}
+}
+
+// TestNobodyAnswers says what to do.
+func TestNobodyAnswers(t *testing.T) {
+	c := Client{Path: filepath.Join(t.TempDir(), "mnet.sock")}
+	_, err := c.Status(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "mnet up") || !strings.Contains(err.Error(), c.Path) {
+		t.Error(err)
+	}
+	if _, _, err := c.Dial(t.Context(), "server:22", false); err == nil || !strings.Contains(err.Error(), "mnet up") {
+		t.Error(err)
+	}
+}
