@@ -65,6 +65,14 @@ func (h *Migration) Watch(notify func(MigrationEvent)) {
 	})
 }
 
+// ProbeSilence has the peer asked whether it is still there once nothing has come
+// for d after data, if keep-alive is on: a receiver cannot tell a pause from a path
+// that is dead. While it answers it is asked after 2d, 4d and so on, up to the idle
+// time of keep-alive. Zero ends that.
+func (h *Migration) ProbeSilence(d time.Duration) {
+	h.tcb.MigrationLock(func() { h.tcb.MigrationProbe(d) })
+}
+
 func (h *Migration) notify(e MigrationEvent) {
 	if w := h.watch.Load(); w != nil {
 		w.notify(e)

@@ -61,6 +61,10 @@ type Uplink struct {
 // Dev is the name of the device in the client.
 func (u *Uplink) Dev() string { return u.dev }
 
+// Table is the routing table that leads over the uplink and no other, for
+// [Namespace.AddRule].
+func (u *Uplink) Table() int { return u.table }
+
 // Wire is the wire between the client and the NAT. Its direction AtoB goes to the
 // NAT.
 func (u *Uplink) Wire() *Wire { return u.wire }
