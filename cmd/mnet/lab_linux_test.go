@@ -139,10 +139,7 @@ func TestLab(t *testing.T) {
 	needLab(t)
 	t.Parallel()
 	r := newLabRig(t)
-	scenes := []string{"start", "roam", "return", "lid"}
-	if !testing.Short() { // waits for a keep-alive probe
-		scenes = []string{"start", "roam", "return", "nat", "lid"}
-	}
+	scenes := []string{"start", "roam", "return", "nat", "lid"}
 	cmd := r.command("--json", "--linger", "300ms", "--away", "1500ms", "--rtt", "20ms", "--rate", "10Mbit/s",
 		"--scenes", strings.Join(scenes, ","))
 	var stderr bytes.Buffer
