@@ -77,6 +77,7 @@ func (n *Node) listen(svc *Service, l net.Listener, handle func(net.Conn), undo 
 	})
 	stop := context.AfterFunc(n.ctx, svc.close)
 	n.wg.Go(func() {
+		defer svc.close() // waits for undo, if it is the node that closes it
 		defer stop()
 		for n.acquire() {
 			c, err := l.Accept()
