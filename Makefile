@@ -7,7 +7,7 @@
 
 GO          ?= go
 FUZZTIME    ?= 30s
-TESTTIMEOUT ?= 10m
+TESTTIMEOUT ?= 20m
 SOAKTIMEOUT ?= 60m
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -56,6 +56,10 @@ soak: patched ## the long tests: a thousand migrations, ten thousand schedules
 .PHONY: bench
 bench: patched ## patched against vanilla, in turns, with benchstat
 	$(VANILLA) $(GO) run ./internal/bench/cmd/pairbench
+
+.PHONY: bench-tun
+bench-tun: patched ## TUN links against each other and against the kernel's TCP; needs root
+	$(PATCHED) $(GO) run ./internal/bench/cmd/tunbench
 
 .PHONY: fuzz
 fuzz: patched ## each fuzz target for FUZZTIME

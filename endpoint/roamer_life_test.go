@@ -173,22 +173,30 @@ func TestRoamServerHolds(t *testing.T) {
 	}
 }
 
+// serverRoams gives the server a second address, and a Roamer for what is accepted
+// from now on.
+func (l *roamLab) serverRoams() (*Roamer, *roamEvents) {
+	l.tb.Helper()
+	events := &roamEvents{now: l.net.Clock.Elapsed}
+	r, err := NewRoamer(RoamerConfig{Stack: l.server, Observe: events.add})
+	if err != nil {
+		l.tb.Fatal(err)
+	}
+	l.tb.Cleanup(func() { r.Close() })
+	l.listen.Roamer = r
+	if err := l.eth.AddAddress(twoAddresses[1]); err != nil {
+		l.tb.Fatal(err)
+	}
+	l.net.Core.Route(netip.PrefixFrom(server2, 32), l.net.Bottleneck)
+	return r, events
+}
+
 // TestRoamAccepted has the server's address change, and the server's Roamer tell
 // the client.
 func TestRoamAccepted(t *testing.T) {
 	l := newRoamLab(t, labConfig{}, RoamerConfig{Policy: Manual})
-	events := roamEvents{now: l.net.Clock.Elapsed}
-	r, err := NewRoamer(RoamerConfig{Stack: l.server, Observe: events.add})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	l.listen.Roamer = r
+	_, events := l.serverRoams()
 	c, s := l.open(serverAddr)
-	if err := l.eth.AddAddress(twoAddresses[1]); err != nil {
-		t.Fatal(err)
-	}
-	l.net.Core.Route(netip.PrefixFrom(server2, 32), l.net.Bottleneck)
 	done := bothWays(t, c, s, 1<<20)
 	l.loseServer()
 	l.until("moved", time.Second, func() bool { return len(events.moves()) == 1 })
@@ -197,7 +205,7 @@ func TestRoamAccepted(t *testing.T) {
 	}
 	done()
 	// Silence is no reason: the client can come back by itself.
-	c, s = l.open("10.9.0.2:80")
+	_, s = l.open("10.9.0.2:80")
 	l.net.Bottleneck.SetDown(true)
 	s.Write([]byte("x"))
 	l.sleep(time.Minute)
@@ -205,4 +213,33 @@ func TestRoamAccepted(t *testing.T) {
 		t.Errorf("%d attempts towards a client that is silent", n-1)
 	}
 	l.net.Bottleneck.SetDown(false)
+}
+
+// TestRoamAcceptedStays: the client chose the address, whatever the server likes
+// best.
+func TestRoamAcceptedStays(t *testing.T) {
+	l := newRoamLab(t, labConfig{}, RoamerConfig{})
+	_, events := l.serverRoams()
+	l.open("10.9.0.2:80")
+	l.sleep(time.Hour)
+	if n := events.count() + l.events.count(); n != 0 {
+		t.Errorf("%d attempts", n)
+	}
+}
+
+// TestRoamCrossing has both ends move at the same instant, from paths that work.
+// One gives way.
+func TestRoamCrossing(t *testing.T) {
+	l := newRoamLab(t, labConfig{}, RoamerConfig{})
+	r, events := l.serverRoams()
+	c, s := l.open(serverAddr)
+	done := bothWays(t, c, s, 1<<20)
+	l.roamer.Hint(c)
+	r.Hint(s)
+	l.moved(1, time.Second, roam.Hint)
+	l.sleep(5 * time.Second)
+	if n := events.count(); n != 1 || !errors.Is(events.all[0].Err, ErrYielded) {
+		t.Errorf("%+v", events.all)
+	}
+	done()
 }

@@ -49,6 +49,11 @@ func (r *Roamer) run() {
 	r.attempts.Wait()
 }
 
+// silenceProbe is how long a connection that was dialled has to be silent, after data,
+// before the peer is asked whether it is still there. With the time-outs that follow a
+// download finds out in about 3 s that a NAT has forgotten.
+const silenceProbe = time.Second
+
 func (r *Roamer) now() time.Time { return r.clock.Now() }
 
 func (r *Roamer) add(c *Conn, m *netstack.Migration) {
@@ -69,6 +74,9 @@ func (r *Roamer) add(c *Conn, m *netstack.Migration) {
 			r.in.post(func() { r.look(rc) })
 		}
 	})
+	if c.peers.Load() != nil {
+		m.ProbeSilence(silenceProbe)
+	}
 }
 
 func (r *Roamer) remove(c *Conn) {
@@ -82,6 +90,7 @@ func (r *Roamer) remove(c *Conn) {
 // forget lets go of all that others hold of rc.
 func (r *Roamer) forget(rc *roamed) {
 	rc.m.Watch(nil)
+	rc.m.ProbeSilence(0)
 	rc.setTimer(nil)
 	if rc.try != nil {
 		rc.try.cancel(errReleased)

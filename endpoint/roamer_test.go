@@ -184,6 +184,9 @@ func TestRoamPathDead(t *testing.T) {
 				t.Errorf("%+v", ev)
 			}
 			done()
+			if n := len(l.events.moves()); n != 1 {
+				t.Errorf("%d moves, want 1", n)
+			}
 		})
 	}
 }

@@ -27,11 +27,12 @@ type TCPInfo struct {
 
 	// SinceHeard is how long ago the peer was last heard of, Unanswered how many
 	// retransmissions and keep-alive probes in a row have not been answered, and
-	// InFlight how many bytes were sent that are not acknowledged. Plain TCP does
-	// not tell: SinceHeard is -1.
+	// InFlight how many bytes were sent that are not acknowledged, from sequence
+	// number SndUna on. Plain TCP does not tell: SinceHeard is -1.
 	SinceHeard time.Duration
 	Unanswered int
 	InFlight   int
+	SndUna     uint32
 }
 
 // TCPInfo returns a snapshot.
@@ -51,6 +52,7 @@ func (c *Conn) TCPInfo() TCPInfo {
 		info.SinceHeard = max(c.stack.Clock().Now().Sub(contact.Heard), 0)
 		info.Unanswered = contact.Unanswered
 		info.InFlight = contact.InFlight
+		info.SndUna = contact.SndUna
 	}
 	return info
 }

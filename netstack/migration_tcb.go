@@ -32,6 +32,7 @@ type tcb interface {
 	MigrationTimer(d time.Duration)
 	MigrationGate(on bool)
 	MigrationHold(on bool)
+	MigrationProbe(d time.Duration)
 	MigrationAbort(err tcpip.Error)
 	MigrationOpenPath(nicID tcpip.NICID, local, remote tcpip.FullAddress) (stack.TransportEndpointID, tcpip.Error)
 	MigrationAcceptPath() tcpip.Error

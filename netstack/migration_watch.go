@@ -65,6 +65,14 @@ func (h *Migration) Watch(notify func(MigrationEvent)) {
 	})
 }
 
+// ProbeSilence has the peer asked whether it is still there once nothing has come
+// for d after data, if keep-alive is on: a receiver cannot tell a pause from a path
+// that is dead. While it answers it is asked after 2d, 4d and so on, up to the idle
+// time of keep-alive. Zero ends that.
+func (h *Migration) ProbeSilence(d time.Duration) {
+	h.tcb.MigrationLock(func() { h.tcb.MigrationProbe(d) })
+}
+
 func (h *Migration) notify(e MigrationEvent) {
 	if w := h.watch.Load(); w != nil {
 		w.notify(e)
@@ -103,8 +111,8 @@ func (h *Migration) MigrationPathUnreachable(id stack.TransportEndpointID, seq u
 		return // one goroutine is enough, whatever comes
 	}
 	go func() {
-		h.doubted.Store(false)
 		h.tcb.MigrationLock(func() {
+			h.doubted.Store(false)
 			h.do(h.conn.Unreachable(tupleOf(id), seq))
 			h.sync()
 		})
@@ -121,6 +129,8 @@ type Contact struct {
 	Unanswered int
 	// InFlight is how many bytes were sent that are not acknowledged.
 	InFlight int
+	// SndUna is the oldest sequence number that is not acknowledged.
+	SndUna uint32
 }
 
 // Contact returns how the peer answers.
@@ -129,6 +139,7 @@ func (h *Migration) Contact() (c Contact) {
 		heard := h.tcb.MigrationHeard()
 		tcb := snapshot(h.tcb)
 		c.InFlight = int(tcb.SndNxt - tcb.SndUna)
+		c.SndUna = tcb.SndUna
 		clock := h.m.gv.Clock()
 		c.Heard = clock.Now().Add(-clock.NowMonotonic().Sub(heard))
 		if w := h.watch.Load(); w != nil && w.heard == heard {

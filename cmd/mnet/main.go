@@ -66,7 +66,8 @@ moves to other addresses, at either end, while it carries data.`,
 	root.AddCommand(
 		newUp(), newServe(), newForward(), newSOCKS(), newNC(),
 		newStatus(), newMigrate(), newAddress(),
-		newDemo(), newVersion(), newGVisor(), newJanitor(),
+		newPing(), newBench(), newDoctor(),
+		newDemo(), newLab(), newVersion(), newGVisor(), newJanitor(),
 	)
 	return root
 }

@@ -18,7 +18,7 @@ import (
 
 // TestMain makes this binary the mnet that the scripts run.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mnet": main})
+	testscript.Main(m, map[string]func(){"mnet": main, "confined": confined})
 }
 
 func TestScripts(t *testing.T) {

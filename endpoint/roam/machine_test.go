@@ -263,109 +263,6 @@ func TestMachineRecovers(t *testing.T) {
 	s.rests(FirstBackoff)
 }
 
-// TestMachineRelapse: the handshake works on a, but nothing else does.
-func TestMachineRelapse(t *testing.T) {
-	s := play(t, Config{}, a, b)
-	s.dead(3)
-	s.moves(PathDead, a)
-	s.pass(2 * time.Second)
-	s.dead(3)
-	s.moves(PathDead, b)
-	s.pass(2 * time.Second)
-	s.rests(FirstPenalty + HandoverSettle - 2*time.Second)
-
-	// One uplink only: in place, again and again, but ever more seldom.
-	s = play(t, Config{}, a)
-	s.dead(3)
-	s.moves(PathDead, a)
-	s.dead(3)
-	s.moves(PathDead, a)
-	for pause := FirstBackoff; pause < MaxBackoff; pause *= 2 {
-		s.dead(3)
-		s.rests(pause)
-		s.moves(PathDead, a)
-	}
-	s.pass(MaxBackoff + Proof)
-	s.dead(3)
-	s.moves(PathDead, a)
-	s.dead(3)
-	s.moves(PathDead, a)
-}
-
-// TestMachineBounce: a better uplink that is dead is tried ever more seldom, and
-// does not stand in the way of other moves.
-func TestMachineBounce(t *testing.T) {
-	s := play(t, Config{Local: b.Local}, a, b)
-	s.rests(HandoverSettle)
-	for penalty := FirstPenalty; penalty < MaxPenalty; penalty *= 2 {
-		s.fails(Preferred, a)
-		s.rests(penalty + HandoverSettle)
-	}
-	s.fails(Preferred, a)
-	s.dead(3)
-	s.moves(PathDead, b)
-	s.rests(MaxPenalty + HandoverSettle)
-
-	// It answers, but carries no data.
-	s = play(t, Config{Local: b.Local}, a, b)
-	s.rests(HandoverSettle)
-	penalty := FirstPenalty
-	for range 8 {
-		s.moves(Preferred, a)
-		s.pass(2 * time.Second)
-		s.dead(3)
-		if !s.relapsed(s.now) {
-			s.fails(PathDead, a)
-		}
-		s.moves(PathDead, b)
-		o, again := s.Decide(s.now)
-		if o.Cause != None || again.Sub(s.now) < penalty {
-			t.Fatalf("%+v, again after %v, want at least %v", o, again.Sub(s.now), penalty)
-		}
-		s.now, penalty = again, min(2*penalty, MaxPenalty)
-	}
-}
-
-// TestMachineFlap: a better uplink that comes and goes is used ever more seldom.
-func TestMachineFlap(t *testing.T) {
-	s := play(t, Config{}, a, b)
-	visits := 0
-	for range 600 { // three seconds not there, six there
-		s.uplinksAre(b)
-		if o, _ := s.Decide(s.now); o.Cause == PathGone {
-			s.moves(PathGone, b)
-		}
-		s.pass(3 * time.Second)
-		s.uplinksAre(a, b)
-		if o, again := s.Decide(s.now); o.Cause == None && again.Sub(s.now) <= 6*time.Second {
-			s.now = again
-			s.moves(Preferred, a)
-			visits++
-		}
-		s.pass(6 * time.Second)
-	}
-	if visits < 2 || visits > 25 {
-		t.Errorf("%d visits in an hour and a half", visits)
-	}
-}
-
-func TestMachineCap(t *testing.T) {
-	s := play(t, Config{}, a)
-	x, y := b, a
-	for range MaxMovesPerMinute {
-		s.uplinksAre(x)
-		s.moves(PathGone, x)
-		s.pass(time.Second)
-		x, y = y, x
-	}
-	s.uplinksAre(x)
-	s.rests(time.Minute - MaxMovesPerMinute*time.Second)
-	s.moves(PathGone, x)
-	s.uplinksAre(y)
-	s.rests(time.Second)
-	s.moves(PathGone, y)
-}
-
 // TestMachineMovedByOthers: moves that nobody ordered do not count.
 func TestMachineMovedByOthers(t *testing.T) {
 	s := play(t, Config{}, a, b)
@@ -464,19 +361,6 @@ func TestMachineFamilies(t *testing.T) {
 	s.rests(0) // nothing is better than six now
 	s.uplinksAre(a, six)
 	s.rests(0)
-}
-
-// TestMachineOtherChanges: uplinks that come and go elsewhere do not keep a
-// connection from going back.
-func TestMachineOtherChanges(t *testing.T) {
-	s := play(t, Config{Local: b.Local}, a, b)
-	for range 4 {
-		s.pass(time.Second)
-		s.uplinksAre(a, b, c)
-		s.pass(time.Second / 4)
-		s.uplinksAre(a, b)
-	}
-	s.moves(Preferred, a)
 }
 
 func TestUplinkString(t *testing.T) {

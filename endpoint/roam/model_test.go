@@ -177,9 +177,9 @@ func (m *model) change() {
 // whatever happens, and when things are quiet it has the connection where it works,
 // soon, and leaves it alone.
 func TestModel(t *testing.T) {
-	n := 1000
+	n := 200
 	if testing.Short() {
-		n = 100
+		n = 50
 	}
 	for seed := range uint64(n) {
 		policy := Handover

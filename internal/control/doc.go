@@ -11,6 +11,9 @@
 //	POST /v1/serve                 ports served, until the client goes
 //	POST /v1/forward               ports forwarded, until the client goes
 //	POST /v1/socks                 a SOCKS proxy, until the client goes
+//	POST /v1/ping                  pings, one node.PingEvent a line
+//	POST /v1/bench                 a measurement, one node.BenchEvent a line
+//	POST /v1/bench/serve           listens for measurements, until the client goes
 //	POST /v1/migrate               moves a connection
 //	POST /v1/address               gives or takes an address of the stack
 //

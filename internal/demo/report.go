@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+
+	"github.com/mnet-dev/mnet/internal/stats"
 )
 
 // Report is what a run has measured. Times are virtual unless they say real.
@@ -19,8 +21,8 @@ type Report struct {
 	// Migrations that the two ends have counted as their own.
 	Migrations int `json:"migrations"`
 	// Outages: see Move.
-	OutageMS  Summary `json:"outage_ms"`
-	OutageRTT Summary `json:"outage_rtt"`
+	OutageMS  stats.Summary `json:"outage_ms"`
+	OutageRTT stats.Summary `json:"outage_rtt"`
 	// LongestStallMS is the longest time between two reads in the whole run, with
 	// what loss causes.
 	LongestStallMS float64 `json:"longest_stall_ms"`
@@ -113,7 +115,7 @@ func (r *run) report() (*Report, error) {
 		outages = append(outages, m.OutageMS)
 		rtts = append(rtts, m.OutageRTT)
 	}
-	rep.OutageMS, rep.OutageRTT = Summarize(outages), Summarize(rtts)
+	rep.OutageMS, rep.OutageRTT = stats.Summarize(outages), stats.Summarize(rtts)
 	if rep.Migrations != len(r.steps) {
 		return nil, fmt.Errorf("the ends have counted %d migrations, expected %d", rep.Migrations, len(r.steps))
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/mnet-dev/mnet/internal/pattern"
 )
 
 // source is the file that the server serves.
@@ -24,7 +26,7 @@ func openSource(cfg Config) (*source, error) {
 	var s *source
 	if cfg.File == "" {
 		s = &source{
-			ReadSeeker: newContent(cfg.Seed, cfg.Size),
+			ReadSeeker: pattern.New(cfg.Seed, cfg.Size),
 			Closer:     io.NopCloser(nil),
 			name:       "generated.bin",
 		}

@@ -25,8 +25,9 @@ import (
 
 // task is something to undo. One field is set.
 type task struct {
-	Remove  string           `json:"remove,omitempty"` // a socket
-	Setting *hostnet.Setting `json:"setting,omitempty"`
+	Remove    string           `json:"remove,omitempty"`     // a socket
+	RemoveDir string           `json:"remove_dir,omitempty"` // a directory of sockets
+	Setting   *hostnet.Setting `json:"setting,omitempty"`
 }
 
 // Janitor is the parent's side. Its methods may be called concurrently.
@@ -34,7 +35,7 @@ type Janitor struct {
 	cmd *exec.Cmd
 
 	mu   sync.Mutex
-	pipe io.WriteCloser
+	pipe *os.File
 	enc  *json.Encoder
 }
 
@@ -50,11 +51,14 @@ func Start(args ...string) (*Janitor, error) {
 	// A session of its own: signals of the terminal, and what is sent to the
 	// parent's process group, are not for it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	pipe, err := cmd.StdinPipe()
+	r, pipe, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("janitor: %w", err)
 	}
+	defer r.Close()
+	cmd.Stdin = r
 	if err := cmd.Start(); err != nil {
+		pipe.Close()
 		return nil, fmt.Errorf("janitor: %w", err)
 	}
 	return &Janitor{cmd: cmd, pipe: pipe, enc: json.NewEncoder(pipe)}, nil
@@ -62,6 +66,15 @@ func Start(args ...string) (*Janitor, error) {
 
 // Remove has a socket removed at the end.
 func (j *Janitor) Remove(path string) error { return j.do(task{Remove: path}) }
+
+// RemoveDir has a directory removed at the end, with the sockets in it. If there is
+// anything else in it, or if it is not the user's alone, it stays.
+func (j *Janitor) RemoveDir(path string) error { return j.do(task{RemoveDir: path}) }
+
+// Await has nothing undone before the process that cmd is about to start has ended,
+// and its children have, however this process ends: they may use what would be
+// undone.
+func (j *Janitor) Await(cmd *exec.Cmd) { cmd.ExtraFiles = append(cmd.ExtraFiles, j.pipe) }
 
 // Restore has a setting put back at the end, unless it has been changed since.
 func (j *Janitor) Restore(s hostnet.Setting) error { return j.do(task{Setting: &s}) }
@@ -75,7 +88,8 @@ func (j *Janitor) do(t task) error {
 	return nil
 }
 
-// Close has everything undone that has not been by now, and waits for it.
+// Close has everything undone that has not been by now, and waits for it. What
+// Await was called for has to end by itself.
 func (j *Janitor) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -110,18 +124,12 @@ func Run(r io.Reader) error {
 }
 
 func (t task) undo() error {
-	if t.Setting != nil {
+	switch {
+	case t.Setting != nil:
 		return t.Setting.Restore()
+	case t.RemoveDir != "":
+		return removeDir(t.RemoveDir)
+	default:
+		return removeSocket(t.Remove)
 	}
-	info, err := os.Lstat(t.Remove)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("janitor: %s: not removed: it is no socket", t.Remove)
-	}
-	return os.Remove(t.Remove)
 }

@@ -19,9 +19,10 @@ import (
 
 // What a copy of the test binary is started for.
 const (
-	roleEnv = "MNET_JANITOR_TEST_ROLE"
-	parent  = "parent"
-	child   = "-janitor" // argument, as Start has no environment to give
+	roleEnv   = "MNET_JANITOR_TEST_ROLE"
+	parent    = "parent"
+	dirParent = "parent with a directory"
+	child     = "-janitor" // argument, as Start has no environment to give
 )
 
 func TestMain(m *testing.M) {
@@ -33,6 +34,8 @@ func TestMain(m *testing.M) {
 		}
 	case os.Getenv(roleEnv) == parent:
 		beKilled()
+	case os.Getenv(roleEnv) == dirParent:
+		beKilledInDir()
 	default:
 		goleak.VerifyTestMain(m)
 	}

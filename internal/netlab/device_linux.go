@@ -14,9 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// localTimeout bounds the wait for the kernel to take an IPv6 address into use,
-// which takes milliseconds, in seconds.
-const localTimeout = 5
+// localTimeout bounds the wait for the kernel to take an IPv6 address into use, in
+// seconds. That takes milliseconds, but has to wait while the kernel takes down
+// other namespaces, for seconds on a busy machine.
+const localTimeout = 20
 
 // SetUp sets a device up.
 func (ns *Namespace) SetUp(dev string) error {

@@ -161,7 +161,7 @@ func (b *builder) routes(ns *Namespace, dev string, to, via subnet) {
 // uplink builds what is between the client and the Internet.
 func (b *builder) uplink(t *Topology, i int, dev string, lan, wan subnet, cfg TopologyConfig) {
 	nat := t.NATs[i]
-	u := &Uplink{ns: t.Client, dev: dev, lan: lan, table: uplinkTable + i, metric: otherMetric + i}
+	u := &Uplink{ns: t.Client, dev: dev, lan: lan, wan: wan, table: uplinkTable + i, metric: otherMetric + i}
 	if i == 0 {
 		u.metric = preferredMetric
 	}

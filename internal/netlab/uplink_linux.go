@@ -49,6 +49,7 @@ type Uplink struct {
 	ns    *Namespace
 	dev   string
 	lan   subnet
+	wan   subnet
 	table int
 	wire  *Wire
 
@@ -79,6 +80,10 @@ func (u *Uplink) Gateway4() netip.Addr { return u.lan.router()[0].Addr() }
 
 // Gateway6 is the NAT's IPv6 address on the uplink.
 func (u *Uplink) Gateway6() netip.Addr { return u.lan.router()[1].Addr() }
+
+// Public4 is the address that the Internet sees the client's IPv4 packets come from:
+// the NAT's.
+func (u *Uplink) Public4() netip.Addr { return u.wan.host()[0].Addr() }
 
 // Down takes the uplink away, until Up. An uplink that is down already is an error.
 func (u *Uplink) Down(how Outage) error {

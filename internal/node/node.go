@@ -15,6 +15,7 @@ import (
 
 	"github.com/mnet-dev/mnet/endpoint"
 	"github.com/mnet-dev/mnet/endpoint/roam"
+	"github.com/mnet-dev/mnet/internal/measure"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
@@ -35,6 +36,7 @@ type Node struct {
 	conns    registry
 	services services
 	events   events
+	measure  measure.Server
 
 	slots  chan struct{} // one for each of maxConns in use
 	ctx    context.Context

@@ -25,6 +25,7 @@ const (
 	KindSOCKS   Kind = "socks"   // from the SOCKS proxy
 	KindServe   Kind = "serve"   // from a peer to a port that is served
 	KindBench   Kind = "bench"   // a measurement
+	KindPing    Kind = "ping"    // to find out whether connections can migrate
 )
 
 // Conn is a connection of the node. Its ID is unique as long as the node runs.

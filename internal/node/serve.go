@@ -26,6 +26,17 @@ var serveKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 60 * time.Second, I
 // Serve makes the stack listen by a rule. With dnat, the host sends connections to
 // that port of its own addresses there as well.
 func (n *Node) Serve(rule ServeRule, dnat bool) (*Service, error) {
+	l, undo, err := n.listenStack(rule.Port, dnat)
+	if err != nil {
+		return nil, fmt.Errorf("serve %w", err)
+	}
+	handle := func(c net.Conn) { n.serveConn(c.(*endpoint.Conn), rule) }
+	return n.listen(&Service{Kind: KindServe, Target: rule.Target, DNAT: dnat}, l, handle, undo), nil
+}
+
+// listenStack makes the stack listen on a port, which with dnat the host sends
+// connections to its own addresses to. undo ends the latter.
+func (n *Node) listenStack(port uint16, dnat bool) (l net.Listener, undo func(), err error) {
 	lc := endpoint.ListenConfig{
 		Stack:            n.stack,
 		Roamer:           n.roamer,
@@ -33,19 +44,17 @@ func (n *Node) Serve(rule ServeRule, dnat bool) (*Service, error) {
 		Migration:        n.set.want,
 		MigrationOptions: n.set.migr,
 	}
-	l, err := lc.Listen(n.ctx, "tcp", fmt.Sprintf(":%d", rule.Port))
-	if err != nil {
-		return nil, fmt.Errorf("serve port %d: %w: choose another port", rule.Port, err)
+	if l, err = lc.Listen(n.ctx, "tcp", fmt.Sprintf(":%d", port)); err != nil {
+		return nil, nil, fmt.Errorf("port %d: %w: choose another port", port, err)
 	}
-	undo := func() {}
+	undo = func() {}
 	if dnat {
-		if undo, err = n.redirect(rule.Port); err != nil {
+		if undo, err = n.redirect(port); err != nil {
 			l.Close()
-			return nil, fmt.Errorf("serve port %d: %w", rule.Port, err)
+			return nil, nil, fmt.Errorf("port %d: %w", port, err)
 		}
 	}
-	handle := func(c net.Conn) { n.serveConn(c.(*endpoint.Conn), rule) }
-	return n.listen(&Service{Kind: KindServe, Target: rule.Target, DNAT: dnat}, l, handle, undo), nil
+	return l, undo, nil
 }
 
 // serveConn joins a connection of a peer with the host's service.

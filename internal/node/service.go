@@ -77,7 +77,7 @@ func (n *Node) listen(svc *Service, l net.Listener, handle func(net.Conn), undo 
 	})
 	stop := context.AfterFunc(n.ctx, svc.close)
 	n.wg.Go(func() {
-		defer svc.close() // waits for undo, if it is the node that closes it
+		defer svc.close() // waits for one that is under way: undo needs the share
 		defer stop()
 		for n.acquire() {
 			c, err := l.Accept()

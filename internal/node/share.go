@@ -20,7 +20,6 @@ type Undoer interface {
 // share is what the host does for the stack.
 type share struct {
 	*hostnet.Share
-	watcher  hostnet.Watcher
 	log      *slog.Logger
 	unfollow func() // nil if it does not follow
 }
@@ -28,6 +27,7 @@ type share struct {
 func newShare(n *Node, undo Undoer) (*share, error) {
 	cfg := hostnet.ShareConfig{
 		Device: n.link.Name(),
+		Logger: n.log,
 		Changed: func(s hostnet.Setting) {
 			if err := undo.Restore(s); err != nil {
 				n.log.Warn("a setting of the host would stay changed if mnet was killed", "setting", s, "err", err)
@@ -44,22 +44,10 @@ func newShare(n *Node, undo Undoer) (*share, error) {
 	if err != nil {
 		return nil, err
 	}
-	watcher := hostnet.Watcher{Exclude: []string{cfg.Device}, Logger: n.log}
-	return &share{Share: hs, watcher: watcher, log: n.log}, nil
+	return &share{Share: hs, log: n.log}, nil
 }
 
-// Watch implements endpoint.HostWatcher: each uplink that appears is made to forward
-// before anybody is told of it.
-func (s *share) Watch(f func(hostnet.State)) (stop func(), err error) {
-	return s.watcher.Watch(func(st hostnet.State) {
-		if err := s.Forward(st.Uplinks); err != nil {
-			s.log.Warn("the host does not forward for the stack", "err", err)
-		}
-		f(st)
-	})
-}
-
-// follow is Watch for a node whose connections do not depend on the uplinks.
+// follow has packets forwarded that come in by the uplinks of the host, for a node whose connections do not depend on the uplinks.
 func (s *share) follow() (err error) {
 	s.unfollow, err = s.Watch(func(hostnet.State) {})
 	return err

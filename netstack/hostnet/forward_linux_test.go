@@ -110,7 +110,9 @@ func TestForwardTouched(t *testing.T) {
 func TestForwardAll6(t *testing.T) {
 	s := newSite(t)
 	s.host.Set("ipv6/conf/up0/accept_ra", "1")
-	s.host.Set("ipv6/conf/mnet0/accept_ra", "0") // not to be raised
+	s.host.Set("ipv6/conf/lo/accept_ra", "0")    // never listens
+	s.host.Set("ipv6/conf/mnet0/accept_ra", "1") // does not listen, being a router's
+	s.host.Set("ipv6/conf/mnet0/forwarding", "1")
 	before := s.snapshot()
 	var f *forwarding
 	var made []Setting
@@ -122,7 +124,7 @@ func TestForwardAll6(t *testing.T) {
 	after := s.snapshot()
 	for k, want := range map[string]string{
 		"ipv6/all/forwarding": "1", "ipv6/up0/forwarding": "1", "ipv6/mnet0/forwarding": "1",
-		"ipv6/up0/accept_ra": "2", "ipv6/default/accept_ra": "2", "ipv6/mnet0/accept_ra": "0",
+		"ipv6/up0/accept_ra": "2", "ipv6/default/accept_ra": "2", "ipv6/lo/accept_ra": "0", "ipv6/mnet0/accept_ra": "1",
 	} {
 		if after[k] != want {
 			t.Errorf("%s is %s, want %s", k, after[k], want)
@@ -133,8 +135,10 @@ func TestForwardAll6(t *testing.T) {
 	}
 	s.host.Set("ipv6/conf/default/accept_ra", "0") // by somebody else
 	s.host.Must(f.close())
-	if left := changes(before, s.snapshot()); !slices.Equal(left, []string{"ipv6/default/accept_ra 1>0"}) {
-		t.Errorf("left %q", left)
+	// The switch of all interfaces takes mnet0's own along.
+	want := []string{"ipv6/default/accept_ra 1>0", "ipv6/mnet0/forwarding 1>0"}
+	if left := changes(before, s.snapshot()); !slices.Equal(left, want) {
+		t.Errorf("left %q, want %q", left, want)
 	}
 }
 

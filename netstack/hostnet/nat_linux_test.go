@@ -88,10 +88,8 @@ func TestMasqueradePrefix(t *testing.T) {
 	s := newSite(t)
 	s.stack.Addr("eth0", "10.77.0.3/24")
 	s.stack.Addr("eth0", "10.77.0.4/24")
-	back := s.world.DefaultRoute("eth0", "192.0.2.7", 0)
-	back.Dst = ipNet("10.77.0.0/24")
-	s.world.AddRoute(back)
-	s.share(ShareConfig{Masquerade: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/31")}})
+	s.knownToWorld()
+	s.share(ShareConfig{Masquerade: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/31"), netip.MustParsePrefix("192.0.2.1/32")}})
 	listen(s.world, "world", ":80")
 	for local, want := range map[string]string{
 		"10.77.0.2": "world sees 192.0.2.7",
@@ -102,6 +100,18 @@ func TestMasqueradePrefix(t *testing.T) {
 			t.Errorf("from %s: %q, %v, want %q", local, got, err, want)
 		}
 	}
+	// Towards the stack nothing is masqueraded.
+	listen(s.stack, "stack", ":80")
+	if got, err := dial(s.world, "10.77.0.2:80"); got != "stack sees 192.0.2.1" {
+		t.Errorf("towards the stack: %q, %v", got, err)
+	}
+}
+
+// knownToWorld gives the world a route to the stack's addresses.
+func (s *site) knownToWorld() {
+	r := s.world.DefaultRoute("eth0", "192.0.2.7", 0)
+	r.Dst = ipNet("10.77.0.0/24")
+	s.world.AddRoute(r)
 }
 
 func TestRedirect(t *testing.T) {
@@ -129,7 +139,10 @@ func TestRedirect(t *testing.T) {
 
 	check(s.world, "192.0.2.7:444", "host sees 192.0.2.1") // another port
 	check(s.host, "192.0.2.1:443", "world sees 192.0.2.7") // another host
-	check(s.host, "127.0.0.1:443", "host sees 127.0.0.1")  // loopback
+	s.knownToWorld()
+	listen(s.stack, "unredirected", ":443")
+	check(s.world, "10.77.0.2:443", "unredirected sees 192.0.2.1") // that the host forwards
+	check(s.host, "127.0.0.1:443", "host sees 127.0.0.1")          // loopback
 	check(s.host, "[::1]:443", "host sees ::1")
 	check(s.stack, "10.77.0.1:443", "host sees 10.77.0.2") // from the stack
 	check(s.stack, "[fd77::1]:443", "host sees fd77::2")

@@ -16,9 +16,10 @@ import (
 )
 
 const (
-	// settle is how long after the first message of a change the tables are read: it
-	// stops an interface that comes up, with a dozen messages, from being told as
-	// half a dozen states.
+	// settle is the least time from one reading of the tables to the next: it stops an
+	// interface that comes up, with a dozen messages, from being told as half a dozen
+	// states. The first message of a change is followed at once, as connections wait
+	// for another uplink.
 	settle = 10 * time.Millisecond
 
 	// retryRead is the pause after tables that could not be read.
@@ -39,6 +40,8 @@ type watch struct {
 
 	// Of run alone.
 	told   []Uplink
+	lost   bool      // the tables have less than told, for the first time
+	next   time.Time // when the tables may be read again
 	clocks clocks
 }
 
@@ -160,8 +163,9 @@ func (w *watch) run(done <-chan struct{}) {
 	defer due.Stop()
 	pending := false
 	update := func(woke bool) {
-		if pending = !w.update(woke); pending {
-			due.Reset(retryRead)
+		again := w.update(woke)
+		if pending = again > 0; pending {
+			due.Reset(again)
 		}
 	}
 	for {
@@ -171,7 +175,7 @@ func (w *watch) run(done <-chan struct{}) {
 		case <-w.changed:
 			if !pending {
 				pending = true
-				due.Reset(settle)
+				due.Reset(time.Until(w.next))
 			}
 		case <-due.C:
 			update(false)
@@ -195,16 +199,33 @@ func (w *watch) slept() bool {
 }
 
 // update reads the tables and tells what has changed, or that the machine woke. It
-// returns false if the tables could not be read.
-func (w *watch) update(woke bool) bool {
+// returns when the tables have to be read again, whatever happens; zero for not.
+func (w *watch) update(woke bool) (again time.Duration) {
 	ups, err := readUplinks(w.handle, w.Exclude)
+	w.next = time.Now().Add(settle)
 	if err != nil {
 		w.Logger.Warn("hostnet: cannot read the uplinks", "error", err)
+		ups, again = w.told, retryRead
+	}
+	// A route that is replaced by deleting and adding it, as DHCP clients do, is gone
+	// for an instant. Connections have nowhere to go meanwhile: it can wait.
+	if !w.lost && lost(w.told, ups) {
+		w.lost, again = true, settle
 		ups = w.told
+	} else {
+		w.lost = false
 	}
 	if woke || !samePaths(ups, w.told) {
 		w.told = ups
 		w.tell(State{Uplinks: ups, Woke: woke})
 	}
-	return err == nil
+	return again
+}
+
+// lost reports whether a family that had an uplink has none.
+func lost(before, now []Uplink) bool {
+	has := func(ups []Uplink, is4 bool) bool {
+		return slices.ContainsFunc(ups, func(u Uplink) bool { return u.Source.Is4() == is4 })
+	}
+	return has(before, true) && !has(now, true) || has(before, false) && !has(now, false)
 }

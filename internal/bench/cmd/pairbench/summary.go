@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/mnet-dev/mnet/internal/stats"
 )
 
 // summarize writes the median of each figure in each series. All series but the
@@ -69,7 +71,7 @@ func (s *series) median(k key) string {
 	if len(vs) == 0 {
 		return "-"
 	}
-	return format(quantile(vs, 0.5))
+	return format(stats.Median(vs))
 }
 
 // format keeps what can be told from noise.
@@ -103,20 +105,8 @@ func paired(k key, base, s *series) string {
 	case len(vs) == 0:
 		return "-"
 	case difference:
-		return fmt.Sprintf("%+.0f", quantile(vs, 0.5))
+		return fmt.Sprintf("%+.0f", stats.Median(vs))
 	default:
-		return fmt.Sprintf("%.3f (%.3f to %.3f)", quantile(vs, 0.5), quantile(vs, 0.25), quantile(vs, 0.75))
+		return fmt.Sprintf("%.3f (%.3f to %.3f)", stats.Median(vs), stats.Quantile(vs, 0.25), stats.Quantile(vs, 0.75))
 	}
-}
-
-// quantile interpolates between the two values around the q-quantile. It sorts
-// vs, which must not be empty.
-func quantile(vs []float64, q float64) float64 {
-	slices.Sort(vs)
-	at := q * float64(len(vs)-1)
-	i := int(at)
-	if i == len(vs)-1 {
-		return vs[i]
-	}
-	return vs[i] + (at-float64(i))*(vs[i+1]-vs[i])
 }

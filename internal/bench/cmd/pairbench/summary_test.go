@@ -8,19 +8,6 @@ import (
 	"testing"
 )
 
-func TestQuantile(t *testing.T) {
-	for _, tt := range []struct {
-		q, want float64
-	}{{0, 1}, {0.25, 1.75}, {0.5, 2.5}, {1, 4}} {
-		if got := quantile([]float64{4, 1, 3, 2}, tt.q); got != tt.want {
-			t.Errorf("quantile %v: got %v, want %v", tt.q, got, tt.want)
-		}
-	}
-	if got := quantile([]float64{7}, 0.5); got != 7 {
-		t.Errorf("of one value: got %v", got)
-	}
-}
-
 // The second round was three times slower for both, so the median of the ratios
 // shows what the ratio of the medians would not.
 func TestSummarize(t *testing.T) {

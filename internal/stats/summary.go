@@ -1,11 +1,10 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package demo
+// Package stats sums up measured values.
+package stats
 
-import (
-	"slices"
-)
+import "slices"
 
 // Summary sums up a number of measured values. It is zero if there are none.
 type Summary struct {

@@ -1,7 +1,7 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package demo
+package stats
 
 import "testing"
 

@@ -1,7 +1,7 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package demo
+package pattern
 
 import (
 	"bytes"
@@ -10,17 +10,17 @@ import (
 	"testing/iotest"
 )
 
-func TestContent(t *testing.T) {
+func TestReader(t *testing.T) {
 	const size = 1<<12 + 5
-	all, err := io.ReadAll(newContent(1, size))
+	all, err := io.ReadAll(New(1, size))
 	if err != nil || len(all) != size {
 		t.Fatalf("%d bytes, %v", len(all), err)
 	}
-	if err := iotest.TestReader(newContent(1, size), all); err != nil {
+	if err := iotest.TestReader(New(1, size), all); err != nil {
 		t.Error(err)
 	}
 	for _, at := range []int64{1, 8, 13, size - 1, size} {
-		c := newContent(1, size)
+		c := New(1, size)
 		if _, err := c.Seek(at, io.SeekStart); err != nil {
 			t.Fatal(err)
 		}
@@ -31,10 +31,10 @@ func TestContent(t *testing.T) {
 	}
 }
 
-func TestContentDependsOnSeed(t *testing.T) {
+func TestDependsOnSeed(t *testing.T) {
 	const size = 1 << 10
 	read := func(seed uint64) []byte {
-		b, err := io.ReadAll(newContent(seed, size))
+		b, err := io.ReadAll(New(seed, size))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,8 +48,8 @@ func TestContentDependsOnSeed(t *testing.T) {
 	}
 }
 
-func TestContentSeek(t *testing.T) {
-	c := newContent(1, 100)
+func TestSeek(t *testing.T) {
+	c := New(1, 100)
 	for _, s := range []struct {
 		offset int64
 		whence int

@@ -1,0 +1,36 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"context"
+
+	"github.com/mnet-dev/mnet/internal/node"
+	"github.com/mnet-dev/mnet/netstack/hostnet"
+	"github.com/mnet-dev/mnet/netstack/tun"
+)
+
+// System is what the checks look at.
+type System struct {
+	// NetAdmin reports whether the process has CAP_NET_ADMIN.
+	NetAdmin func() (bool, error)
+	// OpenTUN opens the TUN driver, and closes it.
+	OpenTUN func() error
+	// TryDevice makes a device with a driver, and removes it.
+	TryDevice func(tun.Driver) error
+	// Patched, Probe, Blocked and Uplinks are those of netstack and hostnet.
+	Patched func() error
+	Probe   func() error
+	Blocked func(device string) (reason string, err error)
+	Uplinks func() ([]hostnet.Uplink, error)
+	// ReadSetting reads a file below /proc/sys/net, Writable says whether it could
+	// be written.
+	ReadSetting func(path string) (string, error)
+	Writable    func(path string) error
+	// Socket is the path of the control socket. DialSocket connects to it, Status
+	// asks the node there.
+	Socket     string
+	DialSocket func() error
+	Status     func(context.Context) (*node.Status, error)
+}

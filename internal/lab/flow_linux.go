@@ -1,0 +1,241 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/mnet-dev/mnet/internal/control"
+	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/node"
+	"github.com/mnet-dev/mnet/internal/relay"
+)
+
+// Names of the contents.
+const (
+	bulkName = "bulk"
+	echoName = "interactive"
+)
+
+// The interactive connection sends a message and waits for its echo, but sends no
+// more often than this.
+const (
+	messageSize = 64 // bytes
+	messagePace = 20 * time.Millisecond
+)
+
+// flow is a connection of mnet that is measured.
+type flow struct {
+	meter meter
+	peer  string // as it was dialled, which is how the node names it
+	conn  relay.Conn
+	end   func(context.Context) error // how the connection has ended
+	tell  func()                      // called when anything has changed
+
+	sent *content      // of an interactive one; readable once done is closed
+	stop chan struct{} // closed to end this side
+	done chan struct{} // closed when nothing more arrives
+
+	mu       sync.Mutex
+	received *verifier
+	moves    []node.MoveStatus
+	err      error // why it ended before its time
+}
+
+// dialFlow connects to a port of the server.
+func dialFlow(ctx context.Context, c *control.Client, port uint16, name string, tell func()) (*flow, error) {
+	f := &flow{
+		peer:     netip.AddrPortFrom(netlab.ServerAddr4, port).String(),
+		tell:     tell,
+		stop:     make(chan struct{}),
+		done:     make(chan struct{}),
+		received: newVerifier(name),
+	}
+	var err error
+	if f.conn, f.end, err = c.Dial(ctx, f.peer, true); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// download receives until the peer ends, which it does once this side has.
+func (f *flow) download() {
+	defer close(f.done)
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-f.stop:
+			f.endSide()
+		case <-stop:
+		}
+	}()
+	f.receive()
+}
+
+// pingPong sends messages and waits for their echo, until this side is to end.
+func (f *flow) pingPong() {
+	defer close(f.done)
+	f.sent = newContent(echoName)
+	tick := time.NewTicker(messagePace)
+	defer tick.Stop()
+	buf := make([]byte, messageSize)
+	for {
+		f.sent.next(buf)
+		if _, err := f.conn.Write(buf); err != nil {
+			f.ended(err)
+			return
+		}
+		f.sent.count(buf)
+		n, err := io.ReadFull(f.conn, buf)
+		f.got(buf[:n])
+		if err != nil {
+			f.ended(err)
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-f.stop:
+			f.endSide()
+			f.receive()
+			return
+		}
+	}
+}
+
+func (f *flow) receive() {
+	buf := make([]byte, 2*chunk)
+	for {
+		n, err := f.conn.Read(buf)
+		f.got(buf[:n])
+		if err != nil {
+			f.ended(err)
+			return
+		}
+	}
+}
+
+// got takes what has arrived.
+func (f *flow) got(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	f.mu.Lock()
+	f.received.check(p)
+	f.mu.Unlock()
+	f.meter.arrived(time.Now(), len(p))
+	f.tell()
+}
+
+func (f *flow) endSide() {
+	if err := f.conn.CloseWrite(); err != nil {
+		f.ended(err)
+	}
+}
+
+// ended notes the end of a direction. That the peer ends is as it should be once
+// this side has.
+func (f *flow) ended(err error) {
+	select {
+	case <-f.stop:
+		if err == io.EOF {
+			return
+		}
+	default:
+	}
+	f.mu.Lock()
+	if f.err == nil {
+		f.err = err
+	}
+	f.mu.Unlock()
+	f.tell()
+}
+
+// moved notes an attempt of the roamer.
+func (f *flow) moved(m node.MoveStatus) {
+	f.mu.Lock()
+	f.moves = append(f.moves, m)
+	f.mu.Unlock()
+	f.tell()
+}
+
+// since returns the moves that have succeeded since a time.
+func (f *flow) since(t time.Time) (moves []node.MoveStatus) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.moves {
+		if m.Error == "" && m.At.After(t) {
+			moves = append(moves, m)
+		}
+	}
+	return moves
+}
+
+// failed returns why the flow has ended before its time, nil if it has not.
+func (f *flow) failed() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return fmt.Errorf("%s: %w", f.peer, f.err)
+	}
+	return nil
+}
+
+// finish ends this side, and waits for what is under way.
+func (f *flow) finish(ctx context.Context) error {
+	close(f.stop)
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return fmt.Errorf("%s: the rest has not arrived: %w", f.peer, context.Cause(ctx))
+	}
+	return errors.Join(f.failed(), f.end(ctx))
+}
+
+// close ends the flow in any case.
+func (f *flow) close() {
+	f.conn.Close()
+	<-f.done
+}
+
+// transfer compares what was sent with what arrived. The flow must have ended.
+func (f *flow) transfer(sent *content) Transfer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	got := f.received.content
+	t := Transfer{
+		Sent: sent.n, Received: got.n,
+		SentSHA256: sent.hash(), ReceivedSHA256: got.hash(),
+	}
+	t.Equal = t.SentSHA256 == t.ReceivedSHA256 && !f.received.wrong
+	for _, m := range f.moves {
+		if m.Error == "" {
+			t.Moves++
+		}
+	}
+	return t
+}
+
+// result is what happened since the mark, at a time.
+func (f *flow) result(mark, now time.Time) FlowResult {
+	r := f.meter.read(now)
+	res := FlowResult{OutageMS: milliseconds(r.gap), ResumedMS: milliseconds(r.resume), Bytes: r.bytes, Causes: []string{}}
+	for _, m := range f.since(mark) {
+		res.Causes = append(res.Causes, m.Cause)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	res.Intact = !f.received.wrong
+	return res
+}
+
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
+}

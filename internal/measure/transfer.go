@@ -1,0 +1,61 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package measure
+
+import (
+	"io"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/mnet-dev/mnet/internal/pattern"
+)
+
+// chunk is what is written and read at once, in bytes.
+const chunk = 128 << 10
+
+// content is the stream of one direction: it has no end.
+func content() *pattern.Reader { return pattern.New(Version, math.MaxInt64) }
+
+// send writes content until end. sent counts what was written, from before it is.
+func send(w io.Writer, end time.Time, sent *atomic.Int64) error {
+	buf, from := make([]byte, chunk), content()
+	for time.Now().Before(end) {
+		if _, err := io.ReadFull(from, buf); err != nil {
+			return err
+		}
+		sent.Add(chunk)
+		if _, err := w.Write(buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receive reads content to the end of the stream.
+func receive(r io.Reader, rec *recorder) error {
+	buf, check := make([]byte, chunk), pattern.NewChecker(content())
+	for {
+		n, err := r.Read(buf)
+		rec.arrived(time.Now(), n)
+		if cerr := check.Check(buf[:n]); cerr != nil {
+			return cerr
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// acknowledged returns the offset up to which the stream is acknowledged. first is
+// the sequence number of its first byte, una the oldest that is not acknowledged. At
+// most sent bytes were written, and less than 4 GiB of them wait: sequence numbers
+// wrap, so a distance is all they tell.
+func acknowledged(sent int64, first, una uint32) int64 {
+	limit := sent + 1 // the FIN has a sequence number, too
+	return min(limit-int64(uint32(limit)-(una-first)), sent)
+}

@@ -1,0 +1,120 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package outage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// warmUp is how long a connection carries data before the handover: past slow
+	// start.
+	warmUp = 700 * time.Millisecond
+	// phases times phaseStep spread the handovers over what congestion control and
+	// queue go through.
+	phases    = 10
+	phaseStep = 17 * time.Millisecond
+
+	// patience is when a handover has failed, far above all that a retransmission
+	// timer could mend.
+	patience = 15 * time.Second
+
+	// What has to arrive after the handover, in bytes.
+	nextBulk  = 1_000_000
+	nextPings = 25 * pingLen
+)
+
+// measure does the i-th handover of a cell.
+func (n *network) measure(ctx context.Context, c Cell, i int) (_ result, err error) {
+	ctx, cancel := context.WithTimeout(ctx, warmUp+phases*phaseStep+patience)
+	defer cancel()
+	received := newArrivals()
+	if c.Direction == Upload {
+		received = n.service.upload(uint64(i)).received
+	}
+	defer func() { err = errors.Join(err, n.service.drop()) }()
+
+	cl := n.newClient(c.Peer)
+	conn, err := cl.dial(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	stream := newStream(c.Direction, uint64(i), received)
+	user := use(stream, conn)
+	defer func() { err = errors.Join(err, user.stop()) }()
+
+	select {
+	case <-time.After(warmUp + time.Duration(i%phases)*phaseStep):
+	case <-ctx.Done():
+		return result{}, ctx.Err()
+	}
+	if c.Direction == Interactive && !stream.pings.await(ctx.Done(), time.Now(), pingLen) {
+		return result{}, fmt.Errorf("no ping is sent: %w", ctx.Err())
+	}
+	at, err := n.handover()
+	if err != nil {
+		return result{}, err
+	}
+	defer func() { err = errors.Join(err, n.rest()) }()
+	conn, err = cl.handover(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	if conn != nil {
+		user.change(conn)
+	}
+	size := int64(nextBulk)
+	if c.Direction == Interactive {
+		size = nextPings
+	}
+	if !received.await(ctx.Done(), at, size) {
+		return result{}, fmt.Errorf("%d bytes have arrived, want %d after the handover: %w", received.total(), size, ctx.Err())
+	}
+	if c.Direction == Interactive {
+		return result{outage: longestAnswer(stream.pings, received, at, size)}, cl.survived()
+	}
+	gap, took := received.since(at, size)
+	return result{outage: gap, nextMB: took}, cl.survived()
+}
+
+// user runs a stream over one connection after the other.
+type user struct {
+	conns   chan net.Conn
+	current net.Conn
+	running sync.WaitGroup
+	wrong   error
+}
+
+func use(s *stream, c net.Conn) *user {
+	u := &user{conns: make(chan net.Conn, 1)}
+	u.running.Go(func() {
+		for c := range u.conns {
+			if err := s.run(c); errors.Is(err, errWrong) {
+				u.wrong = err
+			}
+			closeNow(c)
+		}
+	})
+	u.change(c)
+	return u
+}
+
+// change goes on with another connection, when the first has ended.
+func (u *user) change(c net.Conn) {
+	u.current = c
+	u.conns <- c
+}
+
+// stop closes the connection, and tells if something wrong has come.
+func (u *user) stop() error {
+	close(u.conns)
+	closeNow(u.current)
+	u.running.Wait()
+	return u.wrong
+}

@@ -1,0 +1,97 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package outage
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// The protocol between client and server. The client begins with a header: what to
+// do, the number of its stream, and from which offset of that on. The server answers
+// an upload with the offset that it has got to. What follows is the pattern.
+const headerLen = 1 + 8 + 8
+
+type header struct {
+	op     byte
+	stream uint64
+	offset int64
+}
+
+// Operations.
+const (
+	opDownload byte = 'D'
+	opUpload   byte = 'U'
+	opEcho     byte = 'E'
+)
+
+func (h header) write(w io.Writer) error {
+	b := []byte{h.op}
+	b = binary.BigEndian.AppendUint64(b, h.stream)
+	b = binary.BigEndian.AppendUint64(b, uint64(h.offset))
+	_, err := w.Write(b)
+	return err
+}
+
+func readHeader(r io.Reader) (header, error) {
+	var b [headerLen]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return header{}, err
+	}
+	h := header{b[0], binary.BigEndian.Uint64(b[1:]), int64(binary.BigEndian.Uint64(b[9:]))}
+	if h.offset < 0 {
+		return header{}, fmt.Errorf("offset %d", h.offset)
+	}
+	return h, nil
+}
+
+const (
+	// chunk is how much an application reads or writes at a time, in bytes.
+	chunk = 32 << 10
+
+	// pingLen and pingEvery make the interactive stream, in bytes and time.
+	pingLen   = 64
+	pingEvery = 20 * time.Millisecond
+)
+
+// send writes the pattern from an offset on until that fails.
+func send(w io.Writer, offset int64) error {
+	for {
+		n, err := w.Write(patternAt(offset, chunk))
+		if err != nil {
+			return err
+		}
+		offset += int64(n)
+	}
+}
+
+// receive reads the pattern until that fails, and notes what comes.
+func receive(r io.Reader, to *arrivals) error {
+	buf := make([]byte, chunk)
+	for {
+		n, err := r.Read(buf)
+		if n > 0 {
+			at := time.Now()
+			if err := check(to.total(), buf[:n]); err != nil {
+				return err
+			}
+			to.add(at, n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// closeNow closes a connection without ceremony: it is not needed any more, and has
+// no use for TIME-WAIT.
+func closeNow(c net.Conn) {
+	if l, ok := c.(interface{ SetLinger(sec int) error }); ok {
+		l.SetLinger(0)
+	}
+	c.Close()
+}

@@ -1,0 +1,38 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package pattern
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// Checker compares bytes that arrive with those of a [Reader].
+type Checker struct {
+	from *Reader
+	want []byte
+}
+
+// NewChecker expects what from has, from where it is.
+func NewChecker(from *Reader) *Checker { return &Checker{from: from} }
+
+// Check compares b with what comes next. The error says where the first byte is
+// that should not be there.
+func (c *Checker) Check(b []byte) error {
+	if len(c.want) < len(b) {
+		c.want = make([]byte, len(b))
+	}
+	at := c.from.pos
+	n, _ := io.ReadFull(c.from, c.want[:len(b)]) // its only error is the end
+	want := c.want[:n]
+	if bytes.Equal(b, want) {
+		return nil
+	}
+	i := 0
+	for i < n && b[i] == want[i] {
+		i++
+	}
+	return fmt.Errorf("wrong byte at offset %d", at+int64(i))
+}
