@@ -28,7 +28,9 @@ var bigWindows = netstack.Config{
 }
 
 // TestStrictTrackers moves a connection with megabytes under way in both directions
-// between trackers that call everything outside of a window invalid.
+// between trackers that call everything outside of a window invalid, and that let new
+// connections in from the inside only. Not one packet may be invalid, on the old path
+// either: what is under way there belongs to a connection that its trackers know.
 func TestStrictTrackers(t *testing.T) {
 	// NATs have an open INPUT chain: they answer strays with a RST.
 	w, rst := strictWorld(t)
