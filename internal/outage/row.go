@@ -6,7 +6,7 @@ package outage
 import (
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/demo"
+	"github.com/mnet-dev/mnet/internal/stats"
 )
 
 // Row is the result of a [Cell]. Fields that say nothing about it are nil.
@@ -68,15 +68,15 @@ func (c Cell) row(n int, results []result) Row {
 		row.LimitRTT, row.Within = &limit, new(row.OK == n && row.MedianRTT <= limit)
 	}
 	if len(next) > 0 {
-		s := demo.Summarize(next)
-		row.NextMBMedianMS, row.NextMBP95MS = &s.Median, &s.P95
+		sum := stats.Summarize(next)
+		row.NextMBMedianMS, row.NextMBP95MS = &sum.Median, &sum.P95
 	}
 	return row
 }
 
 // newRow is a row with what all rows have.
 func (c Cell) newRow(n int, times []float64) Row {
-	s, rtt := demo.Summarize(times), ms(c.RTT)
+	s, rtt := stats.Summarize(times), ms(c.RTT)
 	row := Row{
 		Peer: c.Peer, RTTMS: rtt, Mode: c.Mode, Direction: c.Direction,
 		N: n, OK: len(times),
