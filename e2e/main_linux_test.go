@@ -61,6 +61,9 @@ func runInNamespace() int {
 		return fail(err)
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // other users run the command, too
+		return fail(err)
+	}
 	bin := filepath.Join(dir, "mnet")
 	build := exec.Command("go", "build", "-o", bin, "../cmd/mnet")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr

@@ -8,20 +8,16 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// localTimeout bounds the wait for the kernel to take an IPv6 address into use,
-	// which takes milliseconds, or as long as a busy machine needs.
-	localTimeout = 30 * time.Second
-	// localPoll is when to look though no event came, in milliseconds.
-	localPoll = 50
-)
+// localTimeout bounds the wait for the kernel to take an IPv6 address into use, in
+// seconds. That takes milliseconds, but has to wait while the kernel takes down
+// other namespaces, for seconds on a busy machine.
+const localTimeout = 20
 
 // SetUp sets a device up.
 func (ns *Namespace) SetUp(dev string) error {
@@ -74,20 +70,20 @@ func (ns *Namespace) RemoveAddress(dev string, p netip.Prefix) error {
 // awaitLocal waits until packets for a are taken. The kernel adds the route that
 // makes it so in the background, and what comes before is lost.
 func (ns *Namespace) awaitLocal(events *nl.NetlinkSocket, a netip.Addr) error {
-	if err := events.SetReceiveTimeout(&unix.Timeval{Usec: 1000 * localPoll}); err != nil {
+	if err := events.SetReceiveTimeout(&unix.Timeval{Sec: localTimeout}); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(localTimeout); time.Now().Before(deadline); {
+	for {
 		routes, err := ns.rt.RouteGet(a.AsSlice())
 		if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
 			return nil
 		}
-		_, _, err = events.Receive()
-		if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOBUFS) { // events lost: look again
+		if _, _, err := events.Receive(); errors.Is(err, unix.EAGAIN) {
+			return fmt.Errorf("address %v is not in use after %d s", a, localTimeout)
+		} else if err != nil && !errors.Is(err, unix.ENOBUFS) { // events lost: look again
 			return err
 		}
 	}
-	return fmt.Errorf("address %v is not in use after %v", a, localTimeout)
 }
 
 // withLink runs f in the namespace with the device.

@@ -9,10 +9,14 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
 	"github.com/mnet-dev/mnet/internal/measure"
+	"github.com/mnet-dev/mnet/internal/netlab"
 )
 
 // benchDelay is that of the wire, one way.
@@ -89,6 +93,60 @@ func TestBenchMoves(t *testing.T) {
 			if rep.MessageMS != nil && rep.MessageMS.Median < milliseconds(2*benchDelay) {
 				t.Errorf("messages take %v ms there and back", rep.MessageMS.Median)
 			}
+		})
+	}
+}
+
+// blackout loses every packet for a while from the first SYN on that asks for a move.
+type blackout struct {
+	d time.Duration
+
+	mu    sync.Mutex
+	ports map[uint16]bool // that SYNs came from
+	since time.Time
+}
+
+// tap is for a wire whose first end is the one that moves.
+func (b *blackout) tap(d netlab.Direction, packet []byte) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if tcp, ok := clientTCP(d, packet); ok && tcp.Flags()&(header.TCPFlagSyn|header.TCPFlagAck) == header.TCPFlagSyn {
+		b.ports[tcp.SourcePort()] = true
+		if len(b.ports) == 2 && b.since.IsZero() { // the first opened the connection
+			b.since = time.Now()
+		}
+	}
+	return b.since.IsZero() || time.Since(b.since) > b.d
+}
+
+func clientTCP(d netlab.Direction, packet []byte) (header.TCP, bool) {
+	ip := header.IPv4(packet)
+	if d != netlab.AtoB || header.IPVersion(packet) != header.IPv4Version || ip.TransportProtocol() != header.TCPProtocolNumber {
+		return nil, false
+	}
+	return header.TCP(ip.Payload()), true
+}
+
+// TestBenchSeesOutage moves while the wire loses everything: that is the outage of
+// that move, whichever end receives.
+func TestBenchSeesOutage(t *testing.T) {
+	needPatched(t)
+	const dark = 300 * time.Millisecond
+	for _, mode := range []measure.Mode{measure.Upload, measure.Download, measure.Interactive} {
+		t.Run(string(mode), func(t *testing.T) {
+			b := &blackout{d: dark, ports: make(map[uint16]bool)}
+			p := newPairOver(t, netlab.WireConfig{Delay: benchDelay, Tap: b.tap})
+			p.serveBench(t)
+			rep, _ := p.bench(t, BenchRequest{Mode: mode, Duration: 3 * time.Second, Parallel: 1, Migrations: 1})
+			if rep.Migrations != 1 {
+				t.Fatalf("%+v", rep)
+			}
+			// What was on the wire already arrives in the first moments.
+			least := milliseconds(dark - 2*benchDelay)
+			if m := rep.Moves[0]; m.OutageMS < least || rep.OutageMS.Max != m.OutageMS || m.OutageRTT <= 0 {
+				t.Errorf("outage %v ms, want at least %v: %+v", m.OutageMS, least, rep)
+			}
+			t.Logf("outage %.1f ms", rep.OutageMS.Max)
 		})
 	}
 }

@@ -62,6 +62,11 @@ func needPatched(t *testing.T) {
 // newPair starts two nodes. The wire between their hosts has that delay each way.
 func newPair(t *testing.T, delay time.Duration) *pair {
 	t.Helper()
+	return newPairOver(t, netlab.WireConfig{Delay: delay})
+}
+
+func newPairOver(t *testing.T, wire netlab.WireConfig) *pair {
+	t.Helper()
 	lab, err := netlab.New()
 	if err != nil {
 		t.Skip(err)
@@ -72,7 +77,7 @@ func newPair(t *testing.T, delay time.Duration) *pair {
 		p.hosts[i], err = lab.Namespace(name)
 		must(t, err)
 	}
-	_, err = lab.Wire(p.hosts[0], "wan0", p.hosts[1], "wan0", netlab.WireConfig{Delay: delay})
+	_, err = lab.Wire(p.hosts[0], "wan0", p.hosts[1], "wan0", wire)
 	must(t, err)
 	prefixes := [2]netip.Prefix{netip.MustParsePrefix("10.1.0.0/24"), netip.MustParsePrefix("10.2.0.0/24")}
 	for i, h := range p.hosts {

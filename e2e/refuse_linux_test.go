@@ -1,0 +1,157 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/mnet-dev/mnet/internal/netlab"
+)
+
+// Exit codes of the command.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// nobody is a user without any rights.
+const nobody = 65534
+
+// fails runs a command to its end, which must have that exit code, print nothing and
+// say all of texts.
+func (w *world) fails(t *testing.T, ns *netlab.Namespace, cmd *exec.Cmd, code int, texts ...string) {
+	t.Helper()
+	w.failed(t, w.start(ns, cmd), code, texts...)
+}
+
+func (w *world) failed(t *testing.T, p *process, code int, texts ...string) {
+	t.Helper()
+	if got := w.exitCode(p); got != code {
+		t.Errorf("exit code %d, want %d", got, code)
+	}
+	for _, text := range texts {
+		if !strings.Contains(p.err.String(), text) {
+			t.Errorf("it does not say %q: %s", text, p.err)
+		}
+	}
+	if out := p.out.String(); out != "" {
+		t.Errorf("it prints %q", out)
+	}
+}
+
+// upCommand is an mnet up with a socket of its own.
+func (w *world) upCommand(args ...string) (cmd *exec.Cmd, socket string) {
+	socket = filepath.Join(w.dir, "refused.sock")
+	return exec.Command(mnetBin, append([]string{"up", "--socket", socket}, args...)...), socket
+}
+
+// TestNodeRefusesToStart has nodes that cannot start: each says why and what to do,
+// and leaves nothing.
+func TestNodeRefusesToStart(t *testing.T) {
+	w := newWorld(t, netlab.TopologyConfig{})
+	l, err := w.Host.Listen(w.ctx, "tcp", "127.0.0.1:8080")
+	w.must(err)
+	t.Cleanup(func() { l.Close() })
+	w.must(w.Host.Do(func() error {
+		tap := netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: "idle0"}, Mode: netlink.TUNTAP_MODE_TUN}
+		return netlink.LinkAdd(&tap) // persistent, attached to nobody
+	}))
+	file := filepath.Join(w.dir, "file")
+	w.must(os.WriteFile(file, nil, 0o600))
+	config := filepath.Join(w.dir, "mnet.yaml")
+	w.must(os.WriteFile(config, []byte("device: mnet5\nmasquerade: true\nnonsense: 7\n"), 0o600))
+
+	other := []string{"--device", "mnet5", "--host", "10.55.0.1/24", "--address", "10.55.0.2/24"}
+	running := w.up(w.Host)
+	before := w.snapshot(w.Host)
+	for _, tc := range []struct {
+		name  string
+		args  []string
+		code  int
+		texts []string
+	}{
+		{"device of another node", []string{"--device", "mnet0"}, exitFailure, []string{`"mnet0"`, "in use", "choose another"}},
+		{"device that waits for another program", []string{"--device", "idle0"}, exitFailure, []string{`"idle0"`, "choose another", "ip link del"}},
+		{"device of another kind", []string{"--device", "eth0"}, exitFailure, []string{`"eth0"`, "choose another"}},
+		{"addresses of another node", []string{"--device", "mnet5"}, exitFailure, []string{"10.77.0.1", "in use", "mnet0", "choose another"}},
+		{"address of the host", []string{"--device", "mnet5", "--host", netlab.HostAddr4.String() + "/24", "--address", "192.0.2.7/24"}, exitFailure,
+			[]string{netlab.HostAddr4.String(), "in use", "eth0", "choose another"}},
+		{"forwarded port in use", append(other, "--forward", "8080=192.0.2.1:80"), exitFailure, []string{"127.0.0.1:8080", "choose another address or port"}},
+		{"SOCKS port in use", append(other, "--socks", "127.0.0.1:8080"), exitFailure, []string{"127.0.0.1:8080", "choose another address or port"}},
+		{"served port twice", append(other, "--serve", "22=127.0.0.1:22", "--serve", "22=127.0.0.1:23"), exitFailure, []string{"port 22", "choose another port"}},
+		{"control socket of another node", append(other, "--socket", running.socket), exitFailure, []string{running.socket, "another mnet", "--socket"}},
+		{"control socket is a file", append(other, "--socket", file), exitFailure, []string{file, "choose another place (--socket)"}},
+		{"log in a directory that is not there", append(other, "--log", w.dir+"/none/log"), exitFailure, []string{"choose another file (--log)"}},
+		{"unknown key in the file", []string{"--config", config}, exitUsage, []string{config, "line 3", "nonsense"}},
+		{"no such file", []string{"--config", config + "x"}, exitUsage, []string{config + "x", "no such file"}},
+		{"unknown suite", append(other, "--suite", "bogus"), exitUsage, []string{`"bogus"`, "x25519-sha256"}},
+		{"unknown policy", append(other, "--policy", "bogus"), exitUsage, []string{`"bogus"`, "handover, interactive or manual"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cmd, socket := w.upCommand(tc.args...)
+			w.fails(t, w.Host, cmd, tc.code, tc.texts...)
+			w.unchanged(w.Host, before, socket)
+		})
+	}
+	w.status(running) // unharmed
+}
+
+// TestWithoutRights has a user without rights start a node, and control that of
+// another user.
+func TestWithoutRights(t *testing.T) {
+	w := newWorld(t, netlab.TopologyConfig{})
+	asNobody := func(cmd *exec.Cmd) *exec.Cmd {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		return cmd
+	}
+	before := w.snapshot(w.Host)
+	cmd, socket := w.upCommand()
+	w.fails(t, w.Host, asNobody(cmd), exitFailure, "run as root or with CAP_NET_ADMIN")
+	w.unchanged(w.Host, before, socket)
+
+	p := w.up(w.Host)
+	w.fails(t, w.Host, asNobody(p.command("status")), exitFailure, "permission denied", "--socket-owner")
+}
+
+// TestFullDisk has a node whose log, and a command whose output, cannot be written.
+func TestFullDisk(t *testing.T) {
+	const full = "/dev/full"
+	w := newWorld(t, netlab.TopologyConfig{})
+	p := w.up(w.Host, "--verbose", "--log", full)
+	addr := w.service(p, "socks", "0")
+	for range 3 { // each is several lines of the log
+		c, err := w.Host.Dial(w.ctx, "tcp", addr)
+		w.must(err)
+		w.must(c.Close())
+	}
+	const told = "the log cannot be written"
+	w.eventually("told that the log cannot be written", patience, func() error {
+		if !strings.Contains(p.err.String(), told) {
+			return os.ErrNotExist
+		}
+		return nil
+	})
+
+	f, err := os.OpenFile(full, os.O_WRONLY, 0)
+	w.must(err)
+	defer f.Close()
+	cmd := p.command("status", "--json")
+	cmd.Stdout = f
+	w.fails(t, w.Host, cmd, exitFailure, "no space left on device")
+
+	w.must(p.Signal(syscall.SIGTERM))
+	if code := w.exitCode(p.process); code != 0 {
+		t.Errorf("the node's exit code is %d", code)
+	}
+	if n := strings.Count(p.err.String(), told); n != 1 {
+		t.Errorf("it was said %d times that the log cannot be written: %s", n, p.err)
+	}
+}
