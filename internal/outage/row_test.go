@@ -65,7 +65,7 @@ func TestCompare(t *testing.T) {
 	}
 	rows := []Row{
 		row(download, Mnet, 300), row(download, Reconnect, 300),
-		row(slow, Reconnect, 300), row(slow, Mnet, 301),
+		row(slow, Reconnect, 300), row(slow, Mnet, 300+2*resolutionMS),
 		row(other, Mnet, 1),
 	}
 	compare(rows)
