@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -138,10 +139,7 @@ func TestLab(t *testing.T) {
 	needLab(t)
 	t.Parallel()
 	r := newLabRig(t)
-	scenes := []string{"start", "roam", "return", "lid"}
-	if !testing.Short() { // waits for a keep-alive probe
-		scenes = []string{"start", "roam", "return", "nat", "lid"}
-	}
+	scenes := []string{"start", "roam", "return", "nat", "lid"}
 	cmd := r.command("--json", "--linger", "300ms", "--away", "1500ms", "--rtt", "20ms", "--rate", "10Mbit/s",
 		"--scenes", strings.Join(scenes, ","))
 	var stderr bytes.Buffer
@@ -216,6 +214,47 @@ func TestLabKilled(t *testing.T) {
 	}
 	for _, p := range processes {
 		p.awaitEnd(t)
+	}
+	r.nothingLeft()
+}
+
+// TestLabLost kills the server's node: the connections are lost, and the exit code
+// says so.
+func TestLabLost(t *testing.T) {
+	needLab(t)
+	t.Parallel()
+	r := newLabRig(t)
+	cmd := r.command("--scenes", "start", "--linger", "4m")
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	must(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "start") {
+	}
+	must(t, lines.Err())
+	killed := 0
+	for _, p := range r.processes() {
+		args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid))
+		must(t, err)
+		if strings.Contains(string(args), "server.sock") {
+			must(t, unix.PidfdSendSignal(p.fd, unix.SIGKILL, nil, 0))
+			killed++
+		}
+		unix.Close(p.fd)
+	}
+	if killed != 1 {
+		t.Errorf("%d nodes of the server", killed)
+	}
+	_, err = io.Copy(io.Discard, out)
+	must(t, err)
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitFailure {
+		t.Errorf("%v, want exit code %d", err, exitFailure)
+	}
+	if text := stderr.String(); !strings.Contains(text, "node server has ended") {
+		t.Errorf("standard error: %q", text)
 	}
 	r.nothingLeft()
 }

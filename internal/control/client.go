@@ -46,7 +46,18 @@ func (c *Client) Address(ctx context.Context, req AddressRequest) error {
 // Events calls f for each event, until ctx ends or f fails, and returns why it
 // ended.
 func (c *Client) Events(ctx context.Context, f func(node.Event) error) error {
-	return Stream(ctx, c, http.MethodGet, "events", nil, f)
+	return c.Subscribe(ctx, func() {}, f)
+}
+
+// Subscribe is Events that calls ready first, when no event is missed any more.
+func (c *Client) Subscribe(ctx context.Context, ready func(), f func(node.Event) error) error {
+	resp, err := c.do(ctx, http.MethodGet, "events", nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	ready()
+	return decodeAll(ctx, resp.Body, f)
 }
 
 // Serve has ports served until ctx ends. opened is called once they are.
@@ -179,7 +190,12 @@ func Stream[T any](ctx context.Context, c *Client, method, path string, body any
 		return err
 	}
 	defer resp.Body.Close()
-	dec := json.NewDecoder(resp.Body)
+	return decodeAll(ctx, resp.Body, f)
+}
+
+// decodeAll calls f for each value that r has, as Stream does.
+func decodeAll[T any](ctx context.Context, r io.Reader, f func(T) error) error {
+	dec := json.NewDecoder(r)
 	for {
 		var v T
 		err := dec.Decode(&v)

@@ -66,16 +66,6 @@ func Listen(path, owner string, willCreate func(path string) error) (net.Listene
 	return l, nil
 }
 
-// restrict sets the mode before the socket gets its name: the file is made with
-// the mode of the descriptor.
-func restrict(_, _ string, c syscall.RawConn) error {
-	var err error
-	if cerr := c.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), socketMode) }); cerr != nil {
-		return cerr
-	}
-	return err
-}
-
 // lookupOwner returns the ID of a user, -1 for "".
 func lookupOwner(name string) (int, error) {
 	if name == "" {

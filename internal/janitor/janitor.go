@@ -18,7 +18,6 @@ import (
 	"os"
 	"os/exec"
 	"sync"
-	"syscall"
 
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
@@ -48,9 +47,7 @@ func Start(args ...string) (*Janitor, error) {
 	}
 	cmd := exec.Command(exe, args...)
 	cmd.Stderr = os.Stderr
-	// A session of its own: signals of the terminal, and what is sent to the
-	// parent's process group, are not for it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = ownSession()
 	r, pipe, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("janitor: %w", err)

@@ -15,13 +15,8 @@ import (
 	"github.com/mnet-dev/mnet/internal/control"
 	"github.com/mnet-dev/mnet/internal/netlab"
 	"github.com/mnet-dev/mnet/internal/node"
+	"github.com/mnet-dev/mnet/internal/pattern"
 	"github.com/mnet-dev/mnet/internal/relay"
-)
-
-// Names of the contents.
-const (
-	bulkName = "bulk"
-	echoName = "interactive"
 )
 
 // The interactive connection sends a message and waits for its echo, but sends no
@@ -39,24 +34,27 @@ type flow struct {
 	end   func(context.Context) error // how the connection has ended
 	tell  func()                      // called when anything has changed
 
-	sent *content      // of an interactive one; readable once done is closed
+	sent *digest       // by pingPong; to be read once done is closed
 	stop chan struct{} // closed to end this side
 	done chan struct{} // closed when nothing more arrives
 
 	mu       sync.Mutex
-	received *verifier
+	expected *pattern.Checker
+	received *digest
+	wrong    error // about the first byte that is
 	moves    []node.MoveStatus
 	err      error // why it ended before its time
 }
 
 // dialFlow connects to a port of the server.
-func dialFlow(ctx context.Context, c *control.Client, port uint16, name string, tell func()) (*flow, error) {
+func dialFlow(ctx context.Context, c *control.Client, port uint16, seed uint64, tell func()) (*flow, error) {
 	f := &flow{
 		peer:     netip.AddrPortFrom(netlab.ServerAddr4, port).String(),
 		tell:     tell,
 		stop:     make(chan struct{}),
 		done:     make(chan struct{}),
-		received: newVerifier(name),
+		expected: pattern.NewChecker(stream(seed)),
+		received: newDigest(),
 	}
 	var err error
 	if f.conn, f.end, err = c.Dial(ctx, f.peer, true); err != nil {
@@ -83,17 +81,18 @@ func (f *flow) download() {
 // pingPong sends messages and waits for their echo, until this side is to end.
 func (f *flow) pingPong() {
 	defer close(f.done)
-	f.sent = newContent(echoName)
+	messages := stream(echoSeed)
+	f.sent = newDigest()
 	tick := time.NewTicker(messagePace)
 	defer tick.Stop()
 	buf := make([]byte, messageSize)
 	for {
-		f.sent.next(buf)
+		_, _ = messages.Read(buf) // has no end
 		if _, err := f.conn.Write(buf); err != nil {
 			f.ended(err)
 			return
 		}
-		f.sent.count(buf)
+		f.sent.add(buf)
 		n, err := io.ReadFull(f.conn, buf)
 		f.got(buf[:n])
 		if err != nil {
@@ -128,7 +127,10 @@ func (f *flow) got(p []byte) {
 		return
 	}
 	f.mu.Lock()
-	f.received.check(p)
+	if err := f.expected.Check(p); f.wrong == nil {
+		f.wrong = err
+	}
+	f.received.add(p)
 	f.mu.Unlock()
 	f.meter.arrived(time.Now(), len(p))
 	f.tell()
@@ -150,6 +152,9 @@ func (f *flow) ended(err error) {
 		}
 	default:
 	}
+	if err == io.EOF {
+		err = errEarly
+	}
 	f.mu.Lock()
 	if f.err == nil {
 		f.err = err
@@ -157,6 +162,8 @@ func (f *flow) ended(err error) {
 	f.mu.Unlock()
 	f.tell()
 }
+
+var errEarly = errors.New("the peer has ended it")
 
 // moved notes an attempt of the roamer.
 func (f *flow) moved(m node.MoveStatus) {
@@ -206,15 +213,14 @@ func (f *flow) close() {
 }
 
 // transfer compares what was sent with what arrived. The flow must have ended.
-func (f *flow) transfer(sent *content) Transfer {
+func (f *flow) transfer(sent *digest) Transfer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	got := f.received.content
 	t := Transfer{
-		Sent: sent.n, Received: got.n,
-		SentSHA256: sent.hash(), ReceivedSHA256: got.hash(),
+		Sent: sent.bytes, Received: f.received.bytes,
+		SentSHA256: sent.hex(), ReceivedSHA256: f.received.hex(),
 	}
-	t.Equal = t.SentSHA256 == t.ReceivedSHA256 && !f.received.wrong
+	t.Equal = t.SentSHA256 == t.ReceivedSHA256 && f.wrong == nil
 	for _, m := range f.moves {
 		if m.Error == "" {
 			t.Moves++
@@ -232,7 +238,7 @@ func (f *flow) result(mark, now time.Time) FlowResult {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	res.Intact = !f.received.wrong
+	res.Intact = f.wrong == nil
 	return res
 }
 

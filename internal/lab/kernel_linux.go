@@ -5,6 +5,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -79,4 +80,30 @@ func (k *kernelFlow) result(now time.Time) KernelResult {
 func (k *kernelFlow) close() {
 	abort(k.conn)
 	<-k.done
+}
+
+// reviveKernel sees to it that there is a connection of the kernel that works.
+func (r *run) reviveKernel(ctx context.Context) error {
+	if r.kernel != nil {
+		if r.kernel.result(time.Now()).Fate == Alive {
+			return nil
+		}
+		r.kernel.close()
+		r.kernel = nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, giveUp, errors.New("kernel's TCP: nothing arrives"))
+	defer cancel()
+	k, err := dialKernel(ctx, r.topo, r.tell)
+	if err != nil {
+		return err
+	}
+	r.kernel = k
+	for k.meter.read(time.Now()).bytes == 0 {
+		select {
+		case <-r.changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }

@@ -4,7 +4,6 @@
 package lab
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -86,40 +85,6 @@ func TestMeter(t *testing.T) {
 	check(500, 270, 30, 205)
 	m.mark(at(500))
 	check(500, 0, 0, 205)
-}
-
-// TestContent: however the bytes are cut, they are the same, and a wrong one is
-// found.
-func TestContent(t *testing.T) {
-	const size = 100_000
-	sent := newContent("a")
-	all := make([]byte, size)
-	sent.next(all)
-	sent.count(all)
-	v := newVerifier("a")
-	for step, rest := 1, all; len(rest) > 0; step = step*3%4001 + 1 {
-		n := min(step, len(rest))
-		v.check(rest[:n])
-		rest = rest[n:]
-	}
-	if v.wrong || v.content.n != size || v.content.hash() != sent.hash() {
-		t.Errorf("wrong %v, %d bytes, hash %s, want %s", v.wrong, v.content.n, v.content.hash(), sent.hash())
-	}
-	other := make([]byte, size)
-	newContent("b").next(other)
-	if bytes.Equal(all[:64], other[:64]) {
-		t.Error("two names have the same content")
-	}
-	all[size/2] ^= 1
-	v = newVerifier("a")
-	v.check(all[:size/2])
-	if v.wrong {
-		t.Error("wrong before the byte that is")
-	}
-	v.check(all[size/2:])
-	if !v.wrong || v.content.hash() == sent.hash() {
-		t.Error("a flipped bit is not found")
-	}
 }
 
 func TestReport(t *testing.T) {

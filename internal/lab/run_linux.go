@@ -18,31 +18,6 @@ import (
 // they have to wait for. It stops a script that cannot go on.
 const giveUp = 40 * time.Second
 
-// Hooks are called while the script runs, from one goroutine each. Nil ones are
-// not.
-type Hooks struct {
-	// Before is called before a scene begins, which it may delay.
-	Before func(context.Context, Scene) error
-	// Event is what the client's node tells.
-	Event func(node.Event)
-	// Live is called several times a second while a scene goes on.
-	Live func(Live)
-	// After is called with what a scene has brought.
-	After func(Result)
-}
-
-// Live is how connections do at an instant.
-type Live struct {
-	Into                      time.Duration // the scene
-	Bulk, Interactive, Kernel Pulse
-}
-
-// Pulse is one connection in a [Live].
-type Pulse struct {
-	Bytes  int64         // that have arrived since the beginning
-	Silent time.Duration // since the latest of them
-}
-
 // livePause is between calls of Live: often enough to look at.
 const livePause = 100 * time.Millisecond
 
@@ -70,7 +45,10 @@ func (l *Lab) Run(ctx context.Context, hooks Hooks) (*Report, error) {
 		return nil, err
 	}
 	defer r.close()
-	stop := r.follow(ctx)
+	stop, err := r.follow(ctx)
+	if err != nil {
+		return nil, err
+	}
 	defer stop()
 	for _, s := range l.cfg.scenes() {
 		if hooks.Before != nil {
@@ -103,11 +81,11 @@ func (r *run) tell() {
 
 // open begins with the connections of mnet.
 func (r *run) open(ctx context.Context) (err error) {
-	if r.bulk, err = dialFlow(ctx, &r.client.control, bulkPort, bulkName, r.tell); err != nil {
+	if r.bulk, err = dialFlow(ctx, &r.client.control, bulkPort, bulkSeed, r.tell); err != nil {
 		return err
 	}
 	go r.bulk.download()
-	if r.echo, err = dialFlow(ctx, &r.client.control, echoPort, echoName, r.tell); err != nil {
+	if r.echo, err = dialFlow(ctx, &r.client.control, echoPort, echoSeed, r.tell); err != nil {
 		return err
 	}
 	go r.echo.pingPong()
@@ -127,26 +105,35 @@ func (r *run) close() {
 
 func (r *run) flows() []*flow { return []*flow{r.bulk, r.echo} }
 
-// follow hands on what the client's node tells, until stop is called.
-func (r *run) follow(ctx context.Context) (stop func()) {
+// follow hands on what the client's node tells, until stop is called. It returns
+// when nothing is missed any more.
+func (r *run) follow(ctx context.Context) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
+	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() {
-		defer close(done)
-		// If the node goes, the connections do, which says more.
-		_ = r.client.control.Events(ctx, func(e node.Event) error {
-			for _, f := range r.flows() {
-				if e.Move != nil && e.Peer == f.peer {
-					f.moved(*e.Move)
-				}
-			}
-			if r.hooks.Event != nil {
-				r.hooks.Event(e)
-			}
+		done <- r.client.control.Subscribe(ctx, func() { close(ready) }, func(e node.Event) error {
+			r.happened(e)
 			return nil
 		})
 	}()
-	return func() { cancel(); <-done }
+	select {
+	case <-ready:
+		return func() { cancel(); <-done }, nil
+	case err := <-done:
+		cancel()
+		return nil, err
+	}
+}
+
+func (r *run) happened(e node.Event) {
+	for _, f := range r.flows() {
+		if e.Move != nil && e.Peer == f.peer {
+			f.moved(*e.Move)
+		}
+	}
+	if r.hooks.Event != nil {
+		r.hooks.Event(e)
+	}
 }
 
 // play plays a scene.
@@ -216,6 +203,10 @@ func (r *run) wait(ctx context.Context, d time.Duration, cond func() bool) (bool
 		case <-r.changed:
 		case <-live.C:
 			r.live()
+		case <-r.client.proc.Done():
+			return false, r.client.exited()
+		case <-r.server.proc.Done():
+			return false, r.server.exited()
 		case <-timeout.C:
 			return false, nil
 		case <-ctx.Done():
@@ -245,32 +236,6 @@ func (r *run) live() {
 
 func (r *run) meters() []*meter {
 	return []*meter{&r.bulk.meter, &r.echo.meter, &r.kernel.meter}
-}
-
-// reviveKernel sees to it that there is a connection of the kernel that works.
-func (r *run) reviveKernel(ctx context.Context) error {
-	if r.kernel != nil {
-		if r.kernel.result(time.Now()).Fate == Alive {
-			return nil
-		}
-		r.kernel.close()
-		r.kernel = nil
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, giveUp, errors.New("kernel's TCP: nothing arrives"))
-	defer cancel()
-	k, err := dialKernel(ctx, r.topo, r.tell)
-	if err != nil {
-		return err
-	}
-	r.kernel = k
-	for k.meter.read(time.Now()).bytes == 0 {
-		select {
-		case <-r.changed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return nil
 }
 
 // locate finds out by which uplink the download goes, as the server sees it.

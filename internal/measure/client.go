@@ -48,7 +48,7 @@ func Start(ctx context.Context, conn relay.Conn, test Test) (*Stream, error) {
 	if _, err := h.check(); err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := abortWith(ctx, conn)
 	defer stop()
 	s := &Stream{test: test, conn: conn, r: bufio.NewReader(conn)}
 	if err := conn.SetDeadline(time.Now().Add(helloTimeout)); err != nil {
@@ -86,7 +86,7 @@ func Start(ctx context.Context, conn relay.Conn, test Test) (*Stream, error) {
 
 // Run measures until the duration is over and all has arrived, or ctx ends.
 func (s *Stream) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
+	stop := abortWith(ctx, s.conn)
 	defer stop()
 	end := time.Now().Add(s.test.Duration)
 	if err := s.conn.SetDeadline(end.Add(grace)); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/pattern"
+	"github.com/mnet-dev/mnet/internal/relay"
 )
 
 // What an interactive measurement sends: about what a fast typist's terminal does.
@@ -64,7 +65,7 @@ func (s *Stream) interact(end time.Time) error {
 	go func() { sent <- s.sendMessages(end) }()
 	err := s.takeMessages()
 	if err != nil {
-		s.conn.Close() // ends the sender
+		relay.Abort(s.conn) // ends the sender
 	}
 	if err := errors.Join(err, <-sent); err != nil {
 		return err

@@ -38,7 +38,7 @@ type Server struct {
 // does.
 func (s *Server) Serve(ctx context.Context, conn relay.Conn) error {
 	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := abortWith(ctx, conn)
 	defer stop()
 	defer s.running.Add(-1)
 	busy := s.running.Add(1) > MaxServed

@@ -4,12 +4,14 @@
 package measure
 
 import (
+	"context"
 	"io"
 	"math"
 	"sync/atomic"
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/pattern"
+	"github.com/mnet-dev/mnet/internal/relay"
 )
 
 // chunk is what is written and read at once, in bytes.
@@ -58,4 +60,19 @@ func receive(r io.Reader, rec *recorder) error {
 func acknowledged(sent int64, first, una uint32) int64 {
 	limit := sent + 1 // the FIN has a sequence number, too
 	return min(limit-int64(uint32(limit)-(una-first)), sent)
+}
+
+// abortWith resets conn when ctx ends, until stop is called. When stop has returned,
+// that has been done or will not be.
+func abortWith(ctx context.Context, conn relay.Conn) (stop func()) {
+	done := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(done)
+		relay.Abort(conn)
+	})
+	return func() {
+		if !cancel() {
+			<-done
+		}
+	}
 }

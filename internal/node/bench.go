@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/measure"
+	"github.com/mnet-dev/mnet/internal/relay"
 )
 
 const (
@@ -179,7 +180,7 @@ func (r *benchRun) start(ctx context.Context) error {
 		test.SndUna = func() uint32 { return r.c.TCPInfo().SndUna }
 	}
 	var err error
-	if r.stream, err = measure.Start(ctx, countedConn{r.c}, test); err != nil {
+	if r.stream, err = measure.Start(ctx, counted(r.c), test); err != nil {
 		return err
 	}
 	cur := r.c.Migration().Current
@@ -258,17 +259,26 @@ func (r *benchRun) close() {
 	r.n.forget(r.c, nil)
 }
 
-// countedConn shows in the status how much a connection carries.
-type countedConn struct{ *Conn }
+// countedConn shows in the status how much a connection carries. It has no methods
+// beside those of relay.Conn and SetLinger, which would get around that.
+type countedConn struct {
+	relay.Conn
+	c *Conn
+}
+
+func counted(c *Conn) countedConn { return countedConn{c, c} }
 
 func (c countedConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	c.progress.BToA.Add(int64(n))
+	c.c.progress.BToA.Add(int64(n))
 	return n, err
 }
 
 func (c countedConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	c.progress.AToB.Add(int64(n))
+	c.c.progress.AToB.Add(int64(n))
 	return n, err
 }
+
+// SetLinger is what relay.Abort asks for.
+func (c countedConn) SetLinger(sec int) error { return c.c.SetLinger(sec) }

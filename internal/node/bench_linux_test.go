@@ -131,7 +131,7 @@ func clientTCP(d netlab.Direction, packet []byte) (header.TCP, bool) {
 // that move, whichever end receives.
 func TestBenchSeesOutage(t *testing.T) {
 	needPatched(t)
-	const dark = 300 * time.Millisecond
+	const dark = 600 * time.Millisecond
 	for _, mode := range []measure.Mode{measure.Upload, measure.Download, measure.Interactive} {
 		t.Run(string(mode), func(t *testing.T) {
 			b := &blackout{d: dark, ports: make(map[uint16]bool)}
@@ -141,8 +141,9 @@ func TestBenchSeesOutage(t *testing.T) {
 			if rep.Migrations != 1 {
 				t.Fatalf("%+v", rep)
 			}
-			// What was on the wire already arrives in the first moments.
-			least := milliseconds(dark - 2*benchDelay)
+			// What was on the wire, or waited for the application, arrives in the
+			// first moments: on a busy machine these may be long.
+			least := milliseconds(dark / 2)
 			if m := rep.Moves[0]; m.OutageMS < least || rep.OutageMS.Max != m.OutageMS || m.OutageRTT <= 0 {
 				t.Errorf("outage %v ms, want at least %v: %+v", m.OutageMS, least, rep)
 			}
@@ -214,6 +215,9 @@ func TestBenchEnds(t *testing.T) {
 	}
 	if open := p.client.Status().Connections; len(open) > 0 {
 		t.Errorf("open: %+v", open)
+	}
+	if n := p.client.stack.GVisor().Stats().TCP.CurrentEstablished.Value(); n != 0 {
+		t.Errorf("%d connections linger", n)
 	}
 
 	ctx, cancel := context.WithCancel(newContext(t))

@@ -26,7 +26,7 @@ func (n *Node) serveBench(ec *endpoint.Conn) {
 	c := n.conns.add(ec, KindBench, "measurement")
 	err := c.SetNoDelay(true)
 	if err == nil {
-		err = n.measure.Serve(n.ctx, countedConn{c})
+		err = n.measure.Serve(n.ctx, counted(c))
 	}
 	if err != nil {
 		n.log.Debug("bench", "conn", c.ID, "err", err)

@@ -49,8 +49,8 @@ func Join(ctx context.Context, a, b Conn, p *Progress) error {
 	var wg sync.WaitGroup
 	fail := func(err error) {
 		if p.failed.CompareAndSwap(nil, &err) {
-			abort(a)
-			abort(b)
+			Abort(a)
+			Abort(b)
 		}
 	}
 	stop := context.AfterFunc(ctx, func() { fail(errors.Join(errStopped, context.Cause(ctx))) })
@@ -94,8 +94,9 @@ func (c *counter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// abort closes c by a RST, if it is of a kind that can.
-func abort(c net.Conn) {
+// Abort closes c by a RST, if it is of a kind that can: the peer must not take what it
+// has got for all there was.
+func Abort(c net.Conn) {
 	if l, ok := c.(interface{ SetLinger(int) error }); ok {
 		// It fails if c is closed, which is what is wanted.
 		_ = l.SetLinger(0)

@@ -33,18 +33,18 @@ const (
 var connColumns = []column{
 	colID:     {title: "ID", right: true, weight: 13},
 	colKind:   {title: "KIND", weight: 4},
-	colPeer:   {title: "PEER", weight: 14, least: 12},
+	colPeer:   {title: "PEER", weight: 14, least: 16},
 	colState:  {title: "STATE", weight: 12},
 	colLocal:  {title: "LOCAL", weight: 2},
 	colRemote: {title: "-> REMOTE", weight: 3},
 	colSuite:  {title: "SUITE", weight: 1, least: 13},
-	colPath:   {title: "PATH", weight: 6},
+	colPath:   {title: "PATH", weight: 6, least: 12},
 	colRTT:    {title: "RTT", right: true, weight: 8},
 	colHeard:  {title: "HEARD", right: true, weight: 11},
 	colMoves:  {title: "MOVES", right: true, weight: 10},
 	colIn:     {title: "IN", right: true, weight: 9},
 	colOut:    {title: "OUT", right: true, weight: 7},
-	colLast:   {title: "LAST MOVE", weight: 5, least: 18},
+	colLast:   {title: "LAST MOVE", weight: 5, least: 24},
 }
 
 // connections writes a table, and what it had no room for.
