@@ -7,6 +7,7 @@
 
 GO          ?= go
 FUZZTIME    ?= 30s
+OUTAGE      ?=
 TESTTIMEOUT ?= 20m
 SOAKTIMEOUT ?= 60m
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -60,6 +61,11 @@ bench: patched ## patched against vanilla, in turns, with benchstat
 .PHONY: bench-tun
 bench-tun: patched ## TUN links against each other and against the kernel's TCP; needs root
 	$(PATCHED) $(GO) run ./internal/bench/cmd/tunbench
+
+.PHONY: outage
+outage: ## outages of handovers on real kernels: a table, and JSON to stdout; needs root
+	@$(GVPATCH) apply >&2
+	@$(PATCHED) $(GO) run ./e2e/cmd/outage $(OUTAGE)
 
 .PHONY: fuzz
 fuzz: patched ## each fuzz target for FUZZTIME

@@ -8,16 +8,22 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-// localTimeout bounds the wait for the kernel to take an IPv6 address into use, in
-// seconds. That takes milliseconds, but has to wait while the kernel takes down
-// other namespaces, for seconds on a busy machine.
-const localTimeout = 20
+const (
+	// localTimeout bounds the wait for the kernel to take an IPv6 address into use.
+	// That takes milliseconds, but has to wait while the kernel takes down other
+	// namespaces, for seconds on a busy machine.
+	localTimeout = 20 * time.Second
+	// localPoll is when to look though no event came, in microseconds: a thread of
+	// real-time priority has been seen to get the last one too early.
+	localPoll = 50_000
+)
 
 // SetUp sets a device up.
 func (ns *Namespace) SetUp(dev string) error {
@@ -70,20 +76,20 @@ func (ns *Namespace) RemoveAddress(dev string, p netip.Prefix) error {
 // awaitLocal waits until packets for a are taken. The kernel adds the route that
 // makes it so in the background, and what comes before is lost.
 func (ns *Namespace) awaitLocal(events *nl.NetlinkSocket, a netip.Addr) error {
-	if err := events.SetReceiveTimeout(&unix.Timeval{Sec: localTimeout}); err != nil {
+	if err := events.SetReceiveTimeout(&unix.Timeval{Usec: localPoll}); err != nil {
 		return err
 	}
-	for {
+	for deadline := time.Now().Add(localTimeout); time.Now().Before(deadline); {
 		routes, err := ns.rt.RouteGet(a.AsSlice())
 		if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
 			return nil
 		}
-		if _, _, err := events.Receive(); errors.Is(err, unix.EAGAIN) {
-			return fmt.Errorf("address %v is not in use after %d s", a, localTimeout)
-		} else if err != nil && !errors.Is(err, unix.ENOBUFS) { // events lost: look again
+		_, _, err = events.Receive()
+		if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOBUFS) { // events lost: look again
 			return err
 		}
 	}
+	return fmt.Errorf("address %v is not in use after %v", a, localTimeout)
 }
 
 // withLink runs f in the namespace with the device.

@@ -8,7 +8,9 @@
 // # Network
 //
 // The client has two uplinks of 50 Mbit/s with a drop-tail queue of 256 KiB and half
-// of the round-trip time each way. Behind each is a NAT. The mnet stacks of client
+// of the round-trip time each way. That is what an echo between two applications over
+// the kernels' TCP takes; the wires are shorter by what the hosts need. Behind each
+// is a NAT. The mnet stacks of client
 // and server sit behind TUN devices: the client's behind the masquerade of its host,
 // as with mnet up --masquerade, the server's behind a redirected port.
 //

@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"sync"
 	"time"
 )
 
@@ -81,40 +79,4 @@ func (n *network) measure(ctx context.Context, c Cell, i int) (_ result, err err
 	}
 	gap, took := received.since(at, size)
 	return result{outage: gap, nextMB: took}, cl.survived()
-}
-
-// user runs a stream over one connection after the other.
-type user struct {
-	conns   chan net.Conn
-	current net.Conn
-	running sync.WaitGroup
-	wrong   error
-}
-
-func use(s *stream, c net.Conn) *user {
-	u := &user{conns: make(chan net.Conn, 1)}
-	u.running.Go(func() {
-		for c := range u.conns {
-			if err := s.run(c); errors.Is(err, errWrong) {
-				u.wrong = err
-			}
-			closeNow(c)
-		}
-	})
-	u.change(c)
-	return u
-}
-
-// change goes on with another connection, when the first has ended.
-func (u *user) change(c net.Conn) {
-	u.current = c
-	u.conns <- c
-}
-
-// stop closes the connection, and tells if something wrong has come.
-func (u *user) stop() error {
-	close(u.conns)
-	closeNow(u.current)
-	u.running.Wait()
-	return u.wrong
 }

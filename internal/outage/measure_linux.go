@@ -15,11 +15,11 @@ type Config struct {
 	Cells []Cell
 	Runs  int // of each cell
 
-	// Connections are the idle ones that move at once, on the first cell's uplinks.
-	// Zero leaves that out.
+	// Connections are the idle ones that move at once. Zero leaves that out.
 	Connections int
 
 	// Progress is called after each row, Failed for each run that did not go well.
+	// Nil means that nobody is told.
 	Progress func(Row)
 	Failed   func(Cell, error)
 }
@@ -31,6 +31,12 @@ var ErrWrong = errWrong
 // fails counts in its row; the error is about the network, a wrong byte ([ErrWrong])
 // or ctx. It needs root, see [netlab.New].
 func Measure(ctx context.Context, cfg Config) ([]Row, error) {
+	if cfg.Progress == nil {
+		cfg.Progress = func(Row) {}
+	}
+	if cfg.Failed == nil {
+		cfg.Failed = func(Cell, error) {}
+	}
 	var rows []Row
 	for _, c := range cfg.Cells {
 		row, err := cfg.cell(ctx, c)

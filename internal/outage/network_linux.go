@@ -54,9 +54,8 @@ func newNetwork(ctx context.Context, mode Mode, rtt time.Duration, observe func(
 	if n.lab, err = netlab.New(); err != nil {
 		return nil, err
 	}
-	wire := netlab.WireConfig{Delay: rtt / 2, Rate: rate, Queue: queue}
 	n.Topology, err = n.lab.Topology(netlab.TopologyConfig{
-		Uplinks:     [2]netlab.WireConfig{wire, wire},
+		Uplinks:     [2]netlab.WireConfig{wire(rtt), wire(rtt)},
 		ServerPorts: []uint16{mnetPort, kernelPort},
 	})
 	if err != nil {
@@ -64,6 +63,9 @@ func newNetwork(ctx context.Context, mode Mode, rtt time.Duration, observe func(
 	}
 	if err := n.openServer(ctx); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
+	}
+	if err := n.calibrate(ctx, rtt); err != nil {
+		return nil, fmt.Errorf("measure the round-trip time: %w", err)
 	}
 	if err := n.openClient(observe); err != nil {
 		return nil, fmt.Errorf("client: %w", err)

@@ -173,9 +173,14 @@ func (w *watch) run(done <-chan struct{}) {
 		case <-done:
 			return
 		case <-w.changed:
-			if !pending {
+			if pending {
+				break
+			}
+			if wait := time.Until(w.next); wait > 0 {
 				pending = true
-				due.Reset(time.Until(w.next))
+				due.Reset(wait)
+			} else {
+				update(false)
 			}
 		case <-due.C:
 			update(false)

@@ -163,6 +163,47 @@ func TestWatchStop(t *testing.T) {
 	}
 }
 
+// TestWatchReplaced reads the tables in the midst of a change: a host that has no
+// uplink for an instant is no news, another uplink is at once.
+func TestWatchReplaced(t *testing.T) {
+	n, world := NewNamespace(t), NewNamespace(t)
+	n.Connect("eth0", world, "weth0")
+	n.Connect("wlan0", world, "wwlan0")
+	n.Addr("eth0", "192.0.2.7/24")
+	n.Addr("wlan0", "198.51.100.7/24")
+	eth, wlan := n.DefaultRoute("eth0", "192.0.2.1", 100), n.DefaultRoute("wlan0", "198.51.100.1", 600)
+
+	var told [][]string
+	w := &watch{Watcher: Watcher{Logger: discard}, tell: func(s State) { told = append(told, describe(s.Uplinks)) }}
+	n.Must(n.Do(w.open))
+	t.Cleanup(w.handle.Close)
+	t.Cleanup(w.close)
+	update := func(what string, again time.Duration, want ...[]string) {
+		t.Helper()
+		if got := w.update(false); got != again {
+			t.Errorf("%s: read again after %v, want %v", what, got, again)
+		}
+		if !slices.EqualFunc(told, want, slices.Equal[[]string]) {
+			t.Errorf("%s: told %q, want %q", what, told, want)
+		}
+		told = nil
+	}
+	n.AddRoute(eth)
+	update("the first", 0, []string{ethernet})
+	n.DelRoute(eth)
+	update("gone", settle)
+	n.AddRoute(eth)
+	update("back", 0)
+
+	n.AddRoute(wlan)
+	update("another", 0, []string{ethernet, wifi})
+	n.DelRoute(eth)
+	update("the better one gone", 0, []string{wifi})
+	n.DelRoute(wlan)
+	update("all gone", settle)
+	update("still gone", 0, nil)
+}
+
 // TestWatchLost has messages lost, none of which is about a default route.
 func TestWatchLost(t *testing.T) {
 	n, world := NewNamespace(t), NewNamespace(t)

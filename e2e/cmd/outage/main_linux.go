@@ -67,6 +67,9 @@ func run(ctx context.Context, args []string) error {
 	if err := netstack.Patched(); err != nil {
 		return err
 	}
+	if err := preferred(); err != nil {
+		fmt.Fprintln(os.Stderr, "outage: other programs will be in the figures:", err)
+	}
 	return measure(ctx, outage.Config{Cells: cells, Runs: *runs, Connections: *connections}, *output)
 }
 
