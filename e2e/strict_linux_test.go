@@ -43,7 +43,7 @@ func TestStrictTrackers(t *testing.T) {
 	uplink := 0
 	moveTo := func(i int) error {
 		uplink = i
-		return conn.Migrate(w.timeout(10*time.Second), netip.AddrPortFrom(locals[i], 0))
+		return conn.Migrate(w.timeout(patience), netip.AddrPortFrom(locals[i], 0))
 	}
 	invalid := w.countInvalid()
 	rst.arm()
@@ -74,7 +74,7 @@ func TestStrictTrackersBothEnds(t *testing.T) {
 	w.must(client.nic.AddAddress(other))
 	locals := [2]netip.Addr{client.addr6(), other.Addr()}
 	move := func(c *endpoint.Conn, local netip.Addr) error {
-		return c.Migrate(w.timeout(10*time.Second), netip.AddrPortFrom(local, 0))
+		return c.Migrate(w.timeout(patience), netip.AddrPortFrom(local, 0))
 	}
 	at := 0
 	slowest := w.moveFull(conn, peer, flows, []fullMove{
@@ -163,7 +163,7 @@ func (w *world) move(a, b *endpoint.Conn, f *flows, m fullMove) moveTime {
 // a round trip after the initiator.
 func (w *world) agree(a, b *endpoint.Conn, what string) {
 	w.t.Helper()
-	w.eventually("agreed on: "+what, 10*time.Second, func() error {
+	w.eventually("agreed on: "+what, patience/2, func() error {
 		x, y := a.Migration(), b.Migration()
 		if x.Initiated != y.Accepted || y.Initiated != x.Accepted {
 			return fmt.Errorf("one end has made %d moves and accepted %d, the other %d and %d", x.Initiated, x.Accepted, y.Initiated, y.Accepted)
