@@ -1,0 +1,161 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/mnet-dev/mnet/netstack/simnet"
+)
+
+// lossTimes bounds how often in a row a test loses a segment, and lossPatience
+// is what that may take: a probe (RFC 8985, section 7.3) and two time-outs, the
+// second of which is doubled (RFC 6298, section 5.5).
+const (
+	lossTimes    = 3
+	lossPatience = 2 * time.Second
+)
+
+// TestTailLoss loses one or two segments of an upload, which starts loss
+// recovery, and then the last data or the FIN, which are sent before that
+// recovery is over. Whatever is lost, and however often, has to be sent again.
+func TestTailLoss(t *testing.T) {
+	// Two segments more than the initial window (RFC 6928) go out in recovery.
+	const window, last, fin = 10, 12, 13
+	for first := 1; first <= window; first++ {
+		for second := first; second <= window; second++ {
+			for _, tail := range []int{last, fin} {
+				for times := 1; times <= lossTimes; times++ {
+					t.Run(fmt.Sprintf("%d and %d once, %d %dx", first, second, tail, times), func(t *testing.T) {
+						u := newUpload(t, map[int]int{first: 1, second: 1, tail: times})
+						u.send(last)
+						if n := u.finish(); n != fin {
+							t.Errorf("sent %d segments, want %d", n, fin)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestFINOutOfOrder loses data in front of a FIN that arrives: what the
+// receiver has kept it must not ask for again.
+func TestFINOutOfOrder(t *testing.T) {
+	const data, fin = 1, 3
+	u := newUpload(t, map[int]int{data: 1})
+	u.send(fin - 1)
+	u.finish()
+	for n, want := range map[int]int{data: 2, fin: 1} {
+		if got := u.transmissions(n); got != want {
+			t.Errorf("segment %d was sent %d times, want %d", n, got, want)
+		}
+	}
+}
+
+// TestLossWhilePeerSends loses a request on a connection that carries a
+// download: segments that acknowledge nothing must not put off its timer.
+func TestLossWhilePeerSends(t *testing.T) {
+	for times := 1; times <= lossTimes; times++ {
+		t.Run(fmt.Sprintf("%dx", times), func(t *testing.T) {
+			u := newUpload(t, map[int]int{1: times})
+			go func() {
+				// Ended with the connection, like the reader below.
+				content(u.server, 1, 1<<30)
+			}()
+			if _, err := io.CopyN(io.Discard, u.client, 1<<20); err != nil {
+				t.Fatal(err)
+			}
+			go io.Copy(io.Discard, u.client)
+			u.send(1)
+			u.finish()
+		})
+	}
+}
+
+// upload is a connection from a client whose segments are lost by number: from
+// 1, in the order in which they are sent for the first time, the FIN included.
+type upload struct {
+	t              *testing.T
+	clock          *simnet.Clock
+	client, server *Conn
+	size           int64 // bytes written
+
+	mu     sync.Mutex
+	lose   map[int]int    // how many transmissions are lost, by number
+	number map[uint32]int // by sequence number
+	sent   map[int]int    // transmissions, by number
+}
+
+var _ simnet.Box = (*upload)(nil)
+
+func newUpload(t *testing.T, lose map[int]int) *upload {
+	t.Helper()
+	r := newRig(t, simnet.MultihomedConfig{Seed: 1})
+	r.dialer.Migration, r.listen.Migration = Off, Off
+	u := &upload{t: t, clock: r.net.Clock, lose: lose, number: map[uint32]int{}, sent: map[int]int{}}
+	u.client, u.server = r.pair(serverAddr)
+	r.net.Uplinks[0].Use(u)
+	return u
+}
+
+// Process implements simnet.Box.
+func (u *upload) Process(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+	s, ok := p.TCP()
+	if !ok || at.Dir != simnet.AtoB || len(s.Payload()) == 0 && !s.Flags().Contains(header.TCPFlagFin) {
+		return simnet.Pass
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	n, ok := u.number[s.SequenceNumber()]
+	if !ok {
+		n = len(u.number) + 1
+		u.number[s.SequenceNumber()] = n
+	}
+	u.sent[n]++
+	if u.sent[n] <= u.lose[n] {
+		return simnet.Drop
+	}
+	return simnet.Pass
+}
+
+func (u *upload) transmissions(n int) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.sent[n]
+}
+
+// send writes as much as fills the given number of segments.
+func (u *upload) send(segments int) {
+	u.t.Helper()
+	// gVisor leaves room for all options a segment could have.
+	const mss = 1500 - header.IPv4MinimumSize - header.TCPMinimumSize - header.TCPOptionsMaximumSize
+	n, err := u.client.Write(make([]byte, segments*mss))
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	u.size += int64(n)
+}
+
+// finish ends the upload, waits until all of it has arrived, and returns of how
+// many segments it was.
+func (u *upload) finish() int {
+	u.t.Helper()
+	u.server.SetReadDeadline(u.clock.Now().Add(lossPatience))
+	if err := u.client.CloseWrite(); err != nil {
+		u.t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, u.server); err != nil || n != u.size {
+		u.t.Errorf("got %d of %d bytes, %v", n, u.size, err)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.number)
+}
