@@ -26,7 +26,7 @@ type Config struct {
 
 // Measure returns a row for each cell and one for the idle connections. A run that
 // fails counts in its row; the error is about the network, a wrong byte or ctx, and
-// the rows are those before it. It needs root, see [netlab.New].
+// the rows are those before it. It needs root, see package netlab.
 func Measure(ctx context.Context, cfg Config) ([]Row, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = func(Row) {}
