@@ -4,7 +4,6 @@
 package e2e
 
 import (
-	"cmp"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -219,10 +218,4 @@ func (w *world) pair(a, b *embedded, addr netip.AddrPort) (opener, acceptor *end
 		w.must(c.AwaitMigratable(w.timeout(patience)))
 	}
 	return opener, acceptor
-}
-
-// isAt reports where a connection is, for error messages.
-func isAt(c *endpoint.Conn) string {
-	t := c.Migration().Current
-	return cmp.Or(t.Local.String(), "?") + " > " + t.Remote.String()
 }

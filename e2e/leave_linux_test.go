@@ -26,6 +26,7 @@ func TestNodeLeavesNothing(t *testing.T) {
 		{syscall.SIGINT, 0},
 	} {
 		t.Run(tc.sig.String(), func(t *testing.T) {
+			w := w.in(t)
 			before := w.snapshot(w.Client)
 			p := w.client(everything...)
 			if changes(before, w.snapshot(w.Client)) == nil {

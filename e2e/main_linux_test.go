@@ -8,39 +8,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"syscall"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/nstest"
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// What a copy of the test binary is started for, by the environment variable.
-const (
-	roleEnv = "MNET_E2E_ROLE"
-	tests   = "tests"
-)
+// binEnv has the path of the command under test.
+const binEnv = "MNET_E2E_BIN"
 
-var (
-	missing error  // what the tests need and is not there
-	mnetBin string // the command under test
-)
+var mnetBin = os.Getenv(binEnv)
 
-// TestMain builds the command, and runs the tests in a copy of the process that is
-// in a network namespace of its own: a mistake cannot touch the machine's network.
+// TestMain builds the command, unless that has been done, for a copy of this process
+// to test it in.
 func TestMain(m *testing.M) {
-	if os.Getenv(roleEnv) == tests {
-		mnetBin = os.Getenv("MNET_E2E_BIN")
-		goleak.VerifyTestMain(m)
-		return
+	if mnetBin != "" || lookForMissing() != nil {
+		os.Exit(nstest.Run(m, lookForMissing, nil))
 	}
-	if missing = lookForMissing(); missing != nil {
-		os.Exit(m.Run())
-	}
-	os.Exit(runInNamespace())
+	os.Exit(buildAndRun(m))
 }
 
 func lookForMissing() error {
@@ -55,7 +41,7 @@ func lookForMissing() error {
 	return nil
 }
 
-func runInNamespace() int {
+func buildAndRun(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "mnet-e2e-")
 	if err != nil {
 		return fail(err)
@@ -70,16 +56,10 @@ func runInNamespace() int {
 	if err := build.Run(); err != nil {
 		return fail(fmt.Errorf("build mnet: %w", err))
 	}
-	// Pdeathsig is about the thread that started the process.
-	runtime.LockOSThread()
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Env = append(os.Environ(), roleEnv+"="+tests, "MNET_E2E_BIN="+bin)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWNET}
-	if err := cmd.Run(); err != nil {
-		return fail(fmt.Errorf("tests in a network namespace: %w", err))
+	if err := os.Setenv(binEnv, bin); err != nil {
+		return fail(err)
 	}
-	return 0
+	return nstest.Run(m, lookForMissing, nil)
 }
 
 func fail(err error) int {
@@ -90,9 +70,7 @@ func fail(err error) int {
 // need skips the test where the machine lacks something.
 func need(t testing.TB, programs ...string) {
 	t.Helper()
-	if missing != nil {
-		t.Skip(missing)
-	}
+	nstest.Need(t)
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
 			t.Skipf("%v: make test installs it on Debian", err)

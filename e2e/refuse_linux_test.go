@@ -27,23 +27,24 @@ const nobody = 65534
 
 // fails runs a command to its end, which must have that exit code, print nothing and
 // say all of texts.
-func (w *world) fails(t *testing.T, ns *netlab.Namespace, cmd *exec.Cmd, code int, texts ...string) {
-	t.Helper()
-	w.failed(t, w.start(ns, cmd), code, texts...)
+func (w *world) fails(ns *netlab.Namespace, cmd *exec.Cmd, code int, texts ...string) {
+	w.t.Helper()
+	w.failed(w.start(ns, cmd), code, texts...)
 }
 
-func (w *world) failed(t *testing.T, p *process, code int, texts ...string) {
-	t.Helper()
+func (w *world) failed(p *process, code int, texts ...string) {
+	w.t.Helper()
 	if got := w.exitCode(p); got != code {
-		t.Errorf("exit code %d, want %d", got, code)
+		w.t.Errorf("exit code %d, want %d", got, code)
 	}
+	w.t.Logf("exit code %d: %s", code, p.err)
 	for _, text := range texts {
 		if !strings.Contains(p.err.String(), text) {
-			t.Errorf("it does not say %q: %s", text, p.err)
+			w.t.Errorf("it does not say %q: %s", text, p.err)
 		}
 	}
 	if out := p.out.String(); out != "" {
-		t.Errorf("it prints %q", out)
+		w.t.Errorf("it prints %q", out)
 	}
 }
 
@@ -96,8 +97,9 @@ func TestNodeRefusesToStart(t *testing.T) {
 		{"unknown policy", append(other, "--policy", "bogus"), exitUsage, []string{`"bogus"`, "handover, interactive or manual"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			w := w.in(t)
 			cmd, socket := w.upCommand(tc.args...)
-			w.fails(t, w.Host, cmd, tc.code, tc.texts...)
+			w.fails(w.Host, cmd, tc.code, tc.texts...)
 			w.unchanged(w.Host, before, socket)
 		})
 	}
@@ -114,11 +116,11 @@ func TestWithoutRights(t *testing.T) {
 	}
 	before := w.snapshot(w.Host)
 	cmd, socket := w.upCommand()
-	w.fails(t, w.Host, asNobody(cmd), exitFailure, "run as root or with CAP_NET_ADMIN")
+	w.fails(w.Host, asNobody(cmd), exitFailure, "run as root or with CAP_NET_ADMIN")
 	w.unchanged(w.Host, before, socket)
 
 	p := w.up(w.Host)
-	w.fails(t, w.Host, asNobody(p.command("status")), exitFailure, "permission denied", "--socket-owner")
+	w.fails(w.Host, asNobody(p.command("status")), exitFailure, "permission denied", "--socket-owner")
 }
 
 // TestFullDisk has a node whose log, and a command whose output, cannot be written.
@@ -145,7 +147,7 @@ func TestFullDisk(t *testing.T) {
 	defer f.Close()
 	cmd := p.command("status", "--json")
 	cmd.Stdout = f
-	w.fails(t, w.Host, cmd, exitFailure, "no space left on device")
+	w.fails(w.Host, cmd, exitFailure, "no space left on device")
 
 	w.must(p.Signal(syscall.SIGTERM))
 	if code := w.exitCode(p.process); code != 0 {

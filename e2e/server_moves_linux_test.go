@@ -20,7 +20,9 @@ const refusal = 5 * time.Second
 // TestServerMoveBehindNAT has a server try to move to a client that can only be
 // reached by a mapping that it has not: it learns so soon, and nothing is lost.
 func TestServerMoveBehindNAT(t *testing.T) {
-	wire := netlab.WireConfig{Delay: 10 * time.Millisecond, Rate: 100e6}
+	// Slow, so that a busy machine does not make the round trip longer: it sets the
+	// pace of the attempt.
+	wire := netlab.WireConfig{Delay: 10 * time.Millisecond, Rate: 10e6, Queue: 32 << 10}
 	for _, tc := range []struct {
 		name   string
 		cfg    netlab.TopologyConfig
@@ -39,7 +41,7 @@ func TestServerMoveBehindNAT(t *testing.T) {
 			server := w.embed(w.Server, embedConfig{Ports: []uint16{80}})
 			conn, peer := w.pair(client, server, netip.AddrPortFrom(tc.server, 80))
 			flows := w.flows(conn, peer)
-			flows.advance(1<<20, patience)
+			flows.advance(128<<10, patience)
 
 			was := peer.Migration().Current
 			begin := time.Now()
@@ -55,12 +57,12 @@ func TestServerMoveBehindNAT(t *testing.T) {
 			if now := peer.Migration().Current; now != was {
 				t.Errorf("the connection is at %v, was at %v", now, was)
 			}
-			flows.advance(1<<20, patience)
+			flows.advance(128<<10, patience)
 
 			// The other end can.
 			w.must(conn.Migrate(w.timeout(refusal), netip.AddrPort{}))
 			w.agree(conn, peer, "the client's move")
-			flows.advance(1<<20, patience)
+			flows.advance(128<<10, patience)
 			flows.finish()
 		})
 	}

@@ -53,6 +53,13 @@ func newWorld(t testing.TB, cfg netlab.TopologyConfig) *world {
 	return w
 }
 
+// in is the same world for a subtest.
+func (w *world) in(t testing.TB) *world {
+	sub := *w
+	sub.t, sub.ctx = t, t.Context()
+	return &sub
+}
+
 func (w *world) must(err error) {
 	w.t.Helper()
 	if err != nil {

@@ -159,6 +159,9 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return c.connect(ctx) },
 	}
 	resp, err := t.RoundTrip(req)
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return nil, fmt.Errorf("mnet has gone (%w): start it again with mnet up", err)
+	}
 	if err != nil {
 		return nil, err
 	}

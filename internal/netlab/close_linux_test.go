@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/nstest"
 )
 
 // openedProcess is a process that cannot be mistaken for another of that number.
@@ -167,8 +168,7 @@ func isOfLab(file string) bool {
 // TestKilledLabLeavesNothing kills a process that has a laboratory.
 func TestKilledLabLeavesNothing(t *testing.T) {
 	newLab(t) // or skip
-	cmd := self(holder)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd := nstest.Self(holder)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe() // the holder waits on it
 	must(t, err)
@@ -213,9 +213,9 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 
 func TestNewSaysWhatIsMissing(t *testing.T) {
 	newLab(t) // or skip
-	cmd := self(poor)
+	cmd := nstest.Self(poor)
 	const nobody = 65534
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 	out, err := cmd.CombinedOutput()
 	must(t, err)
 	if !strings.Contains(string(out), "run as root") {

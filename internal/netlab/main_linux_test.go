@@ -11,72 +11,46 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"syscall"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/nstest"
 )
 
-// What a copy of the test binary is started for, by the environment variable.
+// What a copy of the test binary is started for.
 const (
-	roleEnv = "MNET_NETLAB_TEST_ROLE"
-	tests   = "tests" // run the tests, in a network namespace of their own
-	holder  = "hold"  // build a laboratory and wait to be killed
-	poor    = "poor"  // tell why there can be no laboratory
+	holder = "holder" // build a laboratory and wait to be killed
+	poor   = "poor"   // tell why there can be no laboratory
 )
 
 // patience is when a test that hangs gives up.
 const patience = 30 * time.Second
 
-// missing is what the tests need and is not there.
-var missing error
-
-// TestMain runs the tests in a copy of the process in a network namespace of its
-// own: a mistake in the package cannot touch the machine's network.
 func TestMain(m *testing.M) {
-	switch os.Getenv(roleEnv) {
-	case tests:
-		goleak.VerifyTestMain(m)
-	case holder:
-		hold()
-	case poor:
-		if _, err := netlab.New(); errors.Is(err, netlab.ErrUnavailable) {
-			fmt.Println(err)
-		}
-	default:
-		var lab *netlab.Lab
-		if lab, missing = netlab.New(); missing != nil {
-			goleak.VerifyTestMain(m)
-			return
-		}
-		lab.Close()
-		// Pdeathsig is about the thread that started the process.
-		runtime.LockOSThread()
-		cmd := self(tests, os.Args[1:]...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWNET}
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		if err := cmd.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, "tests in a network namespace:", err)
-			os.Exit(1)
-		}
-	}
+	os.Exit(nstest.Run(m, available, map[string]func(){holder: hold, poor: tell}))
 }
 
-// self is a command that runs the test binary in a role.
-func self(role string, args ...string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Env = append(os.Environ(), roleEnv+"="+role)
-	return cmd
+// available says what the tests need and is not there.
+func available() error {
+	lab, err := netlab.New()
+	if err != nil {
+		return err
+	}
+	lab.Close()
+	return nil
+}
+
+// tell says why there can be no laboratory.
+func tell() {
+	if _, err := netlab.New(); errors.Is(err, netlab.ErrUnavailable) {
+		fmt.Println(err)
+	}
 }
 
 func newLab(t testing.TB) *netlab.Lab {
 	t.Helper()
-	if missing != nil {
-		t.Skip(missing)
-	}
+	nstest.Need(t)
 	lab, err := netlab.New()
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/mnet-dev/mnet/internal/nstest"
 )
 
 // snapshot returns all settings of the host that a Share may change.
@@ -171,7 +173,7 @@ func TestKilled(t *testing.T) {
 	before := s.snapshot()
 	var made []Setting
 	s.host.Must(s.host.Do(func() error {
-		cmd := self(holder)
+		cmd := nstest.Self(holder)
 		cmd.Stderr = os.Stderr
 		in, err := cmd.StdinPipe() // the process waits for its end
 		if err != nil {

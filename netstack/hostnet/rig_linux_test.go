@@ -16,6 +16,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/mnet-dev/mnet/internal/nstest"
 )
 
 // patience is when a test that hangs gives up.
@@ -32,9 +34,7 @@ type Namespace struct {
 
 func NewNamespace(t testing.TB) *Namespace {
 	t.Helper()
-	if os.Getenv(roleEnv) != tests {
-		t.Skip("needs " + missing)
-	}
+	nstest.Need(t)
 	n := &Namespace{t: t}
 	n.Must(onThread(func() (err error) {
 		if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {

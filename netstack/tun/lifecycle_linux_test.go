@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/mnet-dev/mnet/internal/nstest"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 
@@ -55,7 +56,7 @@ func hasRoute(dst netip.Prefix) bool {
 }
 
 func TestConfigure(t *testing.T) {
-	needNamespace(t)
+	nstest.Need(t)
 	addrs, routes := prefixes("10.70.0.1/24", "fd70::1/64"), prefixes("10.71.3.4/16", "fd71::/64", "0.0.0.0/0", "::/0")
 	for _, driver := range drivers {
 		// Several times, as the kernel does a part in the background.
@@ -99,7 +100,7 @@ func TestConfigure(t *testing.T) {
 }
 
 func TestConfigureInUse(t *testing.T) {
-	needNamespace(t)
+	nstest.Need(t)
 	open := func(name string) *tun.Link {
 		link, err := tun.Open(tun.Config{Name: name})
 		if err != nil {
@@ -132,7 +133,7 @@ func TestConfigureInUse(t *testing.T) {
 }
 
 func TestNameInUse(t *testing.T) {
-	needNamespace(t)
+	nstest.Need(t)
 	persistent := &netlink.Tuntap{
 		LinkAttrs: netlink.LinkAttrs{Name: "mnetkeep"},
 		Mode:      netlink.TUNTAP_MODE_TUN,
@@ -161,7 +162,7 @@ func TestNameInUse(t *testing.T) {
 
 // TestPermission opens a device on a thread without CAP_NET_ADMIN.
 func TestPermission(t *testing.T) {
-	needNamespace(t)
+	nstest.Need(t)
 	for _, driver := range drivers {
 		err := withoutNetAdmin(t, func() error {
 			link, err := tun.Open(tun.Config{Driver: driver})
@@ -265,8 +266,8 @@ func TestClose(t *testing.T) {
 
 // TestKilled kills a process that has a configured device.
 func TestKilled(t *testing.T) {
-	needNamespace(t)
-	cmd := self(holder)
+	nstest.Need(t)
+	cmd := nstest.Self(holder)
 	// The process waits for the end of its input.
 	in, err := cmd.StdinPipe()
 	if err != nil {

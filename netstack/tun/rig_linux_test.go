@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/internal/nstest"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
@@ -39,7 +40,7 @@ type rig struct {
 
 func newRig(t testing.TB, driver tun.Driver, mtu uint32) *rig {
 	t.Helper()
-	needNamespace(t)
+	nstest.Need(t)
 	link, err := tun.Open(tun.Config{Driver: driver, MTU: mtu})
 	if err != nil {
 		t.Fatal(err)
