@@ -101,12 +101,12 @@ func Cells(rtts []time.Duration, modes []Mode, directions []Direction) []Cell {
 	return cells
 }
 
-// ParseMode and ParseDirection take what is written in a [Row].
-
+// ParseMode takes a mode as it is in a [Row].
 func ParseMode(s string) (Mode, error) {
 	return parse("mode", s, BreakBeforeMake, MakeBeforeBreak)
 }
 
+// ParseDirection takes a direction as it is in a [Row].
 func ParseDirection(s string) (Direction, error) {
 	return parse("direction", s, Download, Upload, Interactive)
 }

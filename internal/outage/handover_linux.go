@@ -12,8 +12,10 @@ import (
 
 const (
 	// warmUp is how long a connection carries data before the handover: past slow
-	// start.
-	warmUp = 700 * time.Millisecond
+	// start. If the old path stays, the losses with which that ends must be mended as
+	// well: what arrives behind them would not come to the application.
+	warmUp     = 700 * time.Millisecond
+	longWarmUp = 1500 * time.Millisecond
 	// phases times phaseStep spread the handovers over what congestion control and
 	// queue go through.
 	phases    = 10
@@ -28,9 +30,16 @@ const (
 	nextPings = 25 * pingLen
 )
 
+func (c Cell) warmUp() time.Duration {
+	if c.Mode == MakeBeforeBreak && c.Direction != Interactive {
+		return longWarmUp
+	}
+	return warmUp
+}
+
 // measure does the i-th handover of a cell.
 func (n *network) measure(ctx context.Context, c Cell, i int) (_ result, err error) {
-	ctx, cancel := context.WithTimeout(ctx, warmUp+phases*phaseStep+patience)
+	ctx, cancel := context.WithTimeout(ctx, longWarmUp+phases*phaseStep+patience)
 	defer cancel()
 	received := newArrivals()
 	if c.Direction == Upload {
@@ -48,7 +57,7 @@ func (n *network) measure(ctx context.Context, c Cell, i int) (_ result, err err
 	defer func() { err = errors.Join(err, user.stop()) }()
 
 	select {
-	case <-time.After(warmUp + time.Duration(i%phases)*phaseStep):
+	case <-time.After(c.warmUp() + time.Duration(i%phases)*phaseStep):
 	case <-ctx.Done():
 		return result{}, ctx.Err()
 	}

@@ -24,12 +24,9 @@ type Config struct {
 	Failed   func(Cell, error)
 }
 
-// ErrWrong is the error of [Measure] if a byte was not what had been sent.
-var ErrWrong = errWrong
-
 // Measure returns a row for each cell and one for the idle connections. A run that
-// fails counts in its row; the error is about the network, a wrong byte ([ErrWrong])
-// or ctx. It needs root, see [netlab.New].
+// fails counts in its row; the error is about the network, a wrong byte or ctx, and
+// the rows are those before it. It needs root, see package netlab.
 func Measure(ctx context.Context, cfg Config) ([]Row, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = func(Row) {}
