@@ -24,6 +24,12 @@ RACE ?= $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 build: patched ## bin/mnet, on the patched gVisor
 	$(PATCHED) $(GO) build -o bin/mnet ./cmd/mnet
 
+PREFIX ?= /usr/local
+
+.PHONY: install
+install: build ## bin/mnet to PREFIX/bin (/usr/local/bin)
+	install -D -m 755 bin/mnet $(DESTDIR)$(PREFIX)/bin/mnet
+
 .PHONY: help
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | sort
