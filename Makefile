@@ -46,6 +46,8 @@ demo: build ## downloads a file over connections that move
 e2e-setup: ## what the end-to-end tests run: sshd, ssh, curl (Debian, as root)
 	@e2e/setup.sh
 
+# The end-to-end tests come last, alone, and without the race detector: they are about
+# a network in real time.
 .PHONY: test
 test: patched e2e-setup ## all tests, on both gVisors
 	$(VANILLA) $(GO) vet ./...
@@ -53,7 +55,8 @@ test: patched e2e-setup ## all tests, on both gVisors
 	$(if $(RACE),,@echo "No C compiler: the race detector is off.")
 	@$(SUMMARY) \
 		-- vanilla $(VANILLA) $(GO) test -json -timeout $(TESTTIMEOUT) ./... \
-		-- patched $(PATCHED) $(GO) test -json $(RACE) -shuffle=on -timeout $(TESTTIMEOUT) ./...
+		-- patched $(PATCHED) $(GO) test -json $(RACE) -shuffle=on -timeout $(TESTTIMEOUT) $(filter-out %/e2e,$(shell $(VANILLA) $(GO) list ./...)) \
+		-- end-to-end $(PATCHED) $(GO) test -json -count=1 -timeout $(TESTTIMEOUT) ./e2e
 
 .PHONY: soak
 soak: patched ## the long tests: a thousand migrations, ten thousand schedules
