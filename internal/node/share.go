@@ -47,7 +47,8 @@ func newShare(n *Node, undo Undoer) (*share, error) {
 	return &share{Share: hs, log: n.log}, nil
 }
 
-// follow has packets forwarded that come in by the uplinks of the host, for a node whose connections do not depend on the uplinks.
+// follow has packets forwarded that come in by the uplinks of the host, for a node
+// whose connections do not depend on them.
 func (s *share) follow() (err error) {
 	s.unfollow, err = s.Watch(func(hostnet.State) {})
 	return err
