@@ -1,0 +1,105 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"io"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mnet-dev/mnet/endpoint/roam"
+)
+
+// TestOutageWhileWriting takes the path for 2 s from an application that goes on
+// writing: segments that are sent meanwhile must not put off the retransmission of
+// those before them.
+func TestOutageWhileWriting(t *testing.T) {
+	l := newRoamLab(t, labConfig{}, RoamerConfig{Policy: Manual})
+	w := newWriter(l.lab)
+	w.write(openingTime)
+	l.net.Uplinks[0].SetDown(true)
+	w.until("unanswered", time.Second, func() bool { return w.client.TCPInfo().Unanswered > 0 })
+	w.write(time.Second)
+	if n := w.client.TCPInfo().Unanswered; n < 2 {
+		t.Errorf("%d retransmissions in the first second without a path", n)
+	}
+	l.net.Uplinks[0].SetDown(false)
+	missing := w.written
+	// The timeout has been doubled three times from 200 ms.
+	w.until("repeated", 2*time.Second, func() bool { return w.arrived.Load() >= missing })
+}
+
+// TestRoamWhileWriting takes the path for ever.
+func TestRoamWhileWriting(t *testing.T) {
+	l := newRoamLab(t, labConfig{}, RoamerConfig{})
+	w := newWriter(l.lab)
+	w.write(openingTime)
+	l.net.Uplinks[0].SetDown(true)
+	w.until("moved", 4*time.Second, func() bool { return len(l.events.moves()) > 0 })
+	if cause := l.events.moves()[0].Cause; cause != roam.PathDead {
+		t.Errorf("moved because of %v, want %v", cause, roam.PathDead)
+	}
+	missing := w.written
+	w.until("repeated", time.Second, func() bool { return w.arrived.Load() >= missing })
+}
+
+// openingTime makes the congestion window larger than what a writer writes in the
+// tests: it never stops sending.
+const openingTime = 10 * time.Second
+
+// writer is an application that writes a little all the time.
+type writer struct {
+	*lab
+	client  *Conn
+	written int64
+	arrived atomic.Int64
+}
+
+func newWriter(l *lab) *writer {
+	c, s := l.open(serverAddr)
+	w := &writer{lab: l, client: c}
+	go func() {
+		// Ended with the connection.
+		io.Copy(w, s)
+	}()
+	return w
+}
+
+// Write takes what has arrived.
+func (w *writer) Write(b []byte) (int, error) {
+	w.arrived.Add(int64(len(b)))
+	return len(b), nil
+}
+
+// write goes on for d.
+func (w *writer) write(d time.Duration) {
+	w.tb.Helper()
+	clock := w.net.Clock
+	for end := clock.Elapsed() + d; clock.Elapsed() < end; {
+		w.step()
+	}
+}
+
+// until goes on until cond is true, or fails the test.
+func (w *writer) until(what string, limit time.Duration, cond func() bool) {
+	w.tb.Helper()
+	clock := w.net.Clock
+	for end := clock.Elapsed() + limit; !cond(); {
+		if clock.Elapsed() > end {
+			w.tb.Fatalf("not %s after %v; %+v", what, limit, w.client.TCPInfo())
+		}
+		w.step()
+	}
+}
+
+func (w *writer) step() {
+	w.tb.Helper()
+	n, err := w.client.Write(make([]byte, 64))
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	w.written += int64(n)
+	w.sleep(20 * time.Millisecond)
+}
