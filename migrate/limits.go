@@ -62,8 +62,14 @@ const (
 	// one that has not been completed.
 	patience = 2
 
-	// drainTime is how long late segments on an old tuple are taken in.
+	// drainTime is how long nothing may arrive on an old tuple, at least, before
+	// it and its port are released.
 	drainTime = 3 * time.Second
+
+	// maxDrainTime stops a queue that never gets empty, or somebody who sends
+	// there, from keeping an old tuple for ever. After 2 MSL nothing is under way
+	// (RFC 9293, section 3.6.1).
+	maxDrainTime = 2 * msl
 
 	// maxDrains stops a connection that migrates in a loop from holding ports.
 	maxDrains = 4
@@ -75,9 +81,11 @@ const (
 	// maxUnscaled is the largest window before a scaled one has been seen.
 	maxUnscaled = 65535
 
-	// DefaultHold is the time in MIGRATE_WAIT: 2 MSL, with the MSL of 30 s
-	// that Linux and gVisor use.
-	DefaultHold = 60 * time.Second
+	// msl is the maximum segment lifetime that Linux and gVisor use.
+	msl = 30 * time.Second
+
+	// DefaultHold is the time in MIGRATE_WAIT.
+	DefaultHold = 2 * msl
 
 	// MaxHold bounds a configured hold: long enough for a laptop lid.
 	MaxHold = 7 * 24 * time.Hour
