@@ -9,12 +9,12 @@ import (
 )
 
 // drain is a tuple that the connection has left. What the peer has sent there,
-// until it moved as well, may wait in a queue that is seconds long. It belongs to
-// the connection: who does not know it answers with a RST.
+// until it moved as well, may wait in a queue that is seconds long. Once the tuple
+// is released, what comes out of it is answered by a RST.
 type drain struct {
 	tuple Tuple
-	quiet time.Duration // for which nothing has to arrive
-	until Time          // when that is over
+	quiet time.Duration // it is released when nothing has arrived for so long
+	until Time          // when that will have been
 	limit Time          // of until
 }
 
@@ -26,14 +26,14 @@ func (c *Conn) drainFrom(acts []Action, now Time, t Tuple, srtt time.Duration) [
 		c.drains = slices.Delete(c.drains, 0, 1)
 	}
 	limit := now.Add(maxDrainTime)
-	// One way of an old path takes no longer than both did; they may since have
-	// got as much slower as slow start can make them in a round trip.
+	// What is under way needs one way of the path: less than its round-trip time,
+	// which slow start can double before it is measured again.
 	c.drains = append(c.drains, drain{t, max(drainTime, 2*srtt), limit, limit})
 	return acts
 }
 
-// settleDrains lets all tuples go that the connection has left, once they are
-// quiet: the peer does not send there any more, or never will.
+// settleDrains lets all old tuples go when they are quiet. The peer does not send
+// there any more, or it is not known whether it ever will stop.
 func (c *Conn) settleDrains(now Time) {
 	for i := range c.drains {
 		d := &c.drains[i]

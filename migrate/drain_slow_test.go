@@ -24,8 +24,7 @@ func (w *world) noResets() {
 	}
 }
 
-// released returns after what time e has no tuple left that drains, a minute and
-// an attempt at most.
+// released returns how long it takes from now on until no tuple of e drains.
 func (e *end) released() time.Duration {
 	w := e.w
 	begin := w.now

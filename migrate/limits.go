@@ -62,16 +62,18 @@ const (
 	// one that has not been completed.
 	patience = 2
 
-	// drainTime is how long nothing may arrive on an old tuple, at least, before
-	// it and its port are released.
+	// drainTime is how long nothing may have arrived on an old tuple, at least,
+	// when it and its port are released; and how long a responder that has moved
+	// answers the initiator's ACK again.
 	drainTime = 3 * time.Second
 
 	// maxDrainTime stops a queue that never gets empty, or somebody who sends
-	// there, from keeping an old tuple for ever. After 2 MSL nothing is under way
-	// (RFC 9293, section 3.6.1).
+	// there, from keeping an old tuple for ever. It is as long as TIME-WAIT
+	// (RFC 9293, section 3.6.1), for the same reason.
 	maxDrainTime = 2 * msl
 
-	// maxDrains stops a connection that migrates in a loop from holding ports.
+	// maxDrains stops a connection that migrates in a loop from holding ports: the
+	// tuple that it left first is released.
 	maxDrains = 4
 
 	// maxBehind is the farthest that a sequence number on a new path can be
