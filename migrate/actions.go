@@ -70,45 +70,6 @@ type Rebind struct {
 
 func count(c Counter) Action { return Action{Kind: ActCount, Count: c} }
 
-// drain is a tuple that the connection has left.
-type drain struct {
-	tuple Tuple
-	until Time
-}
-
-// drainFrom adds a tuple to those that drain.
-func (c *Conn) drainFrom(acts []Action, now Time, t Tuple) []Action {
-	if len(c.drains) == maxDrains {
-		acts = append(acts, Action{Kind: ActDropDrain, Tuple: c.drains[0].tuple})
-		c.drains = append(c.drains[:0], c.drains[1:]...)
-	}
-	c.drains = append(c.drains, drain{t, now.Add(drainTime)})
-	return acts
-}
-
-// undrain takes t off the tuples that drain, because it is on trial again, and
-// reports whether it was one.
-func (c *Conn) undrain(t Tuple) bool {
-	for i, d := range c.drains {
-		if d.tuple == t {
-			c.drains = append(c.drains[:i], c.drains[i+1:]...)
-			return true
-		}
-	}
-	return false
-}
-
-func (c *Conn) expireDrains(acts []Action, now Time) []Action {
-	for len(c.drains) > 0 && now >= c.drains[0].until {
-		acts = append(acts, Action{Kind: ActDropDrain, Tuple: c.drains[0].tuple})
-		c.drains = c.drains[1:]
-	}
-	if len(c.drains) == 0 {
-		c.drains = nil
-	}
-	return acts
-}
-
 // onlyPorts reports whether two tuples have the same addresses.
 func onlyPorts(a, b Tuple) bool {
 	return a.Local.Addr() == b.Local.Addr() && a.Remote.Addr() == b.Remote.Addr()

@@ -224,6 +224,9 @@ func (e *end) settle() {
 		if d.tuple != e.drains[i] {
 			w.fatalf("%v: %v drains, %v at the machine", e.role, e.drains[i], d.tuple)
 		}
+		if d.until > d.limit || d.limit.Sub(w.now) > maxDrainTime {
+			w.fatalf("%v: %v drains for another %v", e.role, d.tuple, d.until.Sub(w.now))
+		}
 	}
 	if _, ok := c.Deadline(); !ok && (c.att != nil || c.prov != nil || c.hold != nil || c.finished != nil || len(c.drains) > 0 || c.state == Keying || c.state == Ready) {
 		w.fatalf("%v: pending without a deadline", e.role)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestRepeatedACK: the responder answers the initiator's repeated third ACK, as
-// long as the old tuple drains, and no other.
+// TestRepeatedACK: the responder answers the initiator's repeated third ACK for a
+// while, and no other.
 func TestRepeatedACK(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		var ack packet

@@ -124,6 +124,7 @@ func (c *Conn) repeatAttempt(acts []Action, now Time, tcb TCB) []Action {
 			// The peer may never have moved. What comes next from it, a RST
 			// or nothing, TCP deals with.
 			c.att = nil
+			c.settleDrains(now)
 			if !a.covered {
 				acts = append(acts, Action{Kind: ActGate}, Action{Kind: ActPush})
 			}
@@ -200,7 +201,7 @@ func (c *Conn) answered(now Time, s Segment, tcb TCB) (acts []Action) {
 	} else {
 		acts = append(acts, Action{Kind: ActGate, On: true})
 	}
-	acts = c.drainFrom(acts, now, a.old)
+	acts = c.drainFrom(acts, now, a.old, tcb.SRTT)
 	return append(acts, count(CountInitiated), Action{Kind: ActDone, Rebind: re})
 }
 
@@ -243,7 +244,7 @@ func (c *Conn) proof(seq uint32, tcb TCB) Request {
 }
 
 // completing takes a segment on the current path after the move.
-func (c *Conn) completing(s Segment, tcb TCB) (acts []Action, consumed bool) {
+func (c *Conn) completing(now Time, s Segment, tcb TCB) (acts []Action, consumed bool) {
 	a := c.att
 	switch {
 	case s.RST:
@@ -274,6 +275,7 @@ func (c *Conn) completing(s Segment, tcb TCB) (acts []Action, consumed bool) {
 	r, ok := ParseRequest(c.cfg.Format, s.Options)
 	if ok && c.keys.provenACK(r, a.counter, a.nonce, s.Seq) {
 		c.done = max(c.done, a.counter)
+		c.settleDrains(now)
 		if a.covered {
 			c.att = nil
 		}

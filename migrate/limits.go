@@ -62,10 +62,18 @@ const (
 	// one that has not been completed.
 	patience = 2
 
-	// drainTime is how long late segments on an old tuple are taken in.
+	// drainTime is how long nothing may have arrived on an old tuple, at least,
+	// when it and its port are released; and how long a responder that has moved
+	// answers the initiator's ACK again.
 	drainTime = 3 * time.Second
 
-	// maxDrains stops a connection that migrates in a loop from holding ports.
+	// maxDrainTime stops a queue that never gets empty, or somebody who sends
+	// there, from keeping an old tuple for ever. It is as long as TIME-WAIT
+	// (RFC 9293, section 3.6.1), for the same reason.
+	maxDrainTime = 2 * msl
+
+	// maxDrains stops a connection that migrates in a loop from holding ports: the
+	// tuple that it left first is released.
 	maxDrains = 4
 
 	// maxBehind is the farthest that a sequence number on a new path can be
@@ -75,9 +83,11 @@ const (
 	// maxUnscaled is the largest window before a scaled one has been seen.
 	maxUnscaled = 65535
 
-	// DefaultHold is the time in MIGRATE_WAIT: 2 MSL, with the MSL of 30 s
-	// that Linux and gVisor use.
-	DefaultHold = 60 * time.Second
+	// msl is the maximum segment lifetime that Linux and gVisor use.
+	msl = 30 * time.Second
+
+	// DefaultHold is the time in MIGRATE_WAIT.
+	DefaultHold = 2 * msl
 
 	// MaxHold bounds a configured hold: long enough for a laptop lid.
 	MaxHold = 7 * 24 * time.Hour

@@ -192,7 +192,8 @@ func (c *Conn) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, consu
 		},
 		Action{Kind: ActPush},
 	)
-	acts = c.drainFrom(acts, now, p.old)
+	acts = c.drainFrom(acts, now, p.old, tcb.SRTT)
+	c.settleDrains(now) // the initiator moves first
 	return append(acts, count(CountAccepted)), s.Len == 0
 }
 
@@ -255,9 +256,10 @@ func (c *Conn) Segment(now Time, s Segment, cur Tuple, tcb TCB) (acts []Action, 
 	case c.prov != nil && s.Tuple == c.prov.tuple:
 		return c.onProvisional(now, s, tcb)
 	case c.att != nil && c.att.moved && s.Tuple == cur && cur == c.att.tuple:
-		return c.completing(s, tcb)
+		return c.completing(now, s, tcb)
 	default:
 		// A tuple that drains brings data only.
+		c.late(now, s.Tuple)
 		return nil, s.Tuple != cur && (s.SYN || s.RST)
 	}
 }

@@ -1,0 +1,130 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mnet-dev/mnet/netstack/simnet"
+)
+
+// slowWire is a wire whose queue takes slowQueue to get empty if slowWindow is in it.
+var slowWire = simnet.Wire{Delay: 250 * time.Millisecond, Rate: 8 * simnet.Mbit, Queue: 32 << 20}
+
+const (
+	slowWindow = 8_000_000
+	slowQueue  = 8 * time.Second
+
+	// drainLimit is when an old tuple has been released, whatever has arrived on it
+	// (docs/protocol.md, maxDrainTime).
+	drainLimit = time.Minute
+)
+
+// TestDrainSlowQueue moves, make before break, from a path whose queues are full in
+// both directions to a fast one. The server hears of it at once, or seconds later.
+// What comes out of the queues belongs to a connection, to the last segment; and
+// when it has, nothing is left of the old path.
+func TestDrainSlowQueue(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		deaf time.Duration // for which step 4 does not get through
+	}{{"at once", 0}, {"server moves late", 5 * time.Second}} {
+		t.Run(test.name, func(t *testing.T) {
+			buffers := bigBuffers()
+			buffers.MinRTO = 2 * slowQueue // what is in a queue is not lost
+			l := newLab(t, labConfig{client: buffers, server: buffers, nat: &strictNAT, jumbo: true})
+			setWires := func(w simnet.Wire) {
+				l.net.Uplinks[0].SetWire(simnet.AtoB, w)
+				l.net.Uplinks[0].SetWire(simnet.BtoA, w)
+			}
+			setWires(simnet.Wire{Delay: slowWire.Delay})
+			c, s := l.open(serverAddr)
+			old, _ := c.addrs()
+			up, down := newStream(c, s, 1), newStream(s, c, 2)
+			b := &burst{lab: l, c: c, s: s, up: up, down: down}
+			b.warm(slowWindow)
+			setWires(slowWire)
+			waitUp, waitDown := up.sending(t, 2*slowWindow), down.sending(t, 2*slowWindow)
+			l.sleep(delay)
+			for _, e := range []*Conn{c, s} {
+				if q := sequenceOf(e); q.nxt-q.una < slowWindow {
+					t.Fatalf("%d bytes in flight, want %d", q.nxt-q.una, slowWindow)
+				}
+			}
+
+			var resets atomic.Int64
+			count := countResets(&resets)
+			for i := range l.inner {
+				l.inner[i].set(count)
+				l.outer[i].set(count)
+			}
+			if test.deaf > 0 {
+				until := l.net.Clock.Elapsed() + test.deaf
+				l.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+					if t, ok := p.TCP(); ok && at.Dir == simnet.AtoB && at.Now < until && t.Flags()&fSYN == 0 {
+						return simnet.Drop
+					}
+					return count(p, at)
+				})
+			}
+			l.migrate(c, "10.2.0.2")
+			moved := l.net.Clock.Elapsed()
+			waitUp()
+			waitDown()
+			at := l.emptied(l.net.Uplinks[0])
+			if n := c.Migration().Initiated + s.Migration().Accepted; n != 2 {
+				t.Errorf("%d moves of both ends", n)
+			}
+			if d := at - moved; d < slowQueue {
+				t.Errorf("the old path's queues were empty after %v, want %v", d, slowQueue)
+			}
+			l.sleep(moved + drainLimit - l.net.Clock.Elapsed())
+			if n := resets.Load(); n != 0 {
+				t.Errorf("%d RSTs", n)
+			}
+			for i, n := range l.nats {
+				// Trackers let SYN-ACKs that have to be repeated pass.
+				if st := n.Stats(); st.Invalid+st.NoConn+st.NotSYN+st.RSTsSent > 0 {
+					t.Errorf("nat %d: %+v", i, st)
+				}
+			}
+			up.finish(t)
+			down.finish(t)
+			// Its port and tuple, at both ends, may be another connection's.
+			l.dialer.LocalAddr = net.TCPAddrFromAddrPort(old)
+			c, s = l.open(serverAddr)
+			if now, _ := c.addrs(); now != old {
+				t.Errorf("opened from %v, not %v", now, old)
+			}
+			bothWays(t, c, s, 64<<10)()
+		})
+	}
+}
+
+// countResets passes everything and counts RSTs.
+func countResets(n *atomic.Int64) gateFunc {
+	return func(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
+		if t, ok := p.TCP(); ok && t.Flags()&fRST != 0 {
+			n.Add(1)
+		}
+		return simnet.Pass
+	}
+}
+
+// emptied waits until everything that has been sent on a link has arrived, and
+// returns when that was.
+func (l *lab) emptied(link *simnet.Link) time.Duration {
+	l.tb.Helper()
+	for deadline := l.net.Clock.Elapsed() + patience; l.net.Clock.Elapsed() < deadline; l.sleep(10 * time.Millisecond) {
+		up, down := link.Stats(simnet.AtoB), link.Stats(simnet.BtoA)
+		if up.Sent == up.Delivered && down.Sent == down.Delivered {
+			return l.net.Clock.Elapsed()
+		}
+	}
+	l.tb.Fatalf("up %+v, down %+v", link.Stats(simnet.AtoB), link.Stats(simnet.BtoA))
+	return 0
+}
