@@ -4,6 +4,7 @@
 package endpoint
 
 import (
+	"fmt"
 	"io"
 	"math"
 	"sync/atomic"
@@ -17,7 +18,7 @@ import (
 // TestCubicFindsRate has slow start end on a path of 40 Mbit/s, which becomes one
 // of 100 Mbit/s: congestion avoidance alone has to find out.
 func TestCubicFindsRate(t *testing.T) {
-	b := newBulk(t, 20, 100*time.Millisecond)
+	b := newBulk(t, netstack.CUBIC, deep(20))
 	b.receive(2 * time.Second)
 	b.setRate(60)
 	b.receive(9 * time.Second)
@@ -30,7 +31,7 @@ func TestCubicFindsRate(t *testing.T) {
 // the time K is over: RFC 9438, figures 1 and 2.
 func TestCubicAfterLoss(t *testing.T) {
 	const beta, c = 0.7, 0.4 // RFC 9438, sections 4.6 and 5
-	b := newBulk(t, 50, 100*time.Millisecond)
+	b := newBulk(t, netstack.CUBIC, deep(50))
 	b.receive(2 * time.Second)
 	before := b.window()
 	b.lose.Store(true)
@@ -45,7 +46,52 @@ func TestCubicAfterLoss(t *testing.T) {
 	}
 }
 
-// bulk is an endless upload by CUBIC, without migration; rates are in Mbit/s.
+// TestCubicLikeReno: CUBIC performs as well as Reno where that does well enough,
+// RFC 9438, section 4.3. With MNET_SOAK, it measures other paths as well.
+func TestCubicLikeReno(t *testing.T) {
+	for _, path := range []struct {
+		rate int64 // Mbit/s
+		rtt  time.Duration
+		loss float64
+		soak bool
+	}{
+		{50, 40 * time.Millisecond, 0.01, false},
+		{50, 40 * time.Millisecond, 0.001, true},
+		{50, 40 * time.Millisecond, 0, true},
+		{100, 40 * time.Millisecond, 0.01, true},
+		{100, 40 * time.Millisecond, 0.001, true},
+		{100, 40 * time.Millisecond, 0, true},
+		{100, 10 * time.Millisecond, 0.01, true},
+		{100, 10 * time.Millisecond, 0.001, true},
+		{100, 10 * time.Millisecond, 0, true},
+	} {
+		if path.soak && !soaking() {
+			continue
+		}
+		t.Run(fmt.Sprintf("%d Mbit, RTT %v, loss %g %%", path.rate, path.rtt, path.loss*100), func(t *testing.T) {
+			w := wire(path.rtt / 2)
+			w.Rate, w.Loss = path.rate*simnet.Mbit, path.loss
+			rate := map[string]float64{}
+			for _, cc := range []string{netstack.CUBIC, netstack.Reno} {
+				t.Run(cc, func(t *testing.T) {
+					rate[cc] = newBulk(t, cc, w).receive(20 * time.Second)
+					t.Logf("%.1f Mbit/s", rate[cc])
+				})
+			}
+			if cubic, reno := rate[netstack.CUBIC], rate[netstack.Reno]; cubic < 0.9*reno {
+				t.Errorf("CUBIC has %.1f Mbit/s, Reno %.1f", cubic, reno)
+			}
+		})
+	}
+}
+
+// deep is a wire of so many Mbit/s, for an RTT of 100 ms, that has room for all
+// that slow start sends: at that RTT Reno grows more slowly than CUBIC.
+func deep(rate int64) simnet.Wire {
+	return simnet.Wire{Delay: 50 * time.Millisecond, Rate: rate * simnet.Mbit, Queue: 1 << 20}
+}
+
+// bulk is an endless upload without migration; rates are in Mbit/s.
 type bulk struct {
 	t              *testing.T
 	net            *simnet.Multihomed
@@ -55,14 +101,15 @@ type bulk struct {
 
 var _ simnet.Box = (*bulk)(nil)
 
-func newBulk(t *testing.T, rate int64, rtt time.Duration) *bulk {
+// newBulk begins to upload over a wire, which loses no ACKs.
+func newBulk(t *testing.T, cc string, up simnet.Wire) *bulk {
 	t.Helper()
-	up := wire(rtt / 2)
-	up.Rate, up.Queue = rate*simnet.Mbit, 1<<20
+	down := up
+	down.Loss = 0
 	r := newRig(t, simnet.MultihomedConfig{
 		Seed:    1,
-		Uplinks: []simnet.Uplink{{Link: simnet.Symmetric(up)}},
-	}, netstack.Config{CongestionControl: netstack.CUBIC})
+		Uplinks: []simnet.Uplink{{Link: simnet.LinkConfig{AtoB: up, BtoA: down}}},
+	}, netstack.Config{CongestionControl: cc})
 	r.dialer.Migration, r.listen.Migration = Off, Off
 	b := &bulk{t: t, net: r.net}
 	b.client, b.server = r.pair(serverAddr)
