@@ -26,9 +26,11 @@ if [ ! -e "$policy" ]; then
 	trap 'rm -f "$policy"' EXIT
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
 # shellcheck disable=SC2086
-apt-get install -y -qq --no-install-recommends $missing >/dev/null
+if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing >/dev/null; }; then
+	echo "Some end-to-end tests will be skipped: could not install$missing" >&2
+	exit 0
+fi
 case "$missing" in
 *openssh-server*) ! command -v systemctl >/dev/null || systemctl --quiet disable ssh.service || true ;;
 esac
