@@ -23,6 +23,10 @@ var mnetBin = os.Getenv(binEnv)
 // TestMain builds the command, unless that has been done, for a copy of this process
 // to test it in.
 func TestMain(m *testing.M) {
+	// Where sshd is, which not everybody has in the path.
+	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin"); err != nil {
+		os.Exit(fail(err))
+	}
 	if mnetBin != "" || lookForMissing() != nil {
 		os.Exit(nstest.Run(m, lookForMissing, nil))
 	}
