@@ -6,6 +6,7 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -44,7 +45,7 @@ func TestSurvive(t *testing.T) {
 		w.curl("socks", []string{"--proxy", "socks5h://" + socks}, "http://"+web, size, rate),
 	}
 	all := 1 + len(transfers)
-	serverPID := server.Pid()
+	started := w.status(server).Started
 
 	// migrated waits until every connection has moved since before, and makes sure
 	// that all go on.
@@ -113,16 +114,16 @@ func TestSurvive(t *testing.T) {
 	migrated("the link was down for 60 s", before, 10*time.Second)
 	w.seenFrom(server, w.publicAddr(0), all)
 
-	if server.Pid() != serverPID {
-		t.Error("the server's process is another")
+	if now := w.status(server).Started; !now.Equal(started) {
+		t.Errorf("the server has been started at %v, and again at %v", started, now)
 	}
-	pid := sh.pid
+	// The shell's process is that of the beginning, by now cat.
+	if name, err := os.ReadFile("/proc/" + sh.pid + "/comm"); err != nil || string(name) != "cat\n" {
+		t.Errorf("the process of the remote shell, %s, is %q, %v", sh.pid, name, err)
+	}
 	sh.end()
 	for _, x := range transfers {
 		x.finish()
-	}
-	if pid == "" {
-		t.Error("the remote shell did not tell its process")
 	}
 }
 

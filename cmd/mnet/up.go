@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 
@@ -150,7 +151,7 @@ func runUp(ctx context.Context, cfg node.Config, cmd *cobra.Command) (err error)
 }
 
 // openLog returns a logger to a file, or to stderr.
-func openLog(path string, verbose bool, stderr interface{ Write([]byte) (int, error) }) (*slog.Logger, func(), error) {
+func openLog(path string, verbose bool, stderr io.Writer) (*slog.Logger, func(), error) {
 	level := slog.LevelInfo
 	if verbose {
 		level = slog.LevelDebug

@@ -5,6 +5,7 @@ package node
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -99,7 +100,7 @@ func (r *registry) all() []*Conn {
 }
 
 // ErrNoConn: there is no connection with that ID.
-var ErrNoConn = fmt.Errorf("no such connection: mnet status lists them")
+var ErrNoConn = errors.New("no such connection: mnet status lists them")
 
 // End returns the error that has ended a connection, nil if it is open or has
 // ended as it should.
@@ -108,12 +109,8 @@ func (n *Node) End(id string) error {
 	if err == nil {
 		return c.progress.Err()
 	}
-	n.conns.mu.Lock()
-	defer n.conns.mu.Unlock()
-	for _, c := range n.conns.ended {
-		if c.ID == id {
-			return c.progress.Err()
-		}
+	if c := n.conns.findEnded(id); c != nil {
+		return c.progress.Err()
 	}
 	return err
 }
@@ -126,4 +123,17 @@ func (r *registry) find(id string) (*Conn, error) {
 		}
 	}
 	return nil, fmt.Errorf("connection %q: %w", id, ErrNoConn)
+}
+
+// findEnded returns a connection that has ended lately, nil if there is none with
+// that ID.
+func (r *registry) findEnded(id string) *Conn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.ended {
+		if c.ID == id {
+			return c
+		}
+	}
+	return nil
 }

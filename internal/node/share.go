@@ -4,7 +4,6 @@
 package node
 
 import (
-	"errors"
 	"log/slog"
 	"net/netip"
 
@@ -76,7 +75,7 @@ func (s *share) redirect(port uint16, to []netip.AddrPort) (undo func(), err err
 		r := hostnet.Redirect{Port: port, To: ap}
 		if err := s.Redirect(r); err != nil {
 			undo()
-			return nil, errors.Join(err)
+			return nil, err
 		}
 		done = append(done, r)
 	}

@@ -69,23 +69,10 @@ func (n *node) open(cfg nodeConfig) (err error) {
 	}
 	n.roamer, err = endpoint.NewRoamer(endpoint.RoamerConfig{
 		Stack:   n.stack,
-		Monitor: endpoint.HostMonitor(n.stack, uplinks{n.share}),
+		Monitor: endpoint.HostMonitor(n.stack, n.share),
 		Observe: cfg.observe,
 	})
 	return err
-}
-
-// uplinks are those of the host, each of which forwards for the stack before it is
-// told.
-type uplinks struct{ share *hostnet.Share }
-
-// Watch implements endpoint.HostWatcher.
-func (u uplinks) Watch(f func(hostnet.State)) (stop func(), err error) {
-	return hostnet.Watcher{Exclude: []string{device}}.Watch(func(s hostnet.State) {
-		// An uplink that does not forward shows as a handover that fails.
-		_ = u.share.Forward(s.Uplinks)
-		f(s)
-	})
 }
 
 // close must not be called on the thread of the namespace: the device's link waits
