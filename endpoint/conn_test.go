@@ -19,6 +19,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/faketime"
 
 	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
 // clockPair returns two ends whose stacks run on a clock that only moves when
@@ -67,53 +68,43 @@ func TestDeadlineOnStackClock(t *testing.T) {
 	mustWrite(t, a, "y")
 }
 
-// TestKeepAlive lets a peer vanish.
+// TestKeepAlive leaves a connection idle, and lets a peer vanish.
 func TestKeepAlive(t *testing.T) {
 	cfg := net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
-	for name, c := range map[string]struct {
-		lc ListenConfig
-		d  Dialer
-	}{
-		"dialer":   {d: Dialer{KeepAliveConfig: cfg}},
-		"listener": {lc: ListenConfig{KeepAliveConfig: cfg}},
+	for name, configure := range map[string]func(r *rig){
+		"dialer":   func(r *rig) { r.dialer.KeepAliveConfig = cfg },
+		"listener": func(r *rig) { r.listen.KeepAliveConfig = cfg },
 	} {
 		t.Run(name, func(t *testing.T) {
-			clock, a, b := clockPair(t, c.lc, c.d)
+			r, closeRig := openRig(t, simnet.MultihomedConfig{})
+			defer closeRig()
+			configure(r)
+			a, b := r.pair(serverAddr)
 			if name == "listener" {
 				a, b = b, a
 			}
-			// A probe is sent, and answered.
 			received := func() uint64 { return b.Stack().GVisor().Stats().TCP.ValidSegmentsReceived.Value() }
-			before := received()
-			clock.Advance(cfg.Idle)
-			for received() == before {
-				runtime.Gosched()
+			// More probes are sent than may stay without an answer.
+			before, probes := received(), uint64(cfg.Count+2)
+			r.net.Clock.Sleep(time.Duration(probes+1) * cfg.Idle)
+			if n := received() - before; n < probes {
+				t.Errorf("%d segments while idle, want at least %d probes", n, probes)
 			}
-			// The answer has been seen when what was sent after it has.
 			mustWrite(t, b, "x")
 			mustRead(t, a, 1)
 			// The peer vanishes.
-			for id := range b.Stack().GVisor().NICInfo() {
-				if terr := b.Stack().GVisor().DisableNIC(id); terr != nil {
-					t.Fatal(terr)
-				}
-			}
-			read := make(chan error, 1)
-			go func() {
-				_, err := a.Read(make([]byte, 1))
-				read <- err
-			}()
-			clock.Advance(cfg.Idle + time.Duration(cfg.Count)*cfg.Interval)
+			r.net.Uplinks[0].SetDown(true)
+			gone := r.net.Clock.Elapsed()
 			for range 2 {
-				if got := describe(<-read); got != "read src addr read:connection timed out timeout" {
+				_, err := a.Read(make([]byte, 1))
+				if got := describe(err); got != "read src addr read:connection timed out timeout" {
 					t.Error(got)
 				}
-				go func() {
-					_, err := a.Read(make([]byte, 1))
-					read <- err
-				}()
 			}
-			<-read
+			least := cfg.Idle + time.Duration(cfg.Count)*cfg.Interval
+			if after := r.net.Clock.Elapsed() - gone; after < least-baseRTT || after > least+baseRTT {
+				t.Errorf("given up after %v, want %v", after, least)
+			}
 		})
 	}
 }

@@ -48,6 +48,7 @@ func wire(delay time.Duration) simnet.Wire {
 // configuration, but for time and randomness.
 func newRig(tb testing.TB, cfg simnet.MultihomedConfig, stacks ...netstack.Config) *rig {
 	tb.Helper()
+	needPatched(tb)
 	r, closeRig := openRig(tb, cfg, stacks...)
 	tb.Cleanup(closeRig)
 	return r
@@ -55,7 +56,6 @@ func newRig(tb testing.TB, cfg simnet.MultihomedConfig, stacks ...netstack.Confi
 
 func openRig(tb testing.TB, cfg simnet.MultihomedConfig, stacks ...netstack.Config) (r *rig, closeRig func()) {
 	tb.Helper()
-	needPatched(tb)
 	if cfg.Uplinks == nil {
 		up := simnet.Uplink{Link: simnet.Symmetric(wire(20 * time.Millisecond))}
 		cfg.Uplinks = []simnet.Uplink{up, up}

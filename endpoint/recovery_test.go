@@ -48,6 +48,7 @@ func TestLossRecovery(t *testing.T) {
 // moved, it is the connection that goes to another path then.
 func outage(t *testing.T, cc string, moved bool, before, length time.Duration) time.Duration {
 	t.Helper()
+	needPatched(t)
 	r, closeRig := openRig(t, simnet.MultihomedConfig{Seed: uint64(before)}, netstack.Config{CongestionControl: cc})
 	defer closeRig()
 	c, s, err := r.connect(serverAddr)
