@@ -4,13 +4,16 @@
 package endpoint
 
 import (
+	"context"
 	"errors"
+	"net/netip"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/mnet-dev/mnet/migrate"
 	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
 // TestHoldExpires waits for a migration that does not come.
@@ -122,4 +125,69 @@ func TestHoldOnTimeout(t *testing.T) {
 			t.Errorf("%d holds", n)
 		}
 	})
+}
+
+// TestAbortWhileHeld has the peer's application abort while a connection waits: it
+// has nothing left to wait for, and says what has ended it, not what made it wait.
+func TestAbortWhileHeld(t *testing.T) {
+	t.Run("reset", func(t *testing.T) {
+		v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+		v.mallory.send(v.forgedReset())
+		if !v.s.Migration().Holding {
+			t.Fatal("not held")
+		}
+		v.aborted(t, v.c, v.s)
+	})
+	t.Run("suspended", func(t *testing.T) {
+		l := newLab(t, labConfig{})
+		l.dialer.MigrationOptions.HoldOnTimeout = time.Hour
+		c, s := l.open(serverAddr)
+		netstack.MigrationOf(c.ep).Suspend()
+		if !c.Migration().Holding {
+			t.Fatal("not held")
+		}
+		l.aborted(t, s, c)
+	})
+}
+
+// TestAbortAfterHold has the peer's application abort on a tuple that is about to
+// become the connection's, which has waited earlier for another reason.
+func TestAbortAfterHold(t *testing.T) {
+	l := newLab(t, labConfig{MultihomedConfig: simnet.MultihomedConfig{
+		Server: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.2/24")},
+	}})
+	l.dialer.MigrationOptions.HoldOnTimeout = time.Hour
+	c, s := l.open(serverAddr)
+	netstack.MigrationOf(c.ep).Suspend()
+	l.migrate(c, "10.2.0.2")
+	l.sleep(time.Second)
+	// The server leaves, and the end of its move is lost: it aborts on a tuple that
+	// the client does not take for the current one yet.
+	l.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+		if t, ok := p.TCP(); ok && at.Dir == simnet.BtoA && t.Flags() == fACK {
+			return simnet.Drop
+		}
+		return simnet.Pass
+	})
+	if err := s.Migrate(context.Background(), addr("10.9.0.2")); err != nil {
+		t.Fatal(err)
+	}
+	l.aborted(t, s, c)
+}
+
+// aborted has one end abort and checks that the other knows that at once.
+func (l *lab) aborted(t *testing.T, by, other *Conn) {
+	t.Helper()
+	begin := l.net.Clock.Elapsed()
+	by.SetLinger(0)
+	by.Close()
+	if err := l.readError(other); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("read: %v", err)
+	}
+	if took := l.net.Clock.Elapsed() - begin; took > 2*delay {
+		t.Errorf("after %v", took)
+	}
+	if n := counts(other.stack, migrate.CountAborted); n != 1 {
+		t.Errorf("aborted: %d", n)
+	}
 }

@@ -50,8 +50,8 @@ func (h *Migration) do(acts []migrate.Action) {
 			}
 			h.finish(a.Err)
 		case migrate.ActFail:
-			cause := h.cause
-			if cause == nil {
+			cause := h.cause // of the hold that is over
+			if a.Err == migrate.ErrAborted {
 				cause = &tcpip.ErrConnectionReset{}
 			}
 			h.tcb.MigrationAbort(cause)
