@@ -58,7 +58,8 @@ func Listen(path, owner string, willCreate func(path string) error) (net.Listene
 		return nil, fmt.Errorf("control socket: %w: choose another place (--socket)", err)
 	}
 	if uid >= 0 {
-		if err := os.Chown(path, uid, -1); err != nil {
+		// Whoever may write to the directory could put a link in its place.
+		if err := os.Lchown(path, uid, -1); err != nil {
 			l.Close()
 			return nil, fmt.Errorf("control socket: %w", err)
 		}

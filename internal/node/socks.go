@@ -11,12 +11,17 @@ import (
 	"net"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/things-go/go-socks5"
 	"github.com/things-go/go-socks5/statute"
 
 	"github.com/mnet-dev/mnet/internal/relay"
 )
+
+// socksTimeout stops clients that do not finish their request from holding
+// connections that others want.
+const socksTimeout = 10 * time.Second
 
 // SOCKS makes the host listen on address, "host:port", for clients of SOCKS 5 (RFC
 // 1928): CONNECT without authentication.
@@ -28,20 +33,24 @@ func (n *Node) SOCKS(address string) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("socks: %w", err)
 	}
+	handle := func(c net.Conn) { n.serveSOCKS(c, socksTimeout) }
+	return n.listen(&Service{Kind: KindSOCKS}, l, handle, func() {}), nil
+}
+
+// serveSOCKS serves a client, whose request has to come within limit.
+func (n *Node) serveSOCKS(c net.Conn, limit time.Duration) {
+	// A client that says nothing must not hold up the end of the node.
+	stop := context.AfterFunc(n.ctx, func() { c.Close() })
+	defer stop()
+	_ = c.SetDeadline(time.Now().Add(limit)) // fails if c is closed, as all that follows
 	srv := socks5.NewServer(
 		socks5.WithResolver(leaveNames{}),
 		socks5.WithRule(&socks5.PermitCommand{EnableConnect: true}),
 		socks5.WithConnectHandle(n.socksConnect),
 	)
-	handle := func(c net.Conn) {
-		// A client that says nothing must not hold up the end of the node.
-		stop := context.AfterFunc(n.ctx, func() { c.Close() })
-		defer stop()
-		if err := srv.ServeConn(c); err != nil {
-			n.log.Debug("socks", "client", c.RemoteAddr(), "err", err)
-		}
+	if err := srv.ServeConn(c); err != nil {
+		n.log.Debug("socks", "client", c.RemoteAddr(), "err", err)
 	}
-	return n.listen(&Service{Kind: KindSOCKS}, l, handle, func() {}), nil
 }
 
 // leaveNames leaves names to the dial, which remembers them.
@@ -53,6 +62,7 @@ func (leaveNames) Resolve(ctx context.Context, _ string) (context.Context, net.I
 
 // socksConnect carries out CONNECT.
 func (n *Node) socksConnect(ctx context.Context, w io.Writer, req *socks5.Request) error {
+	_ = w.(net.Conn).SetDeadline(time.Time{}) // fails if it is closed; then the reply does
 	to := req.RawDestAddr
 	host := to.FQDN
 	if host == "" {
