@@ -23,8 +23,8 @@ import (
 // sends.
 func TestGigabytes(t *testing.T) {
 	needPatched(t)
-	if testing.Short() {
-		t.Skip("carries 9 GiB")
+	if !soaking() {
+		t.Skip("carries 9 GiB: make soak")
 	}
 	for _, upload := range []bool{true, false} {
 		t.Run(fmt.Sprintf("upload=%v", upload), func(t *testing.T) {
@@ -65,11 +65,6 @@ func TestGigabytes(t *testing.T) {
 			}
 			if n := c.Migration().Initiated; n != uint64(len(marks)) {
 				t.Errorf("%d moves, want %d", n, len(marks))
-			}
-			for _, st := range []*netstack.Stack{client, server} {
-				if n := st.GVisor().Stats().TCP.Timeouts.Value(); n > 0 {
-					t.Errorf("%d retransmission time-outs", n)
-				}
 			}
 		})
 	}
