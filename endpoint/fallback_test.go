@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func plainTCP(t *testing.T, name string, c *Conn, reasons ...migrate.PlainReason
 	if i := c.Migration(); i.State != migrate.Plain || !slices.Contains(reasons, i.Reason) {
 		t.Errorf("%s: %v, %v; want plain, %v", name, i.State, i.Reason, reasons)
 	}
-	if err := c.Migrate(context.Background(), addr("10.2.0.2")); !errors.Is(err, ErrNotNegotiated) {
+	if err := c.Migrate(context.Background(), addr("10.2.0.2")); !errors.Is(err, ErrNotNegotiated) || !strings.Contains(err.Error(), c.Migration().Reason.String()) {
 		t.Errorf("%s: migrate: %v", name, err)
 	}
 	p, err := c.AddPath(addr("10.2.0.2"))

@@ -6,6 +6,7 @@ package endpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -158,10 +159,19 @@ func (c *Conn) migrateFrom(ctx context.Context, local, remote netip.AddrPort, go
 		}
 		err = move(ctx, local, c.peerFor(local.Addr(), remote))
 	}
-	if err != nil {
-		return c.opError("migrate", err)
+	return c.migrateError("migrate", err)
+}
+
+// migrateError wraps err, if it is one. After the own Close that is the reason,
+// whatever the attempt has met.
+func (c *Conn) migrateError(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case c.isClosed():
+		err = errClosed
 	}
-	return nil
+	return c.opError(op, err)
 }
 
 func (c *Conn) migratable() (*netstack.Migration, error) {
@@ -174,17 +184,14 @@ func (c *Conn) migratable() (*netstack.Migration, error) {
 	if err := netstack.Patched(); err != nil {
 		return nil, err
 	}
-	return nil, ErrNotNegotiated
+	return nil, fmt.Errorf("%w: %v", ErrNotNegotiated, c.Migration().Reason)
 }
 
 // AwaitMigratable waits until the keys have been exchanged, which takes a round
 // trip more than the dial, and returns nil if the connection can migrate. The
 // error wraps ErrNotNegotiated and says why, or is ctx's cause.
 func (c *Conn) AwaitMigratable(ctx context.Context) error {
-	if err := c.awaitMigratable(ctx); err != nil {
-		return c.opError("migrate", err)
-	}
-	return nil
+	return c.migrateError("migrate", c.awaitMigratable(ctx))
 }
 
 func (c *Conn) awaitMigratable(ctx context.Context) error {
@@ -199,16 +206,13 @@ func (c *Conn) awaitMigratable(ctx context.Context) error {
 // such as the exported keying material of the TLS session that runs over it
 // (tls.ConnectionState.ExportKeyingMaterial). Both ends have to call it; from
 // then on, who sat in the middle while the connection was set up cannot migrate
-// it. It needs suite x25519-sha256.
+// it. It needs suite x25519-sha256, and a secret of migrate.MinSecret bytes at least.
 func (c *Conn) BindKey(secret []byte) error {
 	m, err := c.migratable()
 	if err == nil {
 		err = m.BindKey(secret)
 	}
-	if err != nil {
-		return c.opError("migrate", err)
-	}
-	return nil
+	return c.migrateError("migrate", err)
 }
 
 // MigrationInfo is what Migration returns.

@@ -8,15 +8,12 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/mnet-dev/mnet/netstack"
 )
 
 // Path is a place that a connection could move to while it still works where it
 // is: make before break. Its methods may be called concurrently.
 type Path struct {
 	c             *Conn
-	m             *netstack.Migration
 	local, remote netip.AddrPort
 
 	mu        sync.Mutex
@@ -38,25 +35,25 @@ func (c *Conn) AddPath(local netip.AddrPort) (*Path, error) {
 
 // AddPathTo is AddPath with the peer at another address.
 func (c *Conn) AddPathTo(local, remote netip.AddrPort) (*Path, error) {
-	m, err := c.migratable()
-	if err != nil {
-		return nil, c.opError("migrate", err)
+	if _, err := c.migratable(); err != nil {
+		return nil, c.migrateError("migrate", err)
 	}
-	return &Path{c: c, m: m, local: local, remote: c.peerFor(local.Addr(), remote)}, nil
+	return &Path{c: c, local: local, remote: c.peerFor(local.Addr(), remote)}, nil
 }
 
 // Probe asks the peer over the path whether the connection may move there. The
 // answer proves that the path works in both directions and that the peer is
 // behind it. The connection stays where it is.
 func (p *Path) Probe(ctx context.Context) (PathState, error) {
-	rtt, err := p.m.Probe(ctx, p.local, p.remote)
+	m, err := p.c.migratable()
+	var rtt time.Duration
+	if err == nil {
+		rtt, err = m.Probe(ctx, p.local, p.remote)
+	}
 	p.mu.Lock()
 	p.validated = err == nil
 	p.mu.Unlock()
-	if err != nil {
-		return PathState{}, p.c.opError("probe", err)
-	}
-	return PathState{RTT: rtt}, nil
+	return PathState{RTT: rtt}, p.c.migrateError("probe", err)
 }
 
 // Switch moves the connection to the path, which must have been probed with
@@ -66,10 +63,7 @@ func (p *Path) Switch(ctx context.Context) error {
 	ok := p.validated
 	p.mu.Unlock()
 	if !ok {
-		return p.c.opError("migrate", ErrPathNotValidated)
+		return p.c.migrateError("migrate", ErrPathNotValidated)
 	}
-	if err := p.m.Migrate(ctx, p.local, p.remote); err != nil {
-		return p.c.opError("migrate", err)
-	}
-	return nil
+	return p.c.MigrateTo(ctx, p.local, p.remote)
 }

@@ -42,6 +42,14 @@ type roamAttempt struct {
 	moved  bool        // the connection has moved meanwhile
 }
 
+// end gives it up, if it has not ended, and leaves no timer.
+func (a *roamAttempt) end(cause error) {
+	a.cancel(cause)
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+}
+
 // start begins with the attempts whose turn it is.
 func (r *Roamer) start() {
 	for r.active < MaxRoamAttempts {
@@ -128,10 +136,7 @@ func (r *Roamer) report(ev RoamEvent) {
 func (r *Roamer) attempted(rc *roamed, err error) {
 	a := rc.try
 	rc.try = nil
-	a.cancel(nil)
-	if a.timer != nil {
-		a.timer.Stop()
-	}
+	a.end(nil)
 	r.active--
 	if !a.urgent {
 		r.retries--

@@ -93,7 +93,7 @@ func (r *Roamer) forget(rc *roamed) {
 	rc.m.ProbeSilence(0)
 	rc.setTimer(nil)
 	if rc.try != nil {
-		rc.try.cancel(errReleased)
+		rc.try.end(errReleased)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -123,6 +124,40 @@ func TestMigrateErrors(t *testing.T) {
 	}
 	if err := transfer(c, s, 1, 10_000); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestMigrateClosed closes connections under an attempt to move them, and after.
+func TestMigrateClosed(t *testing.T) {
+	for _, closer := range []string{"this end", "the peer"} {
+		l := newLab(t, labConfig{})
+		c, s := l.open(serverAddr)
+		p, err := c.AddPath(addr("10.2.0.2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		syn := l.firstSYN(simnet.Drop)
+		attempt := make(chan error, 1)
+		go func() { attempt <- c.Migrate(context.Background(), addr("10.2.0.2")) }()
+		<-syn
+		end, want := c, net.ErrClosed
+		if closer == "the peer" {
+			end, want = s, ErrNotNegotiated
+		}
+		end.SetLinger(0)
+		end.Close()
+		if err := <-attempt; !errors.Is(err, want) {
+			t.Errorf("%s closes during an attempt: %v", closer, err)
+		}
+		_, probe := p.Probe(context.Background())
+		for _, err := range []error{
+			c.Migrate(context.Background(), addr("10.2.0.2")), probe,
+			c.AwaitMigratable(context.Background()), c.BindKey(make([]byte, 32)),
+		} {
+			if !errors.Is(err, want) {
+				t.Errorf("%s has closed: %v", closer, err)
+			}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ package migrate
 import (
 	"crypto/ecdh"
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -169,6 +170,8 @@ func (c *Conn) BindKey(secret []byte) error {
 		return ErrSuite
 	case c.Watching():
 		return ErrBusy
+	case len(secret) < MinSecret:
+		return fmt.Errorf("secret of %d bytes to bind: want at least %d", len(secret), MinSecret)
 	}
 	k, err := c.keys.bind(secret)
 	if err != nil {

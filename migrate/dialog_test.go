@@ -257,6 +257,9 @@ func TestBindKey(t *testing.T) {
 			continue
 		}
 		before := o.conn.Tokens()
+		if o.conn.BindKey(secret[:MinSecret-1]) == nil || o.conn.TokensChanged() {
+			t.Errorf("%v: a short secret is bound", v)
+		}
 		verifier := o.conn.Verifier()
 		for _, e := range w.ends {
 			if err := e.conn.BindKey(secret); err != nil {
@@ -272,11 +275,11 @@ func TestBindKey(t *testing.T) {
 		w.migrate(a)
 
 		// An end that has another key cannot migrate.
-		if err := o.conn.BindKey([]byte("something else")); err != ErrBusy && err != nil {
+		if err := o.conn.BindKey([]byte("something else than that")); err != ErrBusy && err != nil {
 			t.Fatal(err)
 		}
 		w.runFor(time.Minute)
-		if err := o.conn.BindKey([]byte("something else")); err != nil {
+		if err := o.conn.BindKey([]byte("something else than that")); err != nil {
 			t.Fatal(err)
 		}
 		o.settle()

@@ -83,6 +83,10 @@ const (
 	// maxUnscaled is the largest window before a scaled one has been seen.
 	maxUnscaled = 65535
 
+	// MinSecret stops an application from binding nothing, or what can be guessed,
+	// in bytes.
+	MinSecret = 16
+
 	// msl is the maximum segment lifetime that Linux and gVisor use.
 	msl = 30 * time.Second
 

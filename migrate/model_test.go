@@ -4,6 +4,7 @@
 package migrate
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"net/netip"
@@ -161,7 +162,7 @@ func (m *model) step() {
 		}
 	case 10:
 		if o, a := m.opener().conn, m.acceptor().conn; m.rng.IntN(4) == 0 && !o.Watching() && !a.Watching() {
-			secret := []byte{byte(m.rng.Uint32())}
+			secret := bytes.Repeat([]byte{byte(m.rng.Uint32())}, MinSecret)
 			for _, e := range m.ends {
 				if err := e.conn.BindKey(secret); err != nil && err != ErrSuite {
 					m.fatalf("%v: BindKey: %v", e.role, err)

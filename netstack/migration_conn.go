@@ -226,7 +226,10 @@ func (h *Migration) startLocked(local, remote netip.AddrPort, mode attemptMode) 
 		return nil, fmt.Errorf("%w: %v and %v are of different families", ErrNoRoute, local.Addr(), addrOf(to.Addr))
 	}
 	tcb := snapshot(h.tcb)
-	if st := h.conn.State(); st != migrate.Confirmed || !tcb.Movable {
+	switch st := h.conn.State(); {
+	case st == migrate.Plain:
+		return nil, h.plain()
+	case st != migrate.Confirmed || !tcb.Movable:
 		// The machine says why, without a path being opened.
 		_, err := h.conn.Start(h.now(), migrate.Tuple{}, tupleOf(cur), tcb, false)
 		return nil, err
@@ -289,7 +292,7 @@ func (h *Migration) WaitSettled(ctx context.Context) error {
 			switch st := h.conn.State(); st {
 			case migrate.Confirmed:
 			case migrate.Plain:
-				err = fmt.Errorf("%w: %v", migrate.ErrNotNegotiated, h.conn.Reason())
+				err = h.plain()
 			default:
 				if h.settled == nil {
 					h.settled = make(chan struct{})
@@ -306,6 +309,11 @@ func (h *Migration) WaitSettled(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// plain is why a connection is plain TCP. Caller holds the endpoint.
+func (h *Migration) plain() error {
+	return fmt.Errorf("%w: %v", migrate.ErrNotNegotiated, h.conn.Reason())
 }
 
 // BindKey mixes a secret that both applications share into the keys, such as

@@ -4,7 +4,6 @@
 package netstack
 
 import (
-	"errors"
 	"syscall"
 	"time"
 
@@ -167,11 +166,7 @@ func (h *Migration) MigrationClosed() {
 	h.releaseHold()
 	h.notify(EventClosed)
 	h.sync()
-	h.finish(errClosed)
-	h.settle()
 }
-
-var errClosed = errors.New("connection closed")
 
 func (h *Migration) now() migrate.Time {
 	return migrate.Time(h.m.gv.Clock().NowMonotonic().Sub(tcpip.MonotonicTime{}))
@@ -200,8 +195,11 @@ func (h *Migration) sync() {
 	}
 	if st := c.State(); st == migrate.Confirmed || st == migrate.Plain {
 		h.settle()
-		if st == migrate.Plain && h.required {
-			h.tcb.MigrationAbort(&tcpip.ErrConnectionAborted{})
+		if st == migrate.Plain {
+			h.finish(h.plain())
+			if h.required {
+				h.tcb.MigrationAbort(&tcpip.ErrConnectionAborted{})
+			}
 		}
 	}
 }
