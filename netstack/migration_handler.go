@@ -233,13 +233,6 @@ func (h *Migration) settle() {
 	}
 }
 
-func (h *Migration) finish(err error) {
-	if a := h.attempt; a != nil {
-		h.attempt = nil
-		a.done <- err
-	}
-}
-
 // goError is the Go error for the two ways in which TCP gives up.
 func goError(err tcpip.Error) error {
 	switch err.(type) {
