@@ -50,9 +50,9 @@ func (h *Migration) do(acts []migrate.Action) {
 			}
 			h.finish(a.Err)
 		case migrate.ActFail:
-			cause := h.cause // of the hold that is over
-			if a.Err == migrate.ErrAborted {
-				cause = &tcpip.ErrConnectionReset{}
+			var cause tcpip.Error = &tcpip.ErrConnectionReset{}
+			if e, ok := a.Err.(*stackError); ok { // why the hold began that is over
+				cause = e.terr
 			}
 			h.tcb.MigrationAbort(cause)
 		case migrate.ActCount:

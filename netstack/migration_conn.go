@@ -38,7 +38,6 @@ type Migration struct {
 	free    chan struct{} // closed when another attempt may begin; nil if nobody waits
 	attempt *attempt      // of this end, nil if none
 	moves   *[]Move       // the last pathHistory; nil if none
-	cause   tcpip.Error   // what ends the connection when the hold is over
 
 	watch   atomic.Pointer[watch] // nil if nobody watches
 	doubted atomic.Bool           // an ICMP error about the tuple on trial is being looked at

@@ -4,7 +4,6 @@
 package netstack
 
 import (
-	"syscall"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -109,20 +108,20 @@ func (h *Migration) MigrationSegment(id stack.TransportEndpointID, flags header.
 
 // MigrationReset takes an acceptable RST.
 func (h *Migration) MigrationReset(options []byte, seq uint32, err tcpip.Error) bool {
-	return h.holdFor(err, func(allowed bool) ([]migrate.Action, bool) {
-		return h.conn.Reset(h.now(), options, seq, goError(err), allowed, snapshot(h.tcb))
+	return h.holdIf(func(allowed bool) ([]migrate.Action, bool) {
+		return h.conn.Reset(h.now(), options, seq, Error(err), allowed, snapshot(h.tcb))
 	})
 }
 
 // MigrationTimedOut takes the end of TCP's patience.
 func (h *Migration) MigrationTimedOut(err tcpip.Error) bool {
-	return h.holdFor(err, func(allowed bool) ([]migrate.Action, bool) {
-		return h.conn.TimedOut(h.now(), goError(err), allowed)
+	return h.holdIf(func(allowed bool) ([]migrate.Action, bool) {
+		return h.conn.TimedOut(h.now(), Error(err), allowed)
 	})
 }
 
-// holdFor asks the machine whether the connection waits or closes.
-func (h *Migration) holdFor(cause tcpip.Error, event func(allowed bool) ([]migrate.Action, bool)) (closes bool) {
+// holdIf asks the machine whether the connection waits or closes.
+func (h *Migration) holdIf(event func(allowed bool) ([]migrate.Action, bool)) (closes bool) {
 	held := h.conn.Holding()
 	allowed := h.acquireHold()
 	acts, closes := event(allowed)
@@ -130,7 +129,6 @@ func (h *Migration) holdFor(cause tcpip.Error, event func(allowed bool) ([]migra
 	case !h.conn.Holding():
 		h.releaseHold()
 	case !held:
-		h.cause = cause
 		h.notify(EventHeld)
 	}
 	h.do(acts)
@@ -143,8 +141,8 @@ func (h *Migration) holdFor(cause tcpip.Error, event func(allowed bool) ([]migra
 // answers does not wait, or the stack has no room for another hold.
 func (h *Migration) Suspend() {
 	h.tcb.MigrationLock(func() {
-		h.holdFor(&tcpip.ErrNetworkUnreachable{}, func(allowed bool) ([]migrate.Action, bool) {
-			return h.conn.Suspend(h.now(), syscall.ENETUNREACH, allowed, snapshot(h.tcb)), false
+		h.holdIf(func(allowed bool) ([]migrate.Action, bool) {
+			return h.conn.Suspend(h.now(), Error(&tcpip.ErrNetworkUnreachable{}), allowed, snapshot(h.tcb)), false
 		})
 	})
 }
@@ -230,17 +228,5 @@ func (h *Migration) settle() {
 	if h.settled != nil {
 		close(h.settled)
 		h.settled = nil
-	}
-}
-
-// goError is the Go error for the two ways in which TCP gives up.
-func goError(err tcpip.Error) error {
-	switch err.(type) {
-	case *tcpip.ErrTimeout:
-		return syscall.ETIMEDOUT
-	case *tcpip.ErrAborted:
-		return syscall.EPIPE
-	default:
-		return syscall.ECONNRESET
 	}
 }
