@@ -124,7 +124,8 @@ func (s *Server) address(w http.ResponseWriter, r *http.Request) {
 
 // decode reads the body of a request into v, or answers with an error.
 func decode(w http.ResponseWriter, r *http.Request, v any) bool {
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+	r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
 		refuse(w, &Error{err.Error(), true})
