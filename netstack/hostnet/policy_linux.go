@@ -34,9 +34,8 @@ func anyPeer(family int) netip.Addr {
 // which they do, then the default routes of all tables that the rules of policy
 // routing name, in their order. There is none if the kernel drops such packets.
 func waysOut(h *netlink.Handle, family int, from origin, addrs []netlink.Addr) ([]netlink.Route, error) {
-	// The rules could be followed here, too. But only the kernel knows them all, and
-	// what a packet's marks, its source and the interface it came in by have to do
-	// with them.
+	// To follow the rules here would be to know all that they can select by, those
+	// of later kernels included.
 	routes, err := lookup(h, family, from, addrs)
 	if err != nil || len(routes) == 0 {
 		return nil, err
