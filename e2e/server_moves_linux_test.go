@@ -32,7 +32,7 @@ func TestServerMoveBehindNAT(t *testing.T) {
 		{"NAT drops", netlab.TopologyConfig{CloseNATInput: true}, netlab.ServerAddr4, endpoint.ErrNoAnswer},
 		{"NAT answers RST", netlab.TopologyConfig{}, netlab.ServerAddr4, endpoint.ErrPeerRefused},
 		{"firewall drops", netlab.TopologyConfig{}, netlab.ServerAddr6, endpoint.ErrNoAnswer},
-		{"firewall answers ICMP", netlab.TopologyConfig{Reject: true}, netlab.ServerAddr6, endpoint.ErrNoAnswer},
+		{"firewall answers ICMP", netlab.TopologyConfig{Reject: true}, netlab.ServerAddr6, endpoint.ErrUnreachable},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.cfg.Uplinks, tc.cfg.ServerPorts = [2]netlab.WireConfig{wire, wire}, []uint16{80}

@@ -222,7 +222,9 @@ func TestNATUnmappedResponder(t *testing.T) {
 // unreachable has a router answer what is for an address with ICMP, until that is
 // restored to its link.
 func (l *lab) unreachable(a netip.Addr, link *simnet.Link) (restore func()) {
-	nowhere := l.net.NewRouter("nowhere", simnet.RouterConfig{Addr4: netip.MustParseAddr("192.0.0.9"), Unreachable: true})
+	nowhere := l.net.NewRouter("nowhere", simnet.RouterConfig{
+		Addr4: netip.MustParseAddr("192.0.0.9"), Addr6: netip.MustParseAddr("2001:1::1"), Unreachable: true,
+	})
 	dst := netip.PrefixFrom(a, a.BitLen())
 	l.net.Core.Route(dst, l.net.Connect(l.net.Core, nowhere, simnet.LinkConfig{}))
 	return func() { l.net.Core.Route(dst, link) }

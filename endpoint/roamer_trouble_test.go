@@ -200,34 +200,40 @@ func TestRoamFlapping(t *testing.T) {
 	up.finish(t)
 	down.finish(t)
 	moves := l.events.moves()
-	for i := range moves[min(len(moves), roam.MaxMovesPerMinute):] {
-		first, last := moves[i].at, moves[i+roam.MaxMovesPerMinute].at
-		if last-first < time.Minute {
-			t.Errorf("%d moves in %v", roam.MaxMovesPerMinute+1, last-first)
-		}
-	}
+	movesAreFew(t, moves)
 	if len(moves) < 2 {
 		t.Errorf("%d moves", len(moves))
 	}
 }
 
-// TestRoamCap has the only uplink change faster than a connection may move.
+// movesAreFew checks that there are no more moves in any minute than there may be
+// where paths are gone all the time.
+func movesAreFew(t *testing.T, moves []timedEvent) {
+	t.Helper()
+	const most = roam.MaxMovesPerMinute + 5
+	for i := most; i < len(moves); i++ {
+		if took := moves[i].at - moves[i-most].at; took < time.Minute {
+			t.Errorf("%d moves in %v", most+1, took)
+		}
+	}
+}
+
+// TestRoamCap has the only uplink change faster than a connection may move. It
+// moves, but not each time, and goes on when the changes have ended.
 func TestRoamCap(t *testing.T) {
 	l, m := newMonitored(t, labConfig{}, RoamerConfig{}, wlan)
 	c, s := l.open(serverAddr)
 	up := newStream(c, s, 1)
-	begin := l.net.Clock.Elapsed()
 	for i := range 2 * roam.MaxMovesPerMinute {
 		m.set(false, []roam.Uplink{wwan, wlan}[i%2])
 		up.send(t, 1000)
 		l.sleep(time.Second)
 	}
-	if n := len(l.events.moves()); n != roam.MaxMovesPerMinute {
+	moves := l.events.moves()
+	if n := len(moves); n <= roam.MaxMovesPerMinute {
 		t.Errorf("%d moves", n)
 	}
-	l.moved(roam.MaxMovesPerMinute+1, time.Minute, roam.PathGone)
-	if took := l.net.Clock.Elapsed() - begin; took < time.Minute {
-		t.Errorf("move %d after %v", roam.MaxMovesPerMinute+1, took)
-	}
+	movesAreFew(t, moves)
+	l.moved(len(moves)+1, 16*time.Second, roam.PathGone)
 	up.finish(t)
 }

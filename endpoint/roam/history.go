@@ -11,6 +11,7 @@ import (
 // history is what a machine remembers of earlier moves: the hysteresis.
 type history struct {
 	moves []time.Time // the latest ones ordered, at most MaxMovesPerMinute
+	extra int         // how many of them in a row came before their time
 
 	cured    time.Time // the last move out of trouble
 	relapses int       // how many of them in a row came too soon after the one before
@@ -28,6 +29,11 @@ type disgrace struct {
 
 // note takes a move by an order.
 func (h *history) note(now time.Time, from Uplink, o Order) {
+	if now.Before(h.free()) {
+		h.extra++
+	} else {
+		h.extra = 0
+	}
 	if len(h.moves) == MaxMovesPerMinute {
 		h.moves = slices.Delete(h.moves, 0, 1)
 	}
@@ -104,10 +110,24 @@ func (h *history) pace(c Cause) (at time.Time) {
 	if c.trouble() {
 		at = h.respite()
 	}
-	if len(h.moves) == MaxMovesPerMinute {
-		if free := h.moves[0].Add(time.Minute); free.After(at) {
-			at = free
+	free := h.free()
+	if c == PathGone && !free.IsZero() {
+		soon := h.moves[len(h.moves)-1].Add(doubled(FirstBackoff, h.extra, MaxBackoff))
+		if soon.Before(free) {
+			return soon
 		}
 	}
+	if free.After(at) {
+		at = free
+	}
 	return at
+}
+
+// free returns when fewer than MaxMovesPerMinute moves are in the last minute; zero
+// if there have never been that many.
+func (h *history) free() time.Time {
+	if len(h.moves) < MaxMovesPerMinute {
+		return time.Time{}
+	}
+	return h.moves[0].Add(time.Minute)
 }

@@ -94,20 +94,57 @@ func TestMachineFlap(t *testing.T) {
 	}
 }
 
+// TestMachineCap: moves from a path that is there are as many a minute as there may
+// be, whatever the cause.
 func TestMachineCap(t *testing.T) {
 	s := play(t, Config{}, a)
-	x, y := b, a
 	for range MaxMovesPerMinute {
-		s.uplinksAre(x)
-		s.moves(PathGone, x)
+		s.Hint(s.now)
+		s.moves(Hint, a)
 		s.pass(time.Second)
+	}
+	s.Hint(s.now)
+	s.rests(time.Minute - MaxMovesPerMinute*time.Second)
+	s.moves(Hint, a)
+	s.Hint(s.now)
+	s.rests(time.Second)
+	s.moves(Hint, a)
+
+	// But what is gone is left.
+	s.Hint(s.now)
+	s.uplinksAre(b)
+	s.rests(FirstBackoff)
+	s.moves(PathGone, b)
+}
+
+// TestMachineGoneOften: a connection whose path is gone too often has to wait, a
+// little longer each time, until the moves are fewer.
+func TestMachineGoneOften(t *testing.T) {
+	s := play(t, Config{}, a)
+	x, y := b, a
+	gone := func() {
+		s.uplinksAre(x)
 		x, y = y, x
 	}
-	s.uplinksAre(x)
-	s.rests(time.Minute - MaxMovesPerMinute*time.Second)
-	s.moves(PathGone, x)
-	s.uplinksAre(y)
-	s.rests(time.Second)
+	begin := s.now
+	for range MaxMovesPerMinute {
+		gone()
+		s.moves(PathGone, y)
+		s.pass(time.Second / 10)
+	}
+	s.now = s.now.Add(-time.Second / 10)
+	for pause := FirstBackoff; pause <= 16*time.Second; pause *= 2 {
+		gone()
+		s.rests(pause)
+		s.moves(PathGone, y)
+	}
+	// The next pause would end later than the minute of the sixth move.
+	gone()
+	s.rests(begin.Add(time.Minute + time.Second/2).Sub(s.now))
+	s.moves(PathGone, y)
+	// Those of the first second have run out, and with them the pauses.
+	s.pass(2 * time.Second)
+	gone()
 	s.moves(PathGone, y)
 }
 

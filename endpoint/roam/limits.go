@@ -6,13 +6,15 @@ package roam
 import "time"
 
 const (
-	// MaxMovesPerMinute stops a flapping uplink, or two that are both bad, from
-	// keeping a connection in slow start.
+	// MaxMovesPerMinute stops two uplinks that are both bad from keeping a
+	// connection in slow start. A connection whose path is gone may move more often,
+	// as it would wait without any; but only with pauses after its last move from
+	// FirstBackoff on, doubling: an uplink that flaps causes 5 more at most.
 	MaxMovesPerMinute = 20
 
 	// FirstBackoff and MaxBackoff are the pauses after all uplinks have been
-	// tried in vain, and between moves that did not help, doubling: they stop
-	// attempts towards a peer that is gone.
+	// tried in vain, and between moves that did not help, or are too many, doubling:
+	// they stop attempts towards a peer that is gone.
 	FirstBackoff = time.Second
 	MaxBackoff   = 60 * time.Second
 

@@ -91,8 +91,22 @@ func (m *model) finish() {
 	m.at, m.silent = o.Uplink, 0
 	m.Succeeded(m.now)
 	m.moves = append(m.moves, m.now)
-	if n := len(m.moves); n > MaxMovesPerMinute && m.now.Sub(m.moves[n-1-MaxMovesPerMinute]) < time.Minute {
-		m.fatalf("%d moves in %v", MaxMovesPerMinute+1, m.now.Sub(m.moves[n-1-MaxMovesPerMinute]))
+	m.capped(o.Cause)
+}
+
+// maxGonePerMinute is how many moves a minute are made if paths are gone all the
+// time: 1+2+4+8+16 s of pauses, and the next would be longer than what is left.
+const maxGonePerMinute = MaxMovesPerMinute + 5
+
+// capped checks the number of moves that the latest one ends, for cause c.
+func (m *model) capped(c Cause) {
+	m.t.Helper()
+	limit := MaxMovesPerMinute
+	if c == PathGone {
+		limit = maxGonePerMinute
+	}
+	if n := len(m.moves); n > limit && m.now.Sub(m.moves[n-1-limit]) < time.Minute {
+		m.fatalf("%d moves in %v, the last for %v", limit+1, m.now.Sub(m.moves[n-1-limit]), c)
 	}
 }
 
@@ -173,6 +187,17 @@ func (m *model) change() {
 	}
 }
 
+// newModel returns a world in which all is well.
+func newModel(t *testing.T, cfg Config, seed uint64) *model {
+	return &model{
+		script: play(t, cfg, a, b, c),
+		rnd:    rand.New(rand.NewPCG(seed, 1)),
+		ups:    []Uplink{a, b, c},
+		works:  map[Uplink]bool{a: true, b: true, c: true, six: true},
+		at:     a,
+	}
+}
+
 // TestModel plays random stories. In each of them the machine keeps its limits
 // whatever happens, and when things are quiet it has the connection where it works,
 // soon, and leaves it alone.
@@ -186,13 +211,7 @@ func TestModel(t *testing.T) {
 		if seed%2 == 1 {
 			policy = Interactive
 		}
-		m := &model{
-			script: play(t, Config{Policy: policy, Named: seed%3 == 0}, a, b, c),
-			rnd:    rand.New(rand.NewPCG(seed, 1)),
-			ups:    []Uplink{a, b, c},
-			works:  map[Uplink]bool{a: true, b: true, c: true, six: true},
-			at:     a,
-		}
+		m := newModel(t, Config{Policy: policy, Named: seed%3 == 0}, seed)
 		for range 40 {
 			m.change()
 			m.run(time.Duration(m.rnd.Int64N(int64(time.Duration(1) << (20 + m.rnd.IntN(16))))))
@@ -200,6 +219,38 @@ func TestModel(t *testing.T) {
 		m.calm()
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+// TestModelFlapping has uplinks come and go for minutes, as fast as in a storm. The
+// moves are bounded, and whenever the storm is over the connection has a path soon.
+func TestModelFlapping(t *testing.T) {
+	for seed := range uint64(10) {
+		m := newModel(t, Config{}, seed)
+		for range 5 {
+			fastest := time.Duration(1) << (26 + m.rnd.IntN(6)) // 67 ms to 2 s
+			for end := m.now.Add(2 * time.Minute); m.now.Before(end); {
+				m.ups = []Uplink{{Local: a.Local, Via: fmt.Sprint(m.rnd.IntN(100))}}
+				m.works[m.ups[0]] = true
+				m.SetUplinks(m.now, m.ups, false)
+				if m.order.Cause != None {
+					m.until = m.now
+				}
+				m.run(time.Duration(m.rnd.Int64N(int64(fastest))))
+			}
+			over := m.now
+			for !m.alive() {
+				m.run(100 * time.Millisecond)
+			}
+			// The longest pause that is not cut short by the end of the minute.
+			if took := m.now.Sub(over); took > 32*time.Second {
+				m.fatalf("no path for %v", took)
+			}
+			m.run(time.Second)
+		}
+		if len(m.moves) < 5*2*MaxMovesPerMinute {
+			t.Errorf("seed %d: %d moves only", seed, len(m.moves))
 		}
 	}
 }

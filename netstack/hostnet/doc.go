@@ -5,7 +5,9 @@
 // for a stack that sits behind a TUN device (see netstack/tun).
 //
 // A [Watcher] tells the [State] of the host: its uplinks, which are its default
-// routes over interfaces that work, and that it has been asleep. It changes nothing.
+// routes over interfaces that work, and that it has been asleep. Which of them
+// packets leave by is the kernel's answer, rules of policy routing included: a VPN
+// that has a table of its own is an uplink as any other. It changes nothing.
 //
 // A [Share] lets a stack share the addresses of the host, as a router lets the
 // machines behind it: out by masquerade, in by redirected ports. It is for Linux.
@@ -71,8 +73,12 @@
 //
 // # Limits
 //
-// An uplink is a default route of the main table. Rules of policy routing, which a
-// VPN may use instead of it, are not looked at.
+// The uplink in use is that to the rest of the world. Routes and rules for some
+// peers, ports or protocols only are not looked at, nor what a firewall of the host
+// marks packets with.
+//
+// An interface without a carrier is no uplink, though the kernel sends by its routes
+// until somebody, such as NetworkManager, removes them.
 //
 // A host with several uplinks sends the answers of redirected connections by its
 // best one, whichever they came in by.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/mnet-dev/mnet/endpoint"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/hostnet"
@@ -131,6 +133,19 @@ func TestRoam(t *testing.T) {
 	check("198.51.100.7")
 	host.Up("eth0")
 	host.AddRoute(host.DefaultRoute("eth0", "192.0.2.1", 100))
+	moved()
+	check("192.0.2.7")
+
+	// Rules for the stack alone.
+	other := host.DefaultRoute("wlan0", "198.51.100.1", 0)
+	other.Table = 7
+	host.AddRoute(other)
+	rule := hostnet.Rule(netlink.FAMILY_V4, 10, other.Table)
+	rule.IifName = "mnet0"
+	host.AddRule(rule)
+	moved()
+	check("198.51.100.7")
+	host.DelRule(rule)
 	moved()
 	check("192.0.2.7")
 }

@@ -4,7 +4,6 @@
 package hostnet
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -18,10 +17,10 @@ import (
 // maxReads stops a host whose tables change all the time from being read for ever.
 const maxReads = 10
 
-// readUplinks returns the uplinks, best first, but those over excluded interfaces.
-func readUplinks(h *netlink.Handle, exclude []string) (ups []Uplink, err error) {
+// readUplinks returns the uplinks, the best of a family first.
+func readUplinks(h *netlink.Handle, w Watcher) (ups []Uplink, err error) {
 	for range maxReads {
-		ups, err = tryReadUplinks(h, exclude)
+		ups, err = tryReadUplinks(h, w)
 		// A table that changes while it is dumped comes out incomplete.
 		if !errors.Is(err, netlink.ErrDumpInterrupted) {
 			break
@@ -30,7 +29,7 @@ func readUplinks(h *netlink.Handle, exclude []string) (ups []Uplink, err error) 
 	return ups, err
 }
 
-func tryReadUplinks(h *netlink.Handle, exclude []string) ([]Uplink, error) {
+func tryReadUplinks(h *netlink.Handle, w Watcher) ([]Uplink, error) {
 	links, err := h.LinkList()
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
@@ -41,28 +40,28 @@ func tryReadUplinks(h *netlink.Handle, exclude []string) ([]Uplink, error) {
 	}
 	var ups []Uplink
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		routes, err := h.RouteList(nil, family) // of the main table
+		routes, err := waysOut(h, family, w.from, addrs)
 		if err != nil {
-			return nil, fmt.Errorf("list routes: %w", err)
+			return nil, err
 		}
-		for _, hop := range defaultHops(routes) {
+		for _, hop := range hops(routes) {
 			i := slices.IndexFunc(links, func(l netlink.Link) bool { return l.Attrs().Index == hop.link })
-			if i < 0 || !usable(links[i].Attrs()) || slices.Contains(exclude, links[i].Attrs().Name) {
+			if i < 0 || !usable(links[i].Attrs()) || slices.Contains(w.Exclude, links[i].Attrs().Name) {
 				continue
 			}
-			source := hop.source
-			if !source.IsValid() {
-				source = preferredSource(addrs, hop, family)
+			up := Uplink{
+				Interface: links[i].Attrs().Name, Index: hop.link,
+				Gateway: hop.gateway, Source: hop.source, Metric: hop.metric,
 			}
-			if source.IsValid() {
-				ups = append(ups, Uplink{
-					Interface: links[i].Attrs().Name, Index: hop.link,
-					Gateway: hop.gateway, Source: source, Metric: hop.metric,
-				})
+			if !up.Source.IsValid() {
+				up.Source = preferredSource(addrs, hop, family)
+			}
+			// A path that several tables have is told once.
+			if up.Source.IsValid() && !slices.ContainsFunc(ups, func(o Uplink) bool { return o.path() == up.path() }) {
+				ups = append(ups, up)
 			}
 		}
 	}
-	slices.SortStableFunc(ups, func(a, b Uplink) int { return cmp.Compare(a.Metric, b.Metric) })
 	return ups, nil
 }
 
@@ -73,19 +72,16 @@ func usable(l *netlink.LinkAttrs) bool {
 	return l.RawFlags&need == need && l.RawFlags&unix.IFF_LOOPBACK == 0
 }
 
-// hop is a next hop of a default route.
+// hop is a next hop of a route.
 type hop struct {
 	link            int
 	gateway, source netip.Addr
 	metric          int
 }
 
-func defaultHops(routes []netlink.Route) []hop {
+func hops(routes []netlink.Route) []hop {
 	var hops []hop
 	for _, r := range routes {
-		if r.Type != unix.RTN_UNICAST || r.Tos != 0 || !isDefault(r.Dst) {
-			continue
-		}
 		h := hop{link: r.LinkIndex, gateway: gateway(r.Gw, r.Via), source: addrOf(r.Src), metric: r.Priority}
 		if len(r.MultiPath) == 0 {
 			hops = append(hops, h)
@@ -96,14 +92,6 @@ func defaultHops(routes []netlink.Route) []hop {
 		}
 	}
 	return hops
-}
-
-func isDefault(dst *net.IPNet) bool {
-	if dst == nil {
-		return true
-	}
-	bits, _ := dst.Mask.Size()
-	return bits == 0
 }
 
 // gateway returns the next hop, which may be of another family than the route
@@ -118,42 +106,4 @@ func gateway(gw net.IP, via netlink.Destination) netip.Addr {
 func addrOf(ip net.IP) netip.Addr {
 	a, _ := netip.AddrFromSlice(ip)
 	return a.Unmap()
-}
-
-// preferredSource returns the address to send from if the route has none.
-func preferredSource(addrs []netlink.Addr, h hop, family int) netip.Addr {
-	var best netip.Addr
-	bestRank := 0
-	for _, a := range addrs {
-		ip := addrOf(a.IP)
-		if a.LinkIndex != h.link || ip.Is4() != (family == netlink.FAMILY_V4) {
-			continue
-		}
-		if rank := sourceRank(a, ip, h.gateway); rank > bestRank {
-			best, bestRank = ip, rank
-		}
-	}
-	return best
-}
-
-// sourceRank is 0 for an address from which nothing gets far. Otherwise it follows
-// the kernel: for IPv4 a primary address on the gateway's subnet, else a primary
-// one; for IPv6 RFC 6724, section 5, rules 3 and 6. But a temporary IPv6 address
-// comes last, as its successor of tomorrow is no news.
-func sourceRank(a netlink.Addr, ip, gateway netip.Addr) int {
-	const unready = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED
-	if a.Flags&unready != 0 && a.Flags&unix.IFA_F_OPTIMISTIC == 0 || a.Scope >= unix.RT_SCOPE_LINK {
-		return 0
-	}
-	rank := 1
-	if a.Flags&unix.IFA_F_SECONDARY == 0 { // for IPv6 the same bit is IFA_F_TEMPORARY
-		rank++
-	}
-	if ip.Is4() && gateway.IsValid() && a.IPNet.Contains(gateway.AsSlice()) || ip.Is6() && !ip.IsPrivate() {
-		rank += 2
-	}
-	if a.Flags&unix.IFA_F_DEPRECATED == 0 {
-		rank += 4
-	}
-	return rank
 }

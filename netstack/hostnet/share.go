@@ -74,10 +74,14 @@ func (s *Share) Forward(uplinks []Uplink) error {
 	})
 }
 
-// Watch is that of a [Watcher] which leaves out the Share's own device. Packets that
-// come in by a new uplink are forwarded before f hears of it.
+// Watch is that of a [Watcher] which leaves out the Share's own device, and looks at
+// the uplinks as masqueraded packets do. Packets that come in by a new uplink are
+// forwarded before f hears of it.
 func (s *Share) Watch(f func(State)) (stop func(), err error) {
-	w := Watcher{Exclude: []string{s.cfg.Device}, Logger: s.cfg.Logger}
+	w := Watcher{
+		Exclude: []string{s.cfg.Device}, Logger: s.cfg.Logger,
+		from: origin{device: s.cfg.Device, prefixes: s.cfg.Masquerade},
+	}
 	return w.Watch(func(st State) {
 		if err := s.Forward(st.Uplinks); err != nil && !errors.Is(err, net.ErrClosed) {
 			s.cfg.Logger.Warn("hostnet: uplinks will not bring answers to the stack", "device", s.cfg.Device, "error", err)

@@ -23,14 +23,15 @@ var (
 	ErrInUse = errors.New("in use")
 )
 
-// Uplink is a way out of the host: a default route over an interface that is up,
-// has a carrier, and has an address of the route's family.
+// Uplink is a way out of the host: the route that packets to the rest of the world
+// take, or another default route that rules of policy routing may send them to, over
+// an interface that is up, has a carrier, and has an address of the route's family.
 type Uplink struct {
 	Interface string
 	Index     int        // of the interface
 	Gateway   netip.Addr // invalid if the destinations are on the link
 	Source    netip.Addr // that the host sends from; says the family
-	Metric    int        // the lowest is the best; a change that keeps the order is not told
+	Metric    int        // of the route in its table; a change that keeps the order is not told
 }
 
 // String returns "wlan0 via 192.168.1.1 from 192.168.1.7".
@@ -54,17 +55,27 @@ func samePaths(a, b []Uplink) bool {
 
 // State is what a [Watcher] tells.
 type State struct {
-	// Uplinks are all that there are, the best of a family before the others of
-	// that family. It must not be changed.
+	// Uplinks are all that there are, the one in use before the others of its
+	// family. It must not be changed.
 	Uplinks []Uplink
 	// Woke is set if the machine has been asleep, or a virtual machine paused.
 	Woke bool
 }
 
-// Watcher watches the uplinks of the host.
+// Watcher watches the uplinks of the host, for packets of the host itself.
 type Watcher struct {
 	// Exclude names interfaces that don't count: the stack's own device.
 	Exclude []string
 	// Logger gets what could not be read (warn). Nil means no logging.
 	Logger *slog.Logger
+
+	from origin
+}
+
+// origin says whose packets the uplinks are for, as they may leave by others than
+// the host's own: those that come in by a device, from any of the prefixes.
+// Families without a prefix are looked at as the host.
+type origin struct {
+	device   string
+	prefixes []netip.Prefix
 }

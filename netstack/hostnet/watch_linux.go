@@ -5,6 +5,7 @@ package hostnet
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"syscall"
@@ -70,7 +71,7 @@ func (w Watcher) start(f func(State), tick time.Duration, read func() (clocks, b
 		return nil, err
 	}
 	x.clocks, _ = read() // torn readings would make the first sleep shorter, no more
-	ups, err := readUplinks(x.handle, w.Exclude)
+	ups, err := readUplinks(x.handle, w)
 	if err != nil {
 		x.close()
 		x.handle.Close()
@@ -96,7 +97,8 @@ func (w Watcher) start(f func(State), tick time.Duration, read func() (clocks, b
 // from before the first read on, so that no change gets lost.
 func (w *watch) open() (err error) {
 	w.events, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK,
-		unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
+		unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE,
+		unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE)
 	if err != nil {
 		return err
 	}
@@ -144,7 +146,7 @@ func (w *watch) receive(done <-chan struct{}) {
 }
 
 // relevant stops a routing daemon that changes its routes all the time from having
-// the tables read all the time.
+// the tables read all the time: routes matter if they cover what is asked for.
 func relevant(m syscall.NetlinkMessage) bool {
 	if m.Header.Type != unix.RTM_NEWROUTE && m.Header.Type != unix.RTM_DELROUTE {
 		return true
@@ -153,7 +155,14 @@ func relevant(m syscall.NetlinkMessage) bool {
 		return false
 	}
 	route := nl.DeserializeRtMsg(m.Data)
-	return route.Dst_len == 0 && route.Table == unix.RT_TABLE_MAIN
+	if route.Dst_len == 0 {
+		return true
+	}
+	attrs, err := nl.ParseRouteAttr(m.Data[unix.SizeofRtMsg:])
+	return err == nil && slices.ContainsFunc(attrs, func(a syscall.NetlinkRouteAttr) bool {
+		return a.Attr.Type == unix.RTA_DST &&
+			netip.PrefixFrom(addrOf(a.Value), int(route.Dst_len)).Contains(anyPeer(int(route.Family)))
+	})
 }
 
 // run tells the changes.
@@ -206,7 +215,7 @@ func (w *watch) slept() bool {
 // update reads the tables and tells what has changed, or that the machine woke. It
 // returns when the tables have to be read again, whatever happens; zero for not.
 func (w *watch) update(woke bool) (again time.Duration) {
-	ups, err := readUplinks(w.handle, w.Exclude)
+	ups, err := readUplinks(w.handle, w.Watcher)
 	w.next = time.Now().Add(settle)
 	if err != nil {
 		w.Logger.Warn("hostnet: cannot read the uplinks", "error", err)
