@@ -86,6 +86,13 @@
 // A firewall of the host may still drop what is forwarded: a table can only drop, not
 // accept in another's stead. [Blocked] looks for that.
 //
+// Where the host forwards, who shares a network with one of its uplinks can send to
+// the stack's own addresses by way of the host, and so reach all ports that the stack
+// listens on, redirected or not. Masquerade hides an address, it is no firewall. One
+// of the host's that keeps strangers out, as for nftables:
+//
+//	oifname "mnet0" iifname != "mnet0" ct state new ct status & dnat == 0 drop
+//
 // # Network namespaces
 //
 // Everything is done in the network namespace of the threads that call Watch
