@@ -124,7 +124,7 @@ func runLab(cmd *cobra.Command, f *labFlags) (err error) {
 		text.print("") // the live line makes way
 	}
 	if ctx.Err() != nil {
-		return errors.New("interrupted")
+		return errInterrupted
 	}
 	if err != nil {
 		return err

@@ -26,6 +26,9 @@ const (
 	exitUsage
 )
 
+// errInterrupted is what a command ends with that a signal keeps from its end.
+var errInterrupted = errors.New("interrupted")
+
 func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes a command line and returns the exit code.
