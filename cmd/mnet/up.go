@@ -113,6 +113,10 @@ func override(cfg, flags *node.Config, given *pflag.FlagSet) {
 }
 
 func runUp(ctx context.Context, cfg node.Config, cmd *cobra.Command) (err error) {
+	owner, err := control.LookupOwner(cfg.SocketOwner)
+	if err != nil {
+		return err
+	}
 	log, closeLog, err := openLog(cfg.Log, cfg.Verbose, cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -132,7 +136,7 @@ func runUp(ctx context.Context, cfg node.Config, cmd *cobra.Command) (err error)
 	defer func() { err = errors.Join(err, n.Close()) }()
 
 	path := cmp.Or(cfg.Socket, control.DefaultSocket())
-	l, err := control.Listen(path, cfg.SocketOwner, jan.Remove)
+	l, err := control.Listen(path, owner, jan.Remove)
 	if err != nil {
 		return err
 	}
