@@ -132,7 +132,8 @@ func mayMigrate(ep tcpip.Endpoint) bool {
 // port of the same address is a move too. It returns when the connection has
 // moved. If that fails, or ctx ends first, the connection stays where it was;
 // in the latter case the error is ctx's cause. A later call replaces one that
-// is under way.
+// is under way. For a round trip after the dial it fails with ErrNotNegotiated: see
+// AwaitMigratable.
 //
 // Reads and writes go on meanwhile, and take their data from wherever the
 // connection is. To an address of another family the connection can move if the
