@@ -41,6 +41,9 @@ func run(args []string) int {
 	if err == nil {
 		return exitOK
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errInterrupted
+	}
 	fmt.Fprintln(root.ErrOrStderr(), "mnet:", err)
 	if u := (*usageError)(nil); errors.As(err, &u) {
 		fmt.Fprintf(root.ErrOrStderr(), "Run '%s --help' for usage.\n", u.cmd.CommandPath())

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -64,7 +63,10 @@ func pipeStdio(ctx context.Context, conn relay.Conn, end func(context.Context) e
 		in <- conn.CloseWrite()
 	}()
 	_, err := io.Copy(os.Stdout, conn)
-	if err = errors.Join(err, end(ctx)); err != nil || term.IsTerminal(int(os.Stdin.Fd())) {
+	if cause := end(ctx); cause != nil {
+		err = cause // for which the stream broke here, if it did
+	}
+	if err != nil || term.IsTerminal(int(os.Stdin.Fd())) {
 		return err
 	}
 	// Who reads our output has to learn that there is no more, before it ends the

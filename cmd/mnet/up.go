@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	gvlog "gvisor.dev/gvisor/pkg/log"
 
 	"github.com/mnet-dev/mnet/internal/control"
 	"github.com/mnet-dev/mnet/internal/janitor"
@@ -122,6 +123,7 @@ func runUp(ctx context.Context, cfg node.Config, cmd *cobra.Command) (err error)
 		return err
 	}
 	defer closeLog()
+	gvlog.SetTarget(gvisorLog{log})
 	jan, err := janitor.Start("janitor")
 	if err != nil {
 		return err
