@@ -133,7 +133,8 @@ func mayMigrate(ep tcpip.Endpoint) bool {
 // moved. If that fails, or ctx ends first, the connection stays where it was;
 // in the latter case the error is ctx's cause. A later call replaces one that
 // is under way. For a round trip after the dial it fails with ErrNotNegotiated: see
-// AwaitMigratable.
+// AwaitMigratable. If the connection is closed or ends meanwhile, the error is a
+// net.ErrClosed.
 //
 // Reads and writes go on meanwhile, and take their data from wherever the
 // connection is. To an address of another family the connection can move if the

@@ -5,6 +5,7 @@ package endpoint
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"sync/atomic"
 	"testing"
@@ -294,4 +295,21 @@ func TestRoamClosedMeanwhile(t *testing.T) {
 		t.Errorf("%+v", ev)
 	}
 	up.check(t)
+}
+
+// TestMigrateEnds ends a connection during a move that somebody waits for.
+func TestMigrateEnds(t *testing.T) {
+	l := newRoamLab(t, labConfig{}, RoamerConfig{Policy: Manual})
+	c, _ := l.open(serverAddr)
+	l.inner[0].set(dropSYNs)
+	done := make(chan error, 1)
+	go func() { done <- c.Migrate(t.Context(), netip.AddrPortFrom(wwan.Local, 0)) }()
+	l.until("begun", time.Second, func() bool { return c.Migration().Phase == migrate.SYNSent })
+	if err := c.SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if err := <-done; !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
 }

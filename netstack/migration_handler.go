@@ -4,7 +4,8 @@
 package netstack
 
 import (
-	"errors"
+	"fmt"
+	"net"
 	"syscall"
 	"time"
 
@@ -171,7 +172,8 @@ func (h *Migration) MigrationClosed() {
 	h.settle()
 }
 
-var errClosed = errors.New("connection closed")
+// errClosed is what attempts end with whose connection does.
+var errClosed = fmt.Errorf("connection ended: %w", net.ErrClosed)
 
 func (h *Migration) now() migrate.Time {
 	return migrate.Time(h.m.gv.Clock().NowMonotonic().Sub(tcpip.MonotonicTime{}))
