@@ -187,6 +187,40 @@ func TestNCBreaks(t *testing.T) {
 	}
 }
 
+// TestNCInterrupted interrupts it while its input is silent, which no read of it
+// notices.
+func TestNCInterrupted(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		ends bool // the service's side has ended before
+	}{
+		{"while the service has more to say", false},
+		{"when only the input is waited for", true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newNCWorld(t)
+			hello := []byte("hello")
+			served := w.serve(func(c *net.TCPConn) error {
+				_, err := c.Write(hello)
+				if tc.ends {
+					err = errors.Join(err, c.CloseWrite())
+				}
+				_, _ = io.Copy(io.Discard, c) // by FIN or RST, as it comes
+				return err
+			})
+			p, _, out := w.nc()
+			_, err := io.ReadFull(out, make([]byte, len(hello)))
+			if err == nil && tc.ends {
+				_, err = io.Copy(io.Discard, out)
+			}
+			w.must(err)
+			w.must(p.Signal(os.Interrupt))
+			w.failed(p, exitFailure, "mnet: interrupted\n")
+			w.must(w.result(served))
+		})
+	}
+}
+
 // without ends a node while a service waits for more, and returns when the service
 // has learnt of it.
 func without(p *peer, c *net.TCPConn) error {

@@ -93,6 +93,8 @@ func TestNodeRefusesToStart(t *testing.T) {
 		{"log in a directory that is not there", append(other, "--log", w.dir+"/none/log"), exitFailure, []string{"choose another file (--log)"}},
 		{"unknown key in the file", []string{"--config", config}, exitUsage, []string{config, "line 3", "nonsense"}},
 		{"no such file", []string{"--config", config + "x"}, exitUsage, []string{config + "x", "no such file"}},
+		{"MTU too small", append(other, "--mtu", "100"), exitUsage, []string{"MTU 100", "1280"}},
+		{"unknown owner", append(other, "--socket-owner", "no such user"), exitUsage, []string{`"no such user"`}},
 		{"unknown suite", append(other, "--suite", "bogus"), exitUsage, []string{`"bogus"`, "x25519-sha256"}},
 		{"unknown policy", append(other, "--policy", "bogus"), exitUsage, []string{`"bogus"`, "handover, interactive or manual"}},
 	} {

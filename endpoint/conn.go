@@ -37,6 +37,10 @@ type Conn struct {
 
 	closed atomic.Bool
 
+	// roamer is who moves the connection, to be told when it is closed; nil if
+	// nobody does.
+	roamer atomic.Pointer[Roamer]
+
 	// aborted is the error number of what ended the connection other than by FIN.
 	// gVisor tells only the first that asks.
 	aborted atomic.Uintptr
@@ -82,7 +86,13 @@ func (c *Conn) Close() error {
 	defer c.rd.mu.Unlock()
 	c.wr.mu.Lock()
 	defer c.wr.mu.Unlock()
+	// The FIN is retransmitted until it is acknowledged. Behind that, in TIME-WAIT,
+	// nobody answers probes, and their time-out would be one to hold for.
+	c.ep.SocketOptions().SetKeepAlive(false)
 	c.ep.Close()
+	if r := c.roamer.Load(); r != nil {
+		r.closed(c)
+	}
 	return nil
 }
 

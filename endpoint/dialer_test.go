@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -101,6 +102,23 @@ func TestDialTimeout(t *testing.T) {
 			t.Errorf("%s, %d packets", got, len(hole.packets))
 		}
 	})
+}
+
+// TestDialContextDeadline has the timer of the attempt be first, rather than that of
+// the context. Callers must not see a difference.
+func TestDialContextDeadline(t *testing.T) {
+	const limit = 10 * time.Second
+	clock := faketime.NewManualClock()
+	s := newStack(t, netstack.Config{Clock: clock})
+	hole := newBlackhole(t, s)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	done := goDial(ctx, &Dialer{Stack: s}, nowhere)
+	<-hole.packets
+	clock.Advance(limit)
+	if err := (<-done).err; !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
 }
 
 func TestDialGivesUp(t *testing.T) {

@@ -4,6 +4,7 @@
 package endpoint
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -20,13 +21,16 @@ var (
 )
 
 // dialTimeoutError is what a dial fails with when the Dialer's own timeout or
-// deadline has passed.
+// deadline has passed, or its share of the context's. As in the net package it is
+// context.DeadlineExceeded as well: which of two timers is first is chance.
 type dialTimeoutError struct{}
 
 func (*dialTimeoutError) Error() string   { return "i/o timeout" }
 func (*dialTimeoutError) Timeout() bool   { return true }
 func (*dialTimeoutError) Temporary() bool { return true }
-func (*dialTimeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }
+func (*dialTimeoutError) Unwrap() []error {
+	return []error{os.ErrDeadlineExceeded, context.DeadlineExceeded}
+}
 
 // syscallError makes an error of gVisor look like that of a system call, so that
 // text and type are what users of the net package know.

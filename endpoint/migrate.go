@@ -133,7 +133,9 @@ func mayMigrate(ep tcpip.Endpoint) bool {
 // port of the same address is a move too. It returns when the connection has
 // moved. If that fails, or ctx ends first, the connection stays where it was;
 // in the latter case the error is ctx's cause. A later call replaces one that
-// is under way.
+// is under way. For a round trip after the dial it fails with ErrNotNegotiated: see
+// AwaitMigratable. If the connection is closed or ends meanwhile, the error is a
+// net.ErrClosed.
 //
 // Reads and writes go on meanwhile, and take their data from wherever the
 // connection is. To an address of another family the connection can move if the
@@ -189,7 +191,8 @@ func (c *Conn) migratable() (*netstack.Migration, error) {
 
 // AwaitMigratable waits until the keys have been exchanged, which takes a round
 // trip more than the dial, and returns nil if the connection can migrate. The
-// error wraps ErrNotNegotiated and says why, or is ctx's cause.
+// error wraps ErrNotNegotiated and says why, is a net.ErrClosed if the connection has
+// ended, or ctx's cause.
 func (c *Conn) AwaitMigratable(ctx context.Context) error {
 	return c.migrateError("migrate", c.awaitMigratable(ctx))
 }

@@ -123,13 +123,15 @@ func NewRoamer(cfg RoamerConfig) (*Roamer, error) {
 }
 
 // Manage has the Roamer move a connection until that is closed, or release is
-// called, which gives up an attempt under way. A connection that cannot migrate is left alone. Dialer and ListenConfig
-// call Manage by themselves, if they have a Roamer.
+// called, which gives up an attempt under way. A connection that cannot migrate is
+// left alone. Dialer and ListenConfig call Manage by themselves, if they have a
+// Roamer.
 func (r *Roamer) Manage(c *Conn) (release func()) {
 	m := netstack.MigrationOf(c.ep)
 	if m == nil {
 		return func() {}
 	}
+	c.roamer.Store(r)
 	r.in.post(func() { r.add(c, m) })
 	return func() { r.in.post(func() { r.remove(c) }) }
 }

@@ -141,7 +141,11 @@ func (r *Roamer) attempted(rc *roamed, err error) {
 	if !a.urgent {
 		r.retries--
 	}
-	if r.managed(rc) {
+	switch {
+	case !r.managed(rc):
+	case rc.c.isClosed():
+		r.remove(rc.c)
+	default:
 		r.conclude(rc, a, err)
 		r.decide(rc)
 	}

@@ -5,13 +5,16 @@ package endpoint
 
 import (
 	"errors"
+	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint/roam"
 	"github.com/mnet-dev/mnet/migrate"
 	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
 func TestRoamerErrors(t *testing.T) {
@@ -242,4 +245,71 @@ func TestRoamCrossing(t *testing.T) {
 		t.Errorf("%+v", events.all)
 	}
 	done()
+}
+
+// TestRoamClosed closes a connection at both ends. Until TIME-WAIT is over the client
+// neither asks a peer that is gone nor tries to move, and no hold is spent on it, which
+// a connection in need would be refused.
+func TestRoamClosed(t *testing.T) {
+	l := newRoamLab(t, labConfig{}, RoamerConfig{})
+	c, s := l.open(serverAddr)
+	down := newStream(s, c, 1)
+	down.send(t, 64<<10)
+	if err := c.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	down.finish(t)
+	s.Close()
+	c.Close()
+	l.sleep(500 * time.Millisecond) // the FINs have been acknowledged
+	var packets atomic.Int64
+	l.inner[0].set(func(*simnet.Packet, simnet.Hop) simnet.Verdict {
+		packets.Add(1)
+		return simnet.Pass
+	})
+	l.sleep(45 * time.Second)
+	if n := packets.Load(); n > 0 {
+		t.Errorf("%d packets after the end", n)
+	}
+	if n := l.events.count(); n > 0 {
+		t.Errorf("%d attempts to move", n)
+	}
+	if n := l.client.MigrationStats().Holds; n > 0 {
+		t.Errorf("%d holds", n)
+	}
+}
+
+// TestRoamClosedMeanwhile closes a connection during a move, which is what what was
+// written needs.
+func TestRoamClosedMeanwhile(t *testing.T) {
+	l, m := newMonitored(t, labConfig{}, RoamerConfig{}, wlan)
+	c, s := l.open(serverAddr)
+	up := newStream(c, s, 1)
+	l.inner[0].set(dropSYNs)
+	m.set(false, wwan)
+	l.until("begun", time.Second, func() bool { return c.Migration().Phase == migrate.SYNSent })
+	up.send(t, 64<<10)
+	c.Close()
+	l.inner[0].set(nil)
+	if ev := l.attempted(1, 10*time.Second); ev.Err != nil {
+		t.Errorf("%+v", ev)
+	}
+	up.check(t)
+}
+
+// TestMigrateEnds ends a connection during a move that somebody waits for.
+func TestMigrateEnds(t *testing.T) {
+	l := newRoamLab(t, labConfig{}, RoamerConfig{Policy: Manual})
+	c, _ := l.open(serverAddr)
+	l.inner[0].set(dropSYNs)
+	done := make(chan error, 1)
+	go func() { done <- c.Migrate(t.Context(), netip.AddrPortFrom(wwan.Local, 0)) }()
+	l.until("begun", time.Second, func() bool { return c.Migration().Phase == migrate.SYNSent })
+	if err := c.SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if err := <-done; !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
 }

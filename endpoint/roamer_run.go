@@ -57,7 +57,7 @@ const silenceProbe = time.Second
 func (r *Roamer) now() time.Time { return r.clock.Now() }
 
 func (r *Roamer) add(c *Conn, m *netstack.Migration) {
-	if r.conns[c] != nil {
+	if r.conns[c] != nil || c.isClosed() {
 		return
 	}
 	local, _ := c.addrs()
@@ -85,6 +85,18 @@ func (r *Roamer) remove(c *Conn) {
 		r.forget(rc)
 		delete(r.conns, c)
 	}
+}
+
+// closed lets a connection go that the application has closed. What TCP still has to
+// do for it, up to the end of TIME-WAIT, has nobody who waits for it: a peer that is
+// done with the connection answers no probe, and the silence would be taken for a dead
+// path. A move under way goes on, for what was written before.
+func (r *Roamer) closed(c *Conn) {
+	r.in.post(func() {
+		if rc := r.conns[c]; rc != nil && rc.try == nil {
+			r.remove(c)
+		}
+	})
 }
 
 // forget lets go of all that others hold of rc.

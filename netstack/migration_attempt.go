@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"time"
 
@@ -24,6 +25,9 @@ var (
 	ErrAddrInUse = errors.New("local address and port in use")
 	// ErrSuperseded: a later call of the same end replaced the attempt.
 	ErrSuperseded = errors.New("replaced by a later migration")
+
+	// errClosed is what attempts end with whose connection does.
+	errClosed = fmt.Errorf("connection ended: %w", net.ErrClosed)
 )
 
 // attemptMode is what an attempt is for.

@@ -132,6 +132,9 @@ func (h *Migration) WaitSettled(ctx context.Context) error {
 
 // plain is why a connection is plain TCP. Caller holds the endpoint.
 func (h *Migration) plain() error {
+	if h.conn.Reason() == migrate.PlainClosed {
+		return errClosed
+	}
 	return fmt.Errorf("%w: %v", migrate.ErrNotNegotiated, h.conn.Reason())
 }
 

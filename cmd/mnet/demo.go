@@ -59,6 +59,9 @@ What is measured:
                  had sent before, seen on its link.
   header         Mean length of the TCP header (20 bytes and options) of the
                  server's data segments, before and after the first migration.`,
+		Example: `  mnet demo --size 256MiB --migrations 20
+  mnet demo --rtt 100ms --loss 1%
+  mnet demo --json image.iso | jq .outage_rtt`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return runDemo(cmd, args, &f) },
 	}

@@ -71,6 +71,10 @@ own network is not touched, and nothing is left behind. Needs root.`,
 		if f.keep && (f.json || f.pause || len(f.scenes) > 0) {
 			return &usageError{cmd, errors.New("--keep plays no scenes: leave out --json, --pause and --scenes")}
 		}
+		// The zero value of a setting is its default.
+		if f.rtt <= 0 || f.away <= 0 || f.linger <= 0 {
+			return &usageError{cmd, errors.New("--rtt, --away and --linger have to be above 0")}
+		}
 		err := runLab(cmd, &f)
 		if errors.Is(err, lab.ErrConfig) {
 			return &usageError{cmd, err}
@@ -124,7 +128,7 @@ func runLab(cmd *cobra.Command, f *labFlags) (err error) {
 		text.print("") // the live line makes way
 	}
 	if ctx.Err() != nil {
-		return errors.New("interrupted")
+		return errInterrupted
 	}
 	if err != nil {
 		return err

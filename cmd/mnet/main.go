@@ -26,6 +26,9 @@ const (
 	exitUsage
 )
 
+// errInterrupted is what a command ends with that a signal keeps from its end.
+var errInterrupted = errors.New("interrupted")
+
 func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes a command line and returns the exit code.
@@ -37,6 +40,9 @@ func run(args []string) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errInterrupted
 	}
 	fmt.Fprintln(root.ErrOrStderr(), "mnet:", err)
 	if u := (*usageError)(nil); errors.As(err, &u) {

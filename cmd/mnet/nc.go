@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -31,13 +30,22 @@ ended its side as well. If the connection breaks, the exit code is 1.`,
 	}
 	cmd.Flags().BoolVar(&require, "require", false, "fail if the connection cannot migrate")
 	return clientCommand(cmd, func(cmd *cobra.Command, args []string, c *control.Client) error {
-		conn, end, err := c.Dial(cmd.Context(), net.JoinHostPort(args[0], args[1]), require)
-		if err != nil {
-			return err
+		ctx := cmd.Context()
+		err := netcat(ctx, c, net.JoinHostPort(args[0], args[1]), require)
+		if err != nil && ctx.Err() != nil {
+			return errInterrupted // whatever broke for it
 		}
-		defer conn.Close()
-		return pipeStdio(cmd.Context(), conn, end)
+		return err
 	})
+}
+
+func netcat(ctx context.Context, c *control.Client, address string, require bool) error {
+	conn, end, err := c.Dial(ctx, address, require)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return pipeStdio(ctx, conn, end)
 }
 
 // pipeStdio copies the standard input to conn and conn to the standard output,
@@ -55,7 +63,10 @@ func pipeStdio(ctx context.Context, conn relay.Conn, end func(context.Context) e
 		in <- conn.CloseWrite()
 	}()
 	_, err := io.Copy(os.Stdout, conn)
-	if err = errors.Join(err, end(ctx)); err != nil || term.IsTerminal(int(os.Stdin.Fd())) {
+	if cause := end(ctx); cause != nil {
+		err = cause // for which the stream broke here, if it did
+	}
+	if err != nil || term.IsTerminal(int(os.Stdin.Fd())) {
 		return err
 	}
 	// Who reads our output has to learn that there is no more, before it ends the
@@ -63,5 +74,11 @@ func pipeStdio(ctx context.Context, conn relay.Conn, end func(context.Context) e
 	if err := os.Stdout.Close(); err != nil {
 		return err
 	}
-	return <-in
+	// A read of the standard input cannot be ended.
+	select {
+	case err := <-in:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

@@ -75,7 +75,7 @@ does; connections that are open then go on.`,
 	return clientCommand(cmd, func(cmd *cobra.Command, args []string, c *control.Client) error {
 		req := control.SOCKSRequest{Listen: "127.0.0.1:1080"}
 		if len(args) == 1 {
-			req.Listen = node.LocalListen(args[0])
+			req.Listen = args[0]
 		}
 		return untilInterrupted(c.SOCKS(cmd.Context(), req, printServices(cmd)))
 	})

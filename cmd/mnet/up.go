@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	gvlog "gvisor.dev/gvisor/pkg/log"
 
 	"github.com/mnet-dev/mnet/internal/control"
 	"github.com/mnet-dev/mnet/internal/janitor"
@@ -113,11 +114,16 @@ func override(cfg, flags *node.Config, given *pflag.FlagSet) {
 }
 
 func runUp(ctx context.Context, cfg node.Config, cmd *cobra.Command) (err error) {
+	owner, err := control.LookupOwner(cfg.SocketOwner)
+	if err != nil {
+		return err
+	}
 	log, closeLog, err := openLog(cfg.Log, cfg.Verbose, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	defer closeLog()
+	gvlog.SetTarget(gvisorLog{log})
 	jan, err := janitor.Start("janitor")
 	if err != nil {
 		return err
@@ -132,7 +138,7 @@ func runUp(ctx context.Context, cfg node.Config, cmd *cobra.Command) (err error)
 	defer func() { err = errors.Join(err, n.Close()) }()
 
 	path := cmp.Or(cfg.Socket, control.DefaultSocket())
-	l, err := control.Listen(path, cfg.SocketOwner, jan.Remove)
+	l, err := control.Listen(path, owner, jan.Remove)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"github.com/mnet-dev/mnet/internal/node"
 )
 
 // SocketEnv is the environment variable with the path of the socket, for commands
@@ -35,14 +37,10 @@ const (
 // ErrSocketInUse: another node answers at the socket.
 var ErrSocketInUse = errors.New("another mnet is controlled by this socket")
 
-// Listen makes the socket at path, for owner ("" is the user who runs this). A
+// Listen makes the socket at path, for the user with the ID uid (see [LookupOwner]). A
 // socket that a killed node has left is replaced. willCreate is called before the
 // socket is there, so that it is removed in any case.
-func Listen(path, owner string, willCreate func(path string) error) (net.Listener, error) {
-	uid, err := lookupOwner(owner)
-	if err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
+func Listen(path string, uid int, willCreate func(path string) error) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return nil, fmt.Errorf("control socket: %w: choose another place (--socket)", err)
 	}
@@ -57,7 +55,7 @@ func Listen(path, owner string, willCreate func(path string) error) (net.Listene
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w: choose another place (--socket)", err)
 	}
-	if uid >= 0 {
+	if uid != noOwner {
 		// Whoever may write to the directory could put a link in its place.
 		if err := os.Lchown(path, uid, -1); err != nil {
 			l.Close()
@@ -67,15 +65,19 @@ func Listen(path, owner string, willCreate func(path string) error) (net.Listene
 	return l, nil
 }
 
-// lookupOwner returns the ID of a user, -1 for "".
-func lookupOwner(name string) (int, error) {
+// noOwner stands for the user who makes the socket.
+const noOwner = -1
+
+// LookupOwner returns the ID of a user by name or number, "" being the user who runs
+// this. Errors are [node.ErrConfig].
+func LookupOwner(name string) (uid int, err error) {
 	if name == "" {
-		return -1, nil
+		return noOwner, nil
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
 		if u, err = user.LookupId(name); err != nil {
-			return 0, fmt.Errorf("owner %q: no such user", name)
+			return 0, fmt.Errorf("%w: owner of the control socket: there is no user %q", node.ErrConfig, name)
 		}
 	}
 	return strconv.Atoi(u.Uid)

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/mnet-dev/mnet/internal/node"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,7 +25,7 @@ func quiet(string) error { return nil }
 func TestListen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "run", "mnet.sock")
 	var told string
-	l, err := Listen(path, "", func(p string) error {
+	l, err := Listen(path, noOwner, func(p string) error {
 		if _, err := os.Lstat(p); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("before the socket is made: %v", err)
 		}
@@ -41,10 +43,10 @@ func TestListen(t *testing.T) {
 	if told != path {
 		t.Errorf("told of %q", told)
 	}
-	if _, err := Listen(path, "", quiet); !errors.Is(err, ErrSocketInUse) {
+	if _, err := Listen(path, noOwner, quiet); !errors.Is(err, ErrSocketInUse) {
 		t.Errorf("a second one: %v", err)
 	}
-	if _, err := Listen(path+"2", "no such user", quiet); err == nil {
+	if _, err := LookupOwner("no such user"); !errors.Is(err, node.ErrConfig) {
 		t.Error("an unknown owner is taken")
 	}
 }
@@ -58,21 +60,21 @@ func TestListenStale(t *testing.T) {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
-	if l, err = Listen(path, "", quiet); err != nil {
+	if l, err = Listen(path, noOwner, quiet); err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(path, "", quiet); err == nil {
+	if _, err := Listen(path, noOwner, quiet); err == nil {
 		t.Error("a file is replaced")
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "precious" {
 		t.Errorf("%q, %v", b, err)
 	}
 	refused := errors.New("no")
-	if _, err := Listen(path+"2", "", func(string) error { return refused }); !errors.Is(err, refused) {
+	if _, err := Listen(path+"2", noOwner, func(string) error { return refused }); !errors.Is(err, refused) {
 		t.Errorf("%v", err)
 	}
 	if _, err := os.Lstat(path + "2"); !errors.Is(err, os.ErrNotExist) {

@@ -107,7 +107,7 @@ func (r *run) report() (*Report, error) {
 		Rate:           r.cfg.Rate,
 		Loss:           r.cfg.Loss,
 		VirtualSeconds: r.virtual.Seconds(),
-		Moves:          r.moves,
+		Moves:          append([]Move{}, r.moves...), // never null in JSON
 	}
 	rep.RetransmittedBytes, rep.HeaderBytes.Before, rep.HeaderBytes.After = r.world.sender.snapshot()
 	var outages, rtts []float64

@@ -159,6 +159,6 @@ func running(ctx context.Context, s *System) Finding {
 	if err != nil {
 		return trouble(Warn, err, "is another version of mnet running? start it anew")
 	}
-	return Finding{Level: OK, Text: fmt.Sprintf("a node runs: process %d, device %s, driver %s, %d uplinks, %d connections",
+	return Finding{Level: OK, Text: fmt.Sprintf("a node runs: process %d, device %s, driver %s, uplinks %d, connections %d",
 		st.PID, st.Device, st.Driver, len(st.Uplinks), len(st.Connections))}
 }

@@ -5,6 +5,7 @@ package measure
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,7 +79,8 @@ func writeLine(w io.Writer, v any) error {
 
 var errLine = errors.New("no measurement is spoken here: does mnet bench --server run there, and listen on that port?")
 
-// readLine reads a line of at most limit bytes into v.
+// readLine reads a line of at most limit bytes into v. It may have no other fields: an
+// echo of the hello is no welcome.
 func readLine(r *bufio.Reader, limit int, v any) error {
 	var line []byte
 	for {
@@ -95,7 +97,9 @@ func readLine(r *bufio.Reader, limit int, v any) error {
 		if err != nil {
 			return err
 		}
-		if err := json.Unmarshal(line, v); err != nil {
+		dec := json.NewDecoder(bytes.NewReader(line))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(v); err != nil {
 			return fmt.Errorf("%w (%w)", errLine, err)
 		}
 		return nil

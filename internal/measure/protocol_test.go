@@ -187,7 +187,11 @@ func TestWrongByte(t *testing.T) {
 
 // TestNotAServer dials something else.
 func TestNotAServer(t *testing.T) {
-	for name, answer := range map[string]string{"hangs up": "", "says something": "SSH-2.0-OpenSSH\r\n"} {
+	for name, answer := range map[string]string{
+		"hangs up":       "",
+		"says something": "SSH-2.0-OpenSSH\r\n",
+		"echoes":         `{"mnet_bench":1,"mode":"upload","seconds":1}` + "\n",
+	} {
 		t.Run(name, func(t *testing.T) {
 			client, server := pair(t)
 			io.WriteString(server, answer)

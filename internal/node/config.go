@@ -5,14 +5,10 @@ package node
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/mnet-dev/mnet/endpoint"
 	"github.com/mnet-dev/mnet/endpoint/roam"
@@ -93,24 +89,9 @@ type Config struct {
 	Verbose bool   `yaml:"verbose"`
 }
 
-// ErrConfig is what the errors about a [Config] wrap.
-var ErrConfig = errors.New("invalid configuration")
-
-// ReadConfig reads a configuration file into cfg. What the file leaves out stays;
-// what it has and Config does not is an error.
-func ReadConfig(path string, cfg *Config) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrConfig, err)
-	}
-	defer f.Close()
-	dec := yaml.NewDecoder(f)
-	dec.KnownFields(true)
-	if err := dec.Decode(cfg); err != nil && err != io.EOF {
-		return fmt.Errorf("%w: %s: %w", ErrConfig, path, err)
-	}
-	return nil
-}
+// ErrConfig is what the errors about a [Config] wrap. It is that of the device, which
+// checks its own settings.
+var ErrConfig = tun.ErrConfig
 
 // settings is a Config in the types of those who need it.
 type settings struct {
@@ -154,9 +135,8 @@ func (c Config) parse() (*settings, error) {
 		}
 		s.migr.Suites = append(s.migr.Suites, id)
 	}
-	err := s.driver.UnmarshalText([]byte(cmp.Or(c.Driver, tun.Auto.String())))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	if err := s.driver.UnmarshalText([]byte(cmp.Or(c.Driver, tun.Auto.String()))); err != nil {
+		return nil, err
 	}
 	return s, s.checkAddresses()
 }

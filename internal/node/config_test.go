@@ -62,11 +62,17 @@ socks: ["127.0.0.1:1080"]
 func TestReadConfigErrors(t *testing.T) {
 	dir := t.TempDir()
 	for text, want := range map[string]string{
-		"devise: mnet0":         "devise",
-		"\nserve: [22]":         "22",
-		"forward: [\"a=b\"]":    "HOST:PORT",
-		"hold: soon":            "soon",
-		"addresses: [10.0.0.1]": "10.0.0.1",
+		"devise: mnet0":                    "line 1: field devise is no setting",
+		"mtu: 1500\nmtu: 1400":             "line 2",
+		"\nserve: [22]":                    "line 2: serve: \"22\": want a rule",
+		"serve:\n- 22=a:1\n- 23=a":         "line 3: serve: 23=a: \"a\": want HOST:PORT",
+		"forward: [\"a=b\"]":               "line 1: forward: a=b",
+		"\nhold: soon":                     "line 2: cannot unmarshal !!str `soon`: want a duration such as 90m or 8h",
+		"masquerade: maybe":                "line 1",
+		"socks: 1080":                      "line 1",
+		"mtu: 1400\naddresses: [10.0.0.1]": "line 2: addresses: netip.ParsePrefix(\"10.0.0.1\")",
+		"a: [":                             "line 1",
+		"mtu: 1400\n---\nmasquerade: true": "more than one document",
 	} {
 		path := filepath.Join(dir, "mnet.yaml")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -191,7 +192,8 @@ func (n *Node) Close() error {
 }
 
 // Migrate moves a connection to local, or all of them if id is "all": the zero
-// AddrPort means a new port of the same address. It returns when they have moved.
+// AddrPort means a new port of the same address. It returns when they have moved; of
+// all, those that end meanwhile are no error.
 func (n *Node) Migrate(ctx context.Context, id string, local netip.AddrPort) error {
 	if id != "all" {
 		c, err := n.conns.find(id)
@@ -210,7 +212,7 @@ func (n *Node) Migrate(ctx context.Context, id string, local netip.AddrPort) err
 		gate <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-gate }()
-			if err := n.migrate(ctx, c, local); err != nil {
+			if err := n.migrate(ctx, c, local); err != nil && !errors.Is(err, net.ErrClosed) {
 				mu.Lock()
 				errs = append(errs, err)
 				mu.Unlock()

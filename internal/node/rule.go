@@ -50,7 +50,7 @@ func (r *ForwardRule) UnmarshalText(text []byte) error {
 	if err != nil {
 		return err
 	}
-	listen = LocalListen(listen)
+	listen = localListen(listen)
 	if err := checkHostPort(listen, 0); err != nil {
 		return fmt.Errorf("%s: %w", text, err)
 	}
@@ -63,8 +63,8 @@ func (r ForwardRule) MarshalText() ([]byte, error) {
 	return []byte(r.Listen + "=" + r.Target), nil
 }
 
-// LocalListen completes "PORT" to an address that only the host itself reaches.
-func LocalListen(listen string) string {
+// localListen completes "PORT" to an address that only the host itself reaches.
+func localListen(listen string) string {
 	if strings.Contains(listen, ":") {
 		return listen
 	}

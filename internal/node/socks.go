@@ -23,9 +23,10 @@ import (
 // connections that others want.
 const socksTimeout = 10 * time.Second
 
-// SOCKS makes the host listen on address, "host:port", for clients of SOCKS 5 (RFC
-// 1928): CONNECT without authentication.
+// SOCKS makes the host listen on address, "host:port" or a port of 127.0.0.1, for
+// clients of SOCKS 5 (RFC 1928): CONNECT without authentication.
 func (n *Node) SOCKS(address string) (*Service, error) {
+	address = localListen(address)
 	if err := checkHostPort(address, 0); err != nil {
 		return nil, fmt.Errorf("%w: socks: %w", ErrConfig, err)
 	}

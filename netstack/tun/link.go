@@ -36,13 +36,13 @@ type inbound struct {
 
 // Stats counts the packets of a link.
 type Stats struct {
-	RxPackets    uint64 // from the host
-	RxGSO        uint64 // of these, such of more than one segment
-	RxUnverified uint64 // of these, such whose checksums the stack had to verify
-	RxDropped    uint64 // neither IPv4 nor IPv6, or no stack attached
-	TxPackets    uint64 // to the host
-	TxGSO        uint64 // of these, such of more than one segment
-	TxDropped    uint64 // refused by the host; its device may be down
+	RxPackets    uint64 `json:"rx_packets"`    // from the host
+	RxGSO        uint64 `json:"rx_gso"`        // of these, such of more than one segment
+	RxUnverified uint64 `json:"rx_unverified"` // of these, such whose checksums the stack had to verify
+	RxDropped    uint64 `json:"rx_dropped"`    // neither IPv4 nor IPv6, or no stack attached
+	TxPackets    uint64 `json:"tx_packets"`    // to the host
+	TxGSO        uint64 `json:"tx_gso"`        // of these, such of more than one segment
+	TxDropped    uint64 `json:"tx_dropped"`    // refused by the host; its device may be down
 }
 
 // Link is a TUN device as a stack.LinkEndpoint. One goroutine, from Attach to
