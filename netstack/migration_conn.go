@@ -144,6 +144,10 @@ func (h *Migration) plain() error {
 // does not have it.
 func (h *Migration) BindKey(secret []byte) (err error) {
 	h.tcb.MigrationLock(func() {
+		if h.conn.State() == migrate.Plain {
+			err = h.plain()
+			return
+		}
 		err = h.conn.BindKey(secret)
 		h.sync()
 	})
