@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/mnet-dev/mnet/netstack"
@@ -94,6 +95,17 @@ func (c *Conn) Close() error {
 		r.closed(c)
 	}
 	return nil
+}
+
+// lingers reports whether what was written, or the FIN behind it, has not been
+// acknowledged though the connection is closed.
+func (c *Conn) lingers() bool {
+	switch tcp.EndpointState(c.ep.State()) {
+	case tcp.StateFinWait1, tcp.StateClosing, tcp.StateLastAck:
+		return true
+	default:
+		return false
+	}
 }
 
 // CloseRead ends the reading side: Read returns what has arrived already, then

@@ -147,21 +147,21 @@ func (c *Conn) Migrate(ctx context.Context, local netip.AddrPort) error {
 // MigrateTo is Migrate to a peer that is to be reached at another address. A
 // zero remote means the address it has now.
 func (c *Conn) MigrateTo(ctx context.Context, local, remote netip.AddrPort) error {
-	return c.migrateFrom(ctx, local, remote, false)
-}
-
-// migrateFrom is MigrateTo, where nothing is sent on the old path any more if
-// that is gone.
-func (c *Conn) migrateFrom(ctx context.Context, local, remote netip.AddrPort, gone bool) error {
 	m, err := c.migratable()
 	if err == nil {
-		move := m.Migrate
-		if gone {
-			move = m.Leave
-		}
-		err = move(ctx, local, c.peerFor(local.Addr(), remote))
+		err = c.move(ctx, m, local, remote, false)
 	}
 	return c.migrateError("migrate", err)
+}
+
+// move is MigrateTo, also for a connection that lingers after its Close. Nothing is
+// sent on the old path any more if that is gone.
+func (c *Conn) move(ctx context.Context, m *netstack.Migration, local, remote netip.AddrPort, gone bool) error {
+	remote = c.peerFor(local.Addr(), remote)
+	if gone {
+		return m.Leave(ctx, local, remote)
+	}
+	return m.Migrate(ctx, local, remote)
 }
 
 // migrateError wraps err, if it is one. After the own Close that is the reason,

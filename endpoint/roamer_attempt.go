@@ -66,6 +66,10 @@ func (r *Roamer) start() {
 		if !r.managed(rc) {
 			continue
 		}
+		if rc.done() {
+			r.remove(rc.c)
+			continue
+		}
 		if o := r.ask(rc); o.Cause != roam.None {
 			r.begin(rc, o, urgent)
 		}
@@ -111,7 +115,10 @@ func (r *Roamer) attempt(ctx context.Context, rc *roamed, o roam.Order) {
 		ctx, cancel = withClockTimeout(ctx, r.clock, o.Timeout)
 		defer cancel()
 	}
-	err := c.migrateFrom(ctx, netip.AddrPortFrom(o.Uplink.Local, 0), remote, o.Leave)
+	err := c.move(ctx, rc.m, netip.AddrPortFrom(o.Uplink.Local, 0), remote, o.Leave)
+	if err != nil {
+		err = c.opError("migrate", err)
+	}
 	ev := RoamEvent{Conn: c, Cause: o.Cause, From: from, Uplink: o.Uplink, Took: r.now().Sub(begin), Err: err}
 	if err == nil {
 		ev.To, _ = c.addrs()
@@ -143,7 +150,7 @@ func (r *Roamer) attempted(rc *roamed, err error) {
 	}
 	switch {
 	case !r.managed(rc):
-	case rc.c.isClosed():
+	case rc.done():
 		r.remove(rc.c)
 	default:
 		r.conclude(rc, a, err)

@@ -297,6 +297,31 @@ func TestRoamClosedMeanwhile(t *testing.T) {
 	up.check(t)
 }
 
+// TestRoamLingering closes a connection with data on its way, whose path then goes.
+// What was written arrives as if nobody had closed.
+func TestRoamLingering(t *testing.T) {
+	l, m := newMonitored(t, labConfig{client: bigBuffers(), server: bigBuffers()}, RoamerConfig{}, wlan)
+	c, s := l.open(serverAddr)
+	up := newStream(c, s, 1)
+	old, _ := c.addrs()
+	l.inner[0].set(func(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
+		if s, ok := p.TCP(); ok && s.SourcePort() == old.Port() {
+			return simnet.Drop
+		}
+		return simnet.Pass
+	})
+	up.send(t, 1<<20)
+	c.Close()
+	m.set(false, wwan)
+	if ev := l.attempted(1, 10*time.Second); ev.Err != nil {
+		t.Errorf("%+v", ev)
+	}
+	up.check(t)
+	if err := c.Migrate(t.Context(), netip.AddrPortFrom(wlan.Local, 0)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the application's own move: %v", err)
+	}
+}
+
 // TestMigrateEnds ends a connection during a move that somebody waits for.
 func TestMigrateEnds(t *testing.T) {
 	l := newRoamLab(t, labConfig{}, RoamerConfig{Policy: Manual})

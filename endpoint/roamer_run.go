@@ -87,13 +87,12 @@ func (r *Roamer) remove(c *Conn) {
 	}
 }
 
-// closed lets a connection go that the application has closed. What TCP still has to
-// do for it, up to the end of TIME-WAIT, has nobody who waits for it: a peer that is
-// done with the connection answers no probe, and the silence would be taken for a dead
-// path. A move under way goes on, for what was written before.
+// closed lets a connection go that the application has closed, unless it lingers or is
+// about to move. What TCP still has to do for it, up to the end of TIME-WAIT, has
+// nobody who waits for it.
 func (r *Roamer) closed(c *Conn) {
 	r.in.post(func() {
-		if rc := r.conns[c]; rc != nil && rc.try == nil {
+		if rc := r.conns[c]; rc != nil && rc.try == nil && rc.done() {
 			r.remove(c)
 		}
 	})
@@ -108,6 +107,9 @@ func (r *Roamer) forget(rc *roamed) {
 		rc.try.end(errReleased)
 	}
 }
+
+// done reports whether there is nothing left to move for.
+func (rc *roamed) done() bool { return rc.c.isClosed() && !rc.c.lingers() }
 
 // managed reports whether rc is what it was: it may have been released since.
 func (r *Roamer) managed(rc *roamed) bool { return r.conns[rc.c] == rc }
