@@ -32,6 +32,8 @@ func TestSlowStartOvershoot(t *testing.T) {
 	}{
 		{40 * time.Millisecond, 0.5},
 		{100 * time.Millisecond, 0.5},
+		{100 * time.Millisecond, 1},
+		{100 * time.Millisecond, 2},
 		{200 * time.Millisecond, 1},
 	} {
 		t.Run(fmt.Sprintf("RTT %v, queue %g BDP", test.rtt, test.queue), func(t *testing.T) {
