@@ -136,3 +136,28 @@ func TestMoveEndsBackOff(t *testing.T) {
 	l.inner[0].set(nil)
 	receive(limit)
 }
+
+// TestRTTAfterLostACKs loses the acknowledgements of a segment that has arrived,
+// for a while: what the timer waits meanwhile is not a round trip.
+func TestRTTAfterLostACKs(t *testing.T) {
+	l := newLab(t, labConfig{})
+	c, s := l.open(serverAddr)
+	u := newStream(c, s, 1)
+	u.send(t, 64<<10)
+	l.sleep(time.Second)
+	l.inner[0].set(func(_ *simnet.Packet, at simnet.Hop) simnet.Verdict {
+		if at.Dir == simnet.BtoA {
+			return simnet.Drop
+		}
+		return simnet.Pass
+	})
+	u.send(t, 1000)
+	l.sleep(3 * time.Second)
+	l.inner[0].set(nil)
+	l.sleep(10 * time.Second)
+	u.send(t, 1000)
+	u.finish(t)
+	if rtt, limit := c.TCPInfo().RTT, 2*baseRTT; rtt > limit {
+		t.Errorf("RTT %v, want at most %v", rtt, limit)
+	}
+}
