@@ -159,3 +159,20 @@ func (u *upload) finish() int {
 	defer u.mu.Unlock()
 	return len(u.number)
 }
+
+// TestLossOfRetransmission loses the first segment a second time. The peer SACKs
+// the retransmission of another, which was sent after that: no timeout is needed.
+func TestLossOfRetransmission(t *testing.T) {
+	const first, other, last = 1, 3, 8
+	u := newUpload(t, map[int]int{first: 2, other: 1})
+	u.send(last)
+	u.finish()
+	for n, want := range map[int]int{first: 3, other: 2} {
+		if got := u.transmissions(n); got != want {
+			t.Errorf("segment %d was sent %d times, want %d", n, got, want)
+		}
+	}
+	if n := u.client.stack.GVisor().Stats().TCP.Timeouts.Value(); n != 0 {
+		t.Errorf("%d timeouts", n)
+	}
+}

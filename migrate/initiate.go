@@ -16,9 +16,12 @@ type attempt struct {
 	seq    uint32 // of the SYN
 	option []byte
 	sends  int
-	sentAt Time
+	sentAt Time // the last one
 	rto    time.Duration
 	next   Time
+
+	rtt    time.Duration // new path; too short if not the last SYN was answered
+	pushed Time          // when all in flight there was sent, behind step 4
 
 	// covered: the cover, section 5, has been sent.
 	covered     bool
@@ -139,6 +142,7 @@ func (c *Conn) repeatAttempt(acts []Action, now Time, tcb TCB) []Action {
 		return c.endAttempt(append(acts, count(CountNoAnswer)), err)
 	}
 	a.sends++
+	a.sentAt = now
 	a.rto = backoff(a.rto)
 	a.next = now.Add(a.rto)
 	return append(acts, a.syn())
@@ -175,15 +179,17 @@ func (c *Conn) answered(now Time, s Segment, tcb TCB) (acts []Action) {
 		return c.endAttempt(append(acts, count(CountUnproven)), ErrNotProven)
 	}
 	c.done = max(c.done, a.counter-1) // as the peer does when it takes a request
+	a.rtt = now.Sub(a.sentAt)
 	var rtt time.Duration
 	if a.sends == 1 {
-		rtt = now.Sub(a.sentAt)
+		rtt = a.rtt
 	}
 	if a.probe {
 		c.att = a.before
 		return append(acts, Action{Kind: ActDropPath}, Action{Kind: ActDone, Rebind: Rebind{RTT: rtt}})
 	}
 	a.moved, a.before = true, nil
+	a.pushed = now
 	a.ack, a.nonce = s.Seq+1, uint32(r.Token)
 	if rtt > 0 {
 		a.rto = min(max(rtt+rtt/2, minSYNRTO), maxSYNRTO)
@@ -254,12 +260,12 @@ func (c *Conn) completing(now Time, s Segment, tcb TCB) (acts []Action, consumed
 		if !ok || !s.ACK || !c.provenSYNACK(r, s.Seq) || !plausible(s.Seq+1, tcb) {
 			return append(acts, count(CountBadSYNACK)), true
 		}
-		// Our ACK was lost, and so was all that came after it. The peer may
-		// have given up in between and taken a late SYN of ours since: its
-		// numbers are new ones then.
+		// The peer may have given up in between and taken a late SYN of ours
+		// since: its numbers are new ones then.
 		a.ack, a.nonce = s.Seq+1, uint32(r.Token)
 		acts = append(acts, c.third(tcb))
-		if a.covered {
+		if a.covered && a.showsLoss(now) {
+			a.pushed = now
 			acts = append(acts, Action{Kind: ActPush, Lost: true})
 		}
 		return acts, true
@@ -267,7 +273,7 @@ func (c *Conn) completing(now Time, s Segment, tcb TCB) (acts []Action, consumed
 		return nil, false // nothing that the peer sends here
 	}
 	if !a.covered && leq(tcb.SndNxt, s.Ack+s.Window) {
-		a.covered = true
+		a.covered, a.pushed = true, now
 		acts = append(acts, c.third(tcb), Action{Kind: ActGate}, Action{Kind: ActPush})
 	}
 	// Only step 5 says that the peer has moved. Anything else may have been sent
@@ -281,4 +287,12 @@ func (c *Conn) completing(now Time, s Segment, tcb TCB) (acts []Action, consumed
 		}
 	}
 	return acts, false
+}
+
+// showsLoss reports whether a SYN-ACK that arrives now says that step 4 was lost,
+// and so all that came after it. One that comes within a round trip, but for an
+// eighth of jitter, was sent before step 4 could arrive, or was duplicated on its
+// way.
+func (a *attempt) showsLoss(now Time) bool {
+	return now.Sub(a.pushed) >= a.rtt-a.rtt/8
 }
