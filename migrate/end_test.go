@@ -258,7 +258,7 @@ func (e *end) reset(s Segment) {
 
 // timeOut is TCP's giving up.
 func (e *end) timeOut() {
-	acts, closes := e.conn.TimedOut(e.w.now, errTimeout, !e.refuseHolds)
+	acts, closes := e.conn.TimedOut(e.w.now, errTimeout, !e.refuseHolds, e.tcb())
 	e.do(acts)
 	if closes {
 		e.close(errTimeout)

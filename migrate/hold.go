@@ -37,10 +37,11 @@ func (c *Conn) meant(opts []byte, seq uint32) bool {
 	return ok && r.Tag == c.keys.abortTag(c.role.peer(), seq)
 }
 
-// TimedOut takes TCP's decision to give up for want of acknowledgements.
-func (c *Conn) TimedOut(now Time, err error, allowed bool) (acts []Action, closes bool) {
+// TimedOut takes TCP's decision to give up for want of acknowledgements. In TIME-WAIT,
+// where keep-alive asks a peer that is gone, there is nothing to wait for.
+func (c *Conn) TimedOut(now Time, err error, allowed bool, tcb TCB) (acts []Action, closes bool) {
 	switch {
-	case c.keys == nil || c.cfg.HoldOnTimeout == 0:
+	case c.keys == nil || c.cfg.HoldOnTimeout == 0 || !tcb.Movable:
 		return nil, true
 	case c.hold != nil:
 		return nil, false

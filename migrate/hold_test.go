@@ -270,8 +270,16 @@ func TestHoldOnTimeout(t *testing.T) {
 	}
 	w := usual.connected(t, 1)
 	w.opener().conn.GivePlain(PlainClosed)
-	if acts, closes := w.opener().conn.TimedOut(w.now, errors.New("x"), true); acts != nil || !closes {
+	if acts, closes := w.opener().conn.TimedOut(w.now, errors.New("x"), true, w.opener().tcb()); acts != nil || !closes {
 		t.Errorf("plain: %+v, %v", acts, closes)
+	}
+	w = newWorld(t, 1, [2]*Config{{HoldOnTimeout: hold}, {}})
+	o := w.opener()
+	o.connect()
+	o.immovable = true // TIME-WAIT
+	o.timeOut()
+	if o.err != errTimeout || o.counts[CountTimeoutHeld] != 0 {
+		t.Errorf("in TIME-WAIT: %v, %v", o.err, o.counts)
 	}
 }
 

@@ -116,7 +116,7 @@ func (h *Migration) MigrationReset(options []byte, seq uint32, err tcpip.Error) 
 // MigrationTimedOut takes the end of TCP's patience.
 func (h *Migration) MigrationTimedOut(err tcpip.Error) bool {
 	return h.holdIf(func(allowed bool) ([]migrate.Action, bool) {
-		return h.conn.TimedOut(h.now(), Error(err), allowed)
+		return h.conn.TimedOut(h.now(), Error(err), allowed, snapshot(h.tcb))
 	})
 }
 
