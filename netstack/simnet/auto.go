@@ -131,9 +131,21 @@ func newQuiescence() *quiescence {
 // look returns whether no goroutine but the caller's has Go code to execute,
 // and how many are in system calls. The runtime counts a processor that still
 // searches for work as running, so a goroutine in transit is not missed.
+//
+// Not so a goroutine that stops the world, as one does whose allocation begins a
+// garbage collection: its processor counts as stopped as soon as it begins to wait for
+// the others. Gosched takes part in that, so the second look comes when it is over.
 func (q *quiescence) look() (idle bool, syscalls uint64) {
+	if !q.nobodyRuns() {
+		return false, 0
+	}
+	runtime.Gosched()
+	return q.nobodyRuns(), q.samples[2].Value.Uint64()
+}
+
+func (q *quiescence) nobodyRuns() bool {
 	metrics.Read(q.samples[:])
-	return q.samples[0].Value.Uint64() <= 1 && q.samples[1].Value.Uint64() == 0, q.samples[2].Value.Uint64()
+	return q.samples[0].Value.Uint64() <= 1 && q.samples[1].Value.Uint64() == 0
 }
 
 // wait returns true once the process is at rest, false if ctx ends first. It
