@@ -110,14 +110,15 @@ func TestAutoWaitsForBusy(t *testing.T) {
 }
 
 // TestAutoWaitsForCollector checks that time stands still while a goroutine runs that
-// makes garbage, and thus begins collections: the world stops for those.
+// makes garbage, and thus begins collections, stops the world for them, and waits for
+// them.
 func TestAutoWaitsForCollector(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1))
 	c := NewClock()
 	c.Start()
 	defer c.Stop()
 	c.Sleep(time.Second)
-	timer := c.NewTimer(time.Nanosecond)
+	timer := c.NewTimer(time.Hour)
 	var stats debug.GCStats
 	debug.ReadGCStats(&stats)
 	const collections = 200
