@@ -8,7 +8,7 @@
 GO          ?= go
 FUZZTIME    ?= 30s
 OUTAGE      ?=
-TESTTIMEOUT ?= 20m
+TESTTIMEOUT ?= 10m
 SOAKTIMEOUT ?= 60m
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -46,8 +46,10 @@ demo: build ## downloads a file over connections that move
 e2e-setup: ## what the end-to-end tests run: sshd, ssh, curl (Debian, as root)
 	@e2e/setup.sh
 
-# The end-to-end tests come last, alone, and without the race detector: they are about
-# a network in real time.
+# The race detector sees all tests, but of those that would take minutes with it only
+# what -short leaves of them: the run "long" has the rest, which is in ./endpoint, the
+# others have theirs in "vanilla". The end-to-end tests come last, alone, and without the
+# race detector: they are about a network in real time.
 .PHONY: test
 test: patched e2e-setup ## all tests, on both gVisors
 	$(VANILLA) $(GO) vet ./...
@@ -55,7 +57,8 @@ test: patched e2e-setup ## all tests, on both gVisors
 	$(if $(RACE),,@echo "No C compiler: the race detector is off.")
 	@$(SUMMARY) \
 		-- vanilla $(VANILLA) $(GO) test -json -timeout $(TESTTIMEOUT) ./... \
-		-- patched $(PATCHED) $(GO) test -json $(RACE) -shuffle=on -timeout $(TESTTIMEOUT) $(filter-out %/e2e,$(shell $(VANILLA) $(GO) list ./...)) \
+		-- patched $(PATCHED) $(GO) test -json $(RACE) -short -shuffle=on -timeout $(TESTTIMEOUT) $(filter-out %/e2e,$(shell $(VANILLA) $(GO) list ./...)) \
+		-- long $(PATCHED) $(GO) test -json -timeout $(TESTTIMEOUT) ./endpoint \
 		-- end-to-end $(PATCHED) $(GO) test -json -count=1 -timeout $(TESTTIMEOUT) ./e2e
 
 .PHONY: soak

@@ -18,6 +18,7 @@ import (
 // TestCubicFindsRate has slow start end on a path of 40 Mbit/s, which becomes one
 // of 100 Mbit/s: congestion avoidance alone has to find out.
 func TestCubicFindsRate(t *testing.T) {
+	skipShort(t)
 	b := newBulk(t, netstack.CUBIC, deep(20))
 	b.receive(2 * time.Second)
 	b.setRate(60)
@@ -30,6 +31,7 @@ func TestCubicFindsRate(t *testing.T) {
 // TestCubicAfterLoss loses a single segment. The window is what it was before when
 // the time K is over: RFC 9438, figures 1 and 2.
 func TestCubicAfterLoss(t *testing.T) {
+	skipShort(t)
 	const beta, c = 0.7, 0.4 // RFC 9438, sections 4.6 and 5
 	b := newBulk(t, netstack.CUBIC, deep(50))
 	b.receive(2 * time.Second)
@@ -49,6 +51,7 @@ func TestCubicAfterLoss(t *testing.T) {
 // TestCubicLikeReno: CUBIC performs as well as Reno where that does well enough,
 // RFC 9438, section 4.3. With MNET_SOAK, it measures other paths as well.
 func TestCubicLikeReno(t *testing.T) {
+	skipShort(t)
 	for _, path := range []struct {
 		rate int64 // Mbit/s
 		rtt  time.Duration

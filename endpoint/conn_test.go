@@ -139,11 +139,15 @@ func TestAbortIsNoEOF(t *testing.T) {
 	}
 }
 
+// TestBufferSizes is in virtual time: whatever fits has been written when the deadline
+// comes.
 func TestBufferSizes(t *testing.T) {
-	a, b := pipeWorld(t).pair(t)
+	r, closeRig := openRig(t, simnet.MultihomedConfig{})
+	defer closeRig()
+	a, b := r.pair(serverAddr)
 	a.SetWriteBuffer(1)
 	b.SetReadBuffer(1)
-	a.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+	a.SetWriteDeadline(r.net.Clock.Now().Add(time.Second))
 	n, err := a.Write(make([]byte, 1<<20))
 	if describe(err) != "write src addr deadline timeout" {
 		t.Errorf("write: %v", err)

@@ -13,10 +13,10 @@ import (
 )
 
 // slowWire is a wire whose queue takes slowQueue to get empty if slowWindow is in it.
-var slowWire = simnet.Wire{Delay: 250 * time.Millisecond, Rate: 8 * simnet.Mbit, Queue: 32 << 20}
+var slowWire = simnet.Wire{Delay: 250 * time.Millisecond, Rate: 2 * simnet.Mbit, Queue: 8 << 20}
 
 const (
-	slowWindow = 8_000_000
+	slowWindow = 2_000_000
 	slowQueue  = 8 * time.Second
 
 	// drainLimit is when an old tuple has been released, whatever has arrived on it

@@ -180,7 +180,7 @@ func TestMigrateDownload(t *testing.T) {
 	r := newRig(t, simnet.MultihomedConfig{Seed: 1})
 	c, s := r.pair(serverAddr)
 	r.await(c, s)
-	const size = 8 << 20
+	const size = 4 << 20
 	var want [sha256.Size]byte
 	go func() {
 		want, _ = content(s, 1, size)

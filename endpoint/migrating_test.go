@@ -17,7 +17,7 @@ import (
 func migratingPairs(moves *atomic.Int64) pairFunc {
 	return func(tb testing.TB) (a, b tcpConn) {
 		client, server := newStack(tb, netstack.Config{}), newStack(tb, netstack.Config{})
-		left, right := netstack.Pipe(netstack.PipeConfig{})
+		left, right := netstack.Pipe(jumboPipe)
 		for _, n := range []struct {
 			s    *netstack.Stack
 			link *netstack.PipeEnd

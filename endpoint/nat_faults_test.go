@@ -53,9 +53,14 @@ func TestNATHandshakeFaults(t *testing.T) {
 		for _, d := range []simnet.Direction{simnet.AtoB, simnet.BtoA} {
 			t.Run(fmt.Sprintf("%s/%v", f.name, d), func(t *testing.T) {
 				for n := 1; n <= f.upTo; n++ {
-					// What is in flight does not fit a window without scaling.
-					t.Run(fmt.Sprintf("%d/inner", n), func(t *testing.T) { natFault(t, 200_000, d, n, f, true) })
-					t.Run(fmt.Sprintf("%d/outer", n), func(t *testing.T) { natFault(t, 200_000, d, n, f, false) })
+					for _, inner := range []bool{true, false} {
+						// With -short they take turns.
+						if testing.Short() && inner == (n%2 == 0) {
+							continue
+						}
+						// What is in flight does not fit a window without scaling.
+						t.Run(fmt.Sprintf("%d/inner=%v", n, inner), func(t *testing.T) { natFault(t, 200_000, d, n, f, inner) })
+					}
 				}
 			})
 		}

@@ -23,6 +23,10 @@ func TestNATStaleSequence(t *testing.T) {
 		{Link: simnet.Symmetric(simnet.Wire{Delay: 10 * time.Millisecond})},
 		{Link: simnet.Symmetric(simnet.Wire{Delay: 200 * time.Millisecond})},
 	}
+	jumbo := simnet.LinkConfig{MTU: 9000}
+	for i := range uplinks {
+		uplinks[i].Link.MTU = jumbo.MTU
+	}
 	for _, nat := range []*simnet.NATConfig{nil, &strictNAT, {}} {
 		for _, dir := range []string{"up", "down", "both"} {
 			name := "no NAT"
@@ -31,7 +35,7 @@ func TestNATStaleSequence(t *testing.T) {
 			}
 			t.Run(name+"/"+dir, func(t *testing.T) {
 				l := newLab(t, labConfig{
-					MultihomedConfig: simnet.MultihomedConfig{Uplinks: uplinks},
+					MultihomedConfig: simnet.MultihomedConfig{Uplinks: uplinks, Bottleneck: jumbo},
 					client:           small, server: small, nat: nat,
 				})
 				c, s := l.open(serverAddr)

@@ -105,7 +105,7 @@ func TestOutageBulk(t *testing.T) {
 			if test.up {
 				src, dst = c, s
 			}
-			outage, next := r.bulk(src, dst, c, 8<<20, 700*time.Millisecond)
+			outage, next := r.bulk(src, dst, c, 6<<20, 700*time.Millisecond)
 			rtts := float64(outage) / float64(baseRTT)
 			t.Logf("outage %v, %.2f RTT; next 1 MB after %v", outage, rtts, next)
 			if rtts > test.bound {

@@ -18,6 +18,7 @@ import (
 // has to be there within a second of the time when there is a path again, be it
 // the same or another one to which the connection moves, whatever the moment.
 func TestLossRecovery(t *testing.T) {
+	skipShort(t)
 	runs := 2
 	if soaking() {
 		runs = 20

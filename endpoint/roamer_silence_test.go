@@ -15,7 +15,7 @@ import (
 // TestRoamDownloadForgotten has a NAT lose the mapping in the middle of a download:
 // the client has nothing of its own that could go unanswered.
 func TestRoamDownloadForgotten(t *testing.T) {
-	l := newRoamLab(t, labConfig{nat: &strictNAT}, RoamerConfig{})
+	l := newRoamLab(t, labConfig{nat: &strictNAT, jumbo: true}, RoamerConfig{})
 	c, s := l.open(serverAddr)
 	down := newStream(s, c, 1)
 	wait := down.sending(t, 8<<20)

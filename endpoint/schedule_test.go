@@ -26,8 +26,11 @@ import (
 func TestSchedules(t *testing.T) {
 	needPatched(t)
 	first, n := uint64(1), uint64(100)
-	if soaking() {
+	switch {
+	case soaking():
 		n = 10_000
+	case testing.Short():
+		n = 25
 	}
 	if s := os.Getenv("MNET_SEED"); s != "" {
 		seed, err := strconv.ParseUint(s, 10, 64)

@@ -82,28 +82,36 @@ var deadlineCases = []pairCase{{
 }, {
 	name: "write times out in the middle",
 	run: func(t *testing.T, a, b tcpConn) []string {
-		// More than the buffers of both ends hold.
-		data := pattern(16<<20, 1)
-		a.SetWriteDeadline(now(a).Add(50 * time.Millisecond))
-		n, err := a.Write(data)
-		saw := []string{describe(err)}
-		if n <= 0 || n >= len(data) {
-			t.Fatalf("wrote %d of %d bytes", n, len(data))
+		data := pattern(overflow, 1)
+		type result struct {
+			n   int
+			err error
+		}
+		written := make(chan result)
+		write := func(data []byte) {
+			n, err := a.Write(data)
+			written <- result{n, err}
+		}
+		go write(data)
+		// Once the peer has got something, the writer is at work.
+		got := make([]byte, len(data))
+		got[0] = mustRead(t, b, 1)[0]
+		a.SetWriteDeadline(now(a).Add(10 * time.Millisecond))
+		w := <-written
+		saw := []string{describe(w.err)}
+		if w.n <= 0 || w.n >= len(data) {
+			t.Fatalf("wrote %d of %d bytes", w.n, len(data))
 		}
 		// Exactly what it said was written arrives, and the rest can follow.
 		a.SetWriteDeadline(time.Time{})
-		done := make(chan error)
-		go func() {
-			_, err := a.Write(data[n:])
-			a.CloseWrite()
-			done <- err
-		}()
-		got := make([]byte, len(data))
-		if _, err := io.ReadFull(b, got); err != nil || !bytes.Equal(got, data) {
+		go write(data[w.n:])
+		if _, err := io.ReadFull(b, got[1:]); err != nil || !bytes.Equal(got, data) {
 			t.Errorf("what arrived differs from the %d bytes written, or %v", len(data), err)
 		}
-		_, err = b.Read(got)
-		return append(saw, describe(err), describe(<-done))
+		w = <-written
+		a.CloseWrite()
+		_, err := b.Read(got)
+		return append(saw, describe(err), describe(w.err))
 	},
 	want: []string{"write src addr deadline timeout", "EOF", "ok"},
 }}

@@ -20,13 +20,25 @@ import (
 // soaking reports whether the long version of a test is wanted (make soak).
 func soaking() bool { return os.Getenv("MNET_SOAK") != "" }
 
+// skipShort skips a test that moves so many segments in one flow that the race detector
+// makes it ten times as long, and sees nothing in it that it does not see elsewhere.
+func skipShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("long: not with -short")
+	}
+}
+
 // TestSoakOneConnection moves one connection again and again, past the wrap of
 // ReqNo, at the request of either end, while data flows in both directions over
 // lossy links.
 func TestSoakOneConnection(t *testing.T) {
 	moves := 150
-	if soaking() {
+	switch {
+	case soaking():
 		moves = 1000
+	case testing.Short():
+		moves = 30
 	}
 	for _, suite := range []migrate.SuiteID{migrate.SuiteX25519SHA256, migrate.SuiteX25519SHA1, migrate.SuiteNull} {
 		t.Run(suite.String(), func(t *testing.T) { soakOneConnection(t, suite, moves) })

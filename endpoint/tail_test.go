@@ -66,11 +66,13 @@ func TestLossWhilePeerSends(t *testing.T) {
 	for times := 1; times <= lossTimes; times++ {
 		t.Run(fmt.Sprintf("%dx", times), func(t *testing.T) {
 			u := newUpload(t, map[int]int{1: times})
+			// Slow, but many segments come in each time-out.
+			u.uplink.SetWire(simnet.BtoA, simnet.Wire{Delay: baseRTT / 2, Rate: 10 * simnet.Mbit, Queue: 32 << 10})
 			go func() {
 				// Ended with the connection, like the reader below.
 				content(u.server, 1, 1<<30)
 			}()
-			if _, err := io.CopyN(io.Discard, u.client, 1<<20); err != nil {
+			if _, err := io.CopyN(io.Discard, u.client, 256<<10); err != nil {
 				t.Fatal(err)
 			}
 			go io.Copy(io.Discard, u.client)
@@ -85,6 +87,7 @@ func TestLossWhilePeerSends(t *testing.T) {
 type upload struct {
 	t              *testing.T
 	clock          *simnet.Clock
+	uplink         *simnet.Link
 	client, server *Conn
 	size           int64 // bytes written
 
@@ -100,9 +103,9 @@ func newUpload(t *testing.T, lose map[int]int) *upload {
 	t.Helper()
 	r := newRig(t, simnet.MultihomedConfig{Seed: 1})
 	r.dialer.Migration, r.listen.Migration = Off, Off
-	u := &upload{t: t, clock: r.net.Clock, lose: lose, number: map[uint32]int{}, sent: map[int]int{}}
+	u := &upload{t: t, clock: r.net.Clock, uplink: r.net.Uplinks[0], lose: lose, number: map[uint32]int{}, sent: map[int]int{}}
 	u.client, u.server = r.pair(serverAddr)
-	r.net.Uplinks[0].Use(u)
+	u.uplink.Use(u)
 	return u
 }
 

@@ -66,9 +66,12 @@ func kernelWorld(testing.TB) *world {
 	}
 }
 
+// jumboPipe carries long packets, which makes a test with megabytes a cheaper one.
+var jumboPipe = netstack.PipeConfig{MTU: 9000}
+
 // pipeWorld is two stacks with a pipe between them.
 func pipeWorld(tb testing.TB) *world {
-	client, server := newStacks(tb, netstack.Config{}, netstack.PipeConfig{})
+	client, server := newStacks(tb, netstack.Config{}, jumboPipe)
 	return &world{
 		dial:   stackDial(client),
 		listen: stackListen(server),

@@ -18,7 +18,7 @@ func TestForwarding(t *testing.T) {
 	const ttl = 10
 	for _, forwarding := range []bool{true, false} {
 		router := newStack(t, Config{Forwarding: forwarding})
-		in, out := newRecorder(), newRecorder()
+		in, out := newRecorder(t), newRecorder(t)
 		far := make(map[*recorder]*PipeEnd)
 		for r, addrs := range map[*recorder][]netip.Prefix{
 			in:  {netip.MustParsePrefix("10.0.1.254/24"), netip.MustParsePrefix("fd00:1::254/64")},

@@ -6,6 +6,7 @@ package netstack
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -14,6 +15,9 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is when a test that hangs gives up.
+const patience = 30 * time.Second
 
 func newStack(t testing.TB, cfg Config) *Stack {
 	t.Helper()
@@ -53,6 +57,7 @@ func newPair(t testing.TB, cfg Config) (a, b *Stack) {
 type socket struct {
 	tcpip.Endpoint
 	wq *waiter.Queue
+	t  testing.TB
 }
 
 func newSocket(t testing.TB, s *Stack, proto tcpip.NetworkProtocolNumber) socket {
@@ -63,17 +68,23 @@ func newSocket(t testing.TB, s *Stack, proto tcpip.NetworkProtocolNumber) socket
 		t.Fatal(terr)
 	}
 	t.Cleanup(ep.Close)
-	return socket{ep, wq}
+	return socket{ep, wq, t}
 }
 
 // wait calls f, at once and whenever something happens to the endpoint, until it
 // returns true.
 func (s socket) wait(f func() bool) {
+	s.t.Helper()
+	timeout := time.After(patience)
 	entry, ch := waiter.NewChannelEntry(waiter.AllEvents)
 	s.wq.EventRegister(&entry)
 	defer s.wq.EventUnregister(&entry)
 	for !f() {
-		<-ch
+		select {
+		case <-ch:
+		case <-timeout:
+			s.t.Fatalf("nothing more happens to an endpoint in %v", tcp.EndpointState(s.State()))
+		}
 	}
 }
 
@@ -103,7 +114,7 @@ func accept(t testing.TB, l socket) (c socket) {
 			t.Fatal(terr)
 		}
 		t.Cleanup(ep.Close)
-		c = socket{ep, wq}
+		c = socket{ep, wq, t}
 		return true
 	})
 	return c

@@ -9,10 +9,7 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
-	"time"
 )
-
-const pingPatience = 10 * time.Second
 
 func newPinger(t *testing.T, s *Stack, to string) *Pinger {
 	t.Helper()
@@ -26,7 +23,7 @@ func newPinger(t *testing.T, s *Stack, to string) *Pinger {
 
 func TestPing(t *testing.T) {
 	a, _ := newPair(t, Config{})
-	ctx, cancel := context.WithTimeout(t.Context(), pingPatience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for _, to := range []string{"10.0.0.2", "fd00::2", "::ffff:10.0.0.2", "127.0.0.1"} {
 		p := newPinger(t, a, to)
@@ -35,7 +32,7 @@ func TestPing(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s, %d bytes: %v", to, len(data), err)
 			}
-			if int(r.Seq) != i+1 || r.TTL != 64 || r.RTT > pingPatience {
+			if int(r.Seq) != i+1 || r.TTL != 64 || r.RTT > patience {
 				t.Errorf("%s, %d bytes: %+v", to, len(data), r)
 			}
 		}
@@ -64,7 +61,7 @@ func TestPingLate(t *testing.T) {
 	if r, err := p.Ping(gone, nil); err == nil && r.Seq != 1 {
 		t.Errorf("first: %+v", r)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), pingPatience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if r, err := p.Ping(ctx, nil); err != nil || r.Seq != 2 {
 		t.Errorf("second: %+v, %v", r, err)

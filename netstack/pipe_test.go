@@ -5,9 +5,9 @@ package netstack
 
 import (
 	"bytes"
-	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -17,38 +17,55 @@ import (
 
 // recorder keeps the payload of what is delivered to it.
 type recorder struct {
-	gate sync.Mutex // held to make deliveries wait
+	t       testing.TB
+	gate    sync.Mutex    // held to make deliveries wait
+	begun   chan struct{} // a delivery has begun since somebody looked
+	arrived chan struct{} // and one has ended
 
-	mu   sync.Mutex
-	cond sync.Cond
-	got  [][]byte
+	mu  sync.Mutex
+	got [][]byte
 }
 
-func newRecorder() *recorder {
-	r := &recorder{}
-	r.cond.L = &r.mu
-	return r
+func newRecorder(t testing.TB) *recorder {
+	return &recorder{t: t, begun: make(chan struct{}, 1), arrived: make(chan struct{}, 1)}
 }
 
 func (r *recorder) DeliverNetworkPacket(proto tcpip.NetworkProtocolNumber, pkt *stack.PacketBuffer) {
+	notify(r.begun)
 	r.gate.Lock()
 	defer r.gate.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.got = append(r.got, bytes.Clone(pkt.ToView().AsSlice()))
-	r.cond.Broadcast()
+	notify(r.arrived)
+}
+
+func notify(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
 }
 
 func (r *recorder) DeliverLinkPacket(tcpip.NetworkProtocolNumber, *stack.PacketBuffer) {}
 
 // wait waits for n packets and returns what has come.
 func (r *recorder) wait(n int) [][]byte {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for len(r.got) < n {
-		r.cond.Wait()
+	r.t.Helper()
+	timeout := time.After(patience)
+	for {
+		r.mu.Lock()
+		got := r.got
+		r.mu.Unlock()
+		if len(got) >= n {
+			return got
+		}
+		select {
+		case <-r.arrived:
+		case <-timeout:
+			r.t.Fatalf("%d packets of %d have come", len(got), n)
+		}
 	}
-	return r.got
 }
 
 // write writes one list of packets, of one byte each.
@@ -65,7 +82,7 @@ func write(e *PipeEnd, payload ...byte) (int, tcpip.Error) {
 
 func TestPipeOrder(t *testing.T) {
 	a, b := Pipe(PipeConfig{})
-	r := newRecorder()
+	r := newRecorder(t)
 	b.Attach(r)
 	defer b.Wait()
 	defer b.Close()
@@ -84,20 +101,14 @@ func TestPipeOrder(t *testing.T) {
 
 func TestPipeOverflow(t *testing.T) {
 	a, b := Pipe(PipeConfig{Queue: 4})
-	r := newRecorder()
+	r := newRecorder(t)
 	r.gate.Lock()
 	b.Attach(r)
 	defer b.Wait()
 	defer b.Close()
 	// The consumer takes the first packet and is stuck with it.
 	write(a, 0)
-	in := b.in
-	for taken := false; !taken; {
-		in.mu.Lock()
-		taken = len(in.pkts) == 0
-		in.mu.Unlock()
-		runtime.Gosched()
-	}
+	<-r.begun
 	n, terr := write(a, 1, 2, 3, 4, 5, 6)
 	if _, ok := terr.(*tcpip.ErrNoBufferSpace); n != 4 || !ok || a.Dropped() != 2 {
 		t.Errorf("wrote %d of 6, %v, %d dropped", n, terr, a.Dropped())
@@ -154,7 +165,7 @@ func TestPipeAttach(t *testing.T) {
 	if n, terr := write(a, 1); n != 1 || terr != nil {
 		t.Errorf("wrote %d, %v", n, terr)
 	}
-	first, second := newRecorder(), newRecorder()
+	first, second := newRecorder(t), newRecorder(t)
 	b.Attach(first)
 	write(a, 2)
 	first.wait(1)

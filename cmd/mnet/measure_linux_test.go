@@ -151,7 +151,7 @@ func TestMeasureCommands(t *testing.T) {
 	}
 
 	t.Run("json", func(t *testing.T) {
-		out, errs, code := l.run(t, "bench", "--json", "-t", "0.5", "--migrations", "1", "10.2.0.2")
+		out, errs, code := l.run(t, "bench", "--json", "-t", "2", "--migrations", "1", "10.2.0.2")
 		dec := json.NewDecoder(strings.NewReader(out))
 		var last node.BenchEvent
 		for dec.More() {

@@ -51,12 +51,12 @@ func Start(ctx context.Context, conn relay.Conn, test Test) (*Stream, error) {
 	stop := abortWith(ctx, conn)
 	defer stop()
 	s := &Stream{test: test, conn: conn, r: bufio.NewReader(conn)}
-	if err := conn.SetDeadline(time.Now().Add(helloTimeout)); err != nil {
-		return nil, err
-	}
 	begin := time.Now()
 	var w welcome
-	err := writeLine(conn, h)
+	err := conn.SetDeadline(begin.Add(helloTimeout))
+	if err == nil {
+		err = writeLine(conn, h)
+	}
 	if err == nil {
 		err = readLine(s.r, maxLine, &w)
 	}
@@ -88,19 +88,7 @@ func Start(ctx context.Context, conn relay.Conn, test Test) (*Stream, error) {
 func (s *Stream) Run(ctx context.Context) error {
 	stop := abortWith(ctx, s.conn)
 	defer stop()
-	end := time.Now().Add(s.test.Duration)
-	if err := s.conn.SetDeadline(end.Add(grace)); err != nil {
-		return err
-	}
-	var err error
-	switch s.test.Mode {
-	case Upload:
-		err = s.upload(end)
-	case Download:
-		err = receive(s.r, s.rec)
-	case Interactive:
-		err = s.interact(end)
-	}
+	err := s.run(time.Now().Add(s.test.Duration))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -108,6 +96,20 @@ func (s *Stream) Run(ctx context.Context) error {
 		s.gaps = s.rec.list()
 	}
 	return err
+}
+
+func (s *Stream) run(end time.Time) error {
+	if err := s.conn.SetDeadline(end.Add(grace)); err != nil {
+		return err
+	}
+	switch s.test.Mode {
+	case Upload:
+		return s.upload(end)
+	case Download:
+		return receive(s.r, s.rec)
+	default:
+		return s.interact(end)
+	}
 }
 
 func (s *Stream) upload(end time.Time) error {

@@ -5,6 +5,7 @@ package netlab_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -82,6 +83,34 @@ func namespaces(t *testing.T, pid string) []string {
 	return slices.Compact(all)
 }
 
+// keepNamespaces opens the namespaces of a process: until they are released, no other
+// namespace gets the number of one of them.
+func keepNamespaces(t *testing.T, pid string) (names []string, release func()) {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/" + pid + "/task/*/ns/net")
+	must(t, err)
+	var open []netns.NsHandle
+	for _, path := range paths {
+		if ns, err := netns.GetFromPath(path); err == nil { // else the thread has ended
+			open = append(open, ns)
+			names = append(names, fmt.Sprintf("net:[%d]", inode(t, ns)))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), func() {
+		for i := range open {
+			open[i].Close()
+		}
+	}
+}
+
+func inode(t *testing.T, ns netns.NsHandle) uint64 {
+	t.Helper()
+	var st unix.Stat_t
+	must(t, unix.Fstat(int(ns), &st))
+	return st.Ino
+}
+
 // descriptors are the open files of this process.
 func descriptors(t *testing.T) []string {
 	t.Helper()
@@ -109,10 +138,11 @@ func TestCloseLeavesNothing(t *testing.T) {
 	child, pid := script(t, topo.Server, `setsid sleep infinity & echo $!; wait`)
 	stray := openProcess(t, pid)
 	// A packet is on the wire for an hour.
-	if knock(t, topo.Client, netlabHost) == nil {
+	if knock(t, topo.Client, netlabHost, context.DeadlineExceeded) == nil {
 		t.Error("connected over a wire of an hour")
 	}
-	inside := namespaces(t, "self")
+	inside, release := keepNamespaces(t, "self")
+	defer release()
 	if len(inside) != len(threads)+7 {
 		t.Fatalf("the threads are in %d namespaces, want 7 more than %d", len(inside), len(threads))
 	}
@@ -130,13 +160,14 @@ func TestCloseLeavesNothing(t *testing.T) {
 	if now := namespaces(t, "self"); !slices.Equal(now, threads) {
 		t.Errorf("threads are in the namespaces %v, want %v", now, threads)
 	}
-	if now := descriptors(t); slices.ContainsFunc(now, isOfLab) || len(now) > len(files)+1 { // the pidfd
-		t.Errorf("open files %v, want %v", now, files)
-	}
 	for _, ns := range namespaces(t, "*") {
 		if slices.Contains(inside, ns) && !slices.Contains(threads, ns) {
 			t.Errorf("somebody is in the namespace %v", ns)
 		}
+	}
+	release()
+	if now := descriptors(t); slices.ContainsFunc(now, isOfLab) || len(now) > len(files)+1 { // the pidfd
+		t.Errorf("open files %v, want %v", now, files)
 	}
 	if now := runtime.GOMAXPROCS(0); now != processors {
 		t.Errorf("GOMAXPROCS is %d, want %d", now, processors)
@@ -145,7 +176,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	for name, err := range map[string]error{
 		"Do":     topo.Client.Do(func() error { return nil }),
 		"SetUp":  topo.Client.SetUp("lo"),
-		"Dial":   knock(t, topo.Client, netlabHost),
+		"Dial":   knock(t, topo.Client, netlabHost, netlab.ErrClosed),
 		"Listen": second(topo.Client.Listen(t.Context(), "tcp", ":80")),
 		"Start":  second(topo.Client.Start(exec.Command("true"))),
 		"Lab":    second(lab.Namespace("late")),
@@ -184,7 +215,8 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 	}
 	pid := strings.TrimSpace(line)
 	child := openProcess(t, pid)
-	inside := namespaces(t, strconv.Itoa(cmd.Process.Pid))
+	inside, release := keepNamespaces(t, strconv.Itoa(cmd.Process.Pid))
+	defer release()
 	client, err := netns.GetFromPath(fmt.Sprintf("/proc/%s/ns/net", pid))
 	must(t, err)
 	defer client.Close()

@@ -4,6 +4,7 @@
 package netlab_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -120,7 +121,7 @@ func TestRoutesAndAddresses(t *testing.T) {
 	echo(t, right)
 	far := netip.MustParseAddr("10.9.9.9")
 	must(t, right.AddAddress("lo", netip.PrefixFrom(far, 32)))
-	if err := knock(t, left, netip.AddrPortFrom(far, echoPort)); err == nil {
+	if err := knock(t, left, netip.AddrPortFrom(far, echoPort), context.DeadlineExceeded); err == nil {
 		t.Error("reached without a route")
 	}
 	route := netlab.Route{To: netip.MustParsePrefix("10.9.0.0/16"), Via: rightAddr.Addr(), Dev: "wan0", Metric: 5}
@@ -131,11 +132,11 @@ func TestRoutesAndAddresses(t *testing.T) {
 	mustPingPong(t, c, 1)
 	c.Close()
 	must(t, left.RemoveRoute(route))
-	if err := knock(t, left, netip.AddrPortFrom(far, echoPort)); err == nil {
+	if err := knock(t, left, netip.AddrPortFrom(far, echoPort), context.DeadlineExceeded); err == nil {
 		t.Error("reached by a route that was removed")
 	}
 	must(t, left.RemoveAddress("wan0", leftAddr))
-	if err := knock(t, left, netip.AddrPortFrom(rightAddr.Addr(), echoPort)); err == nil {
+	if err := knock(t, left, netip.AddrPortFrom(rightAddr.Addr(), echoPort), context.DeadlineExceeded); err == nil {
 		t.Error("reached without an address")
 	}
 }

@@ -137,7 +137,7 @@ func TestBenchSeesOutage(t *testing.T) {
 			b := &blackout{d: dark, ports: make(map[uint16]bool)}
 			p := newPairOver(t, netlab.WireConfig{Delay: benchDelay, Tap: b.tap})
 			p.serveBench(t)
-			rep, _ := p.bench(t, BenchRequest{Mode: mode, Duration: 3 * time.Second, Parallel: 1, Migrations: 1})
+			rep, _ := p.bench(t, BenchRequest{Mode: mode, Duration: 5 * time.Second, Parallel: 1, Migrations: 1})
 			if rep.Migrations != 1 {
 				t.Fatalf("%+v", rep)
 			}
@@ -160,7 +160,7 @@ func TestBenchTo(t *testing.T) {
 	second := netip.MustParsePrefix("10.1.0.3/24")
 	must(t, p.client.AddAddress(second))
 	rep, _ := p.bench(t, BenchRequest{
-		Mode: measure.Upload, Duration: time.Second, Parallel: 1, Migrations: 2, To: second.Addr(),
+		Mode: measure.Upload, Duration: 3 * time.Second, Parallel: 1, Migrations: 2, To: second.Addr(),
 	})
 	if len(rep.Moves) != 2 || rep.Failed > 0 {
 		t.Fatalf("%+v", rep)

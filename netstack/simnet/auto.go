@@ -31,6 +31,11 @@ const (
 	syscallGrace = 200 * time.Millisecond
 )
 
+// leap is how far time may go, in virtual time, before the process is looked at with
+// more care. That takes a sleep, which is too much for each packet, but a time-out must
+// not come too early: nothing puts that right again. TCP's are 200 ms and more.
+const leap = 100 * time.Millisecond
+
 // autoTurn is held by the driver that looks for quiescence: two clocks in auto
 // mode would otherwise each see the other one running, for ever.
 var autoTurn = make(chan struct{}, 1)
@@ -87,7 +92,10 @@ func (c *Clock) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		more := q.wait(ctx) && c.fireUntilTouched()
+		more := q.wait(ctx)
+		if more && (!c.leaps() || q.rests()) {
+			more = c.fireUntilTouched()
+		}
 		<-autoTurn
 		if more {
 			continue
@@ -101,15 +109,25 @@ func (c *Clock) run(ctx context.Context) {
 }
 
 // fireUntilTouched fires events up to and including the first that may have
-// woken somebody: hops between routers need no new look at the process. It
-// reports false when it runs out of events.
+// woken somebody, or the last before a leap: hops between routers need no new look at
+// the process. It reports false when it runs out of events.
 func (c *Clock) fireUntilTouched() bool {
-	for c.barrier.touched = false; !c.barrier.touched; {
+	c.barrier.touched = false
+	for {
 		if !c.next(math.MaxInt64) {
 			return false
 		}
+		if c.barrier.touched || c.leaps() {
+			return true
+		}
 	}
-	return true
+}
+
+// leaps reports whether the next event is far away.
+func (c *Clock) leaps() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue) > 0 && c.queue[0].at-c.now > int64(leap)
 }
 
 // quiescence decides whether the process is at rest: the caller is the only
@@ -131,9 +149,30 @@ func newQuiescence() *quiescence {
 // look returns whether no goroutine but the caller's has Go code to execute,
 // and how many are in system calls. The runtime counts a processor that still
 // searches for work as running, so a goroutine in transit is not missed.
+//
+// Not so a goroutine that stops the world, as one does whose allocation begins a
+// garbage collection: its processor counts as stopped as soon as it begins to wait for
+// the others. Gosched takes part in that, so the second look comes when it is over.
 func (q *quiescence) look() (idle bool, syscalls uint64) {
+	if !q.nobodyRuns() {
+		return false, 0
+	}
+	runtime.Gosched()
+	return q.nobodyRuns(), q.samples[2].Value.Uint64()
+}
+
+func (q *quiescence) nobodyRuns() bool {
 	metrics.Read(q.samples[:])
-	return q.samples[0].Value.Uint64() <= 1 && q.samples[1].Value.Uint64() == 0, q.samples[2].Value.Uint64()
+	return q.samples[0].Value.Uint64() <= 1 && q.samples[1].Value.Uint64() == 0
+}
+
+// rests looks again after a sleep. A goroutine whose allocations the collector cannot
+// keep up with is made to wait for it, as if it were blocked, also while the collector
+// itself pauses to let others run. It does not pause when the caller sleeps, too.
+func (q *quiescence) rests() bool {
+	time.Sleep(minPause)
+	idle, syscalls := q.look()
+	return idle && syscalls <= q.stuck
 }
 
 // wait returns true once the process is at rest, false if ctx ends first. It

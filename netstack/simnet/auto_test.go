@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"testing"
@@ -107,6 +108,33 @@ func TestAutoWaitsForBusy(t *testing.T) {
 		t.Errorf("the time is %v", d)
 	}
 }
+
+// TestAutoWaitsForCollector checks that time stands still while a goroutine runs that
+// makes garbage, and thus begins collections, stops the world for them, and waits for
+// them.
+func TestAutoWaitsForCollector(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(1))
+	c := NewClock()
+	c.Start()
+	defer c.Stop()
+	c.Sleep(time.Second)
+	timer := c.NewTimer(time.Hour)
+	var stats debug.GCStats
+	debug.ReadGCStats(&stats)
+	const collections = 200
+	for end := stats.NumGC + collections; stats.NumGC < end; debug.ReadGCStats(&stats) {
+		for range 100 {
+			garbage = make([]byte, 10<<10)
+			if d := c.Elapsed(); d != time.Second {
+				t.Fatalf("time went on to %v", d)
+			}
+		}
+	}
+	<-timer.C
+}
+
+// garbage keeps the compiler from putting what is assigned to it on the stack.
+var garbage []byte
 
 func TestAutoTwoClocks(t *testing.T) {
 	var wg sync.WaitGroup
