@@ -202,7 +202,7 @@ func dropPureACKs(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
 // tcbReader is the part of a patched endpoint that tells of its state.
 type tcbReader interface {
 	MigrationLock(func())
-	MigrationTCB() (sndUna, sndNxt, rcvNxt, rcvAcc uint32, srtt time.Duration, movable bool)
+	MigrationTCB() (sndUna, sndNxt, rcvNxt, rcvAcc, tsRecent uint32, srtt time.Duration, movable bool)
 }
 
 // sequence is what a test wants to know of a connection's TCB.
@@ -210,7 +210,7 @@ type sequence struct{ una, nxt, rcv uint32 }
 
 func sequenceOf(c *Conn) (s sequence) {
 	ep := c.ep.(tcbReader)
-	ep.MigrationLock(func() { s.una, s.nxt, s.rcv, _, _, _ = ep.MigrationTCB() })
+	ep.MigrationLock(func() { s.una, s.nxt, s.rcv, _, _, _, _ = ep.MigrationTCB() })
 	return s
 }
 

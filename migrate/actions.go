@@ -66,6 +66,9 @@ type Rebind struct {
 	RTT time.Duration
 	// KeepCC: the path differs in ports only.
 	KeepCC bool
+	// OldAlive: the old path worked after the request was made, so that what is
+	// in flight there is late at worst.
+	OldAlive bool
 }
 
 func count(c Counter) Action { return Action{Kind: ActCount, Count: c} }

@@ -162,7 +162,7 @@ func TestClosed(t *testing.T) {
 				if _, err := m.Start(w.now, tuple(1, 2), tuple(3, 4), tcb, true); err != ErrNotNegotiated {
 					t.Errorf("Start: %v", err)
 				}
-				if acts := m.SYN(w.now, tuple(1, 2), tuple(3, 4), Request{ReqNo: 1, Token: k.token(k.role, 1)}, 1, 0, tcb); len(acts) != 1 || acts[0].Kind != ActCount {
+				if acts := m.SYN(w.now, tuple(1, 2), tuple(3, 4), Request{ReqNo: 1, Token: k.token(k.role, 1)}, 1, 0, 0, tcb); len(acts) != 1 || acts[0].Kind != ActCount {
 					t.Errorf("SYN: %+v", acts)
 				}
 				seg := Segment{Tuple: c.cur, ACK: true}

@@ -32,7 +32,8 @@ type end struct {
 	wnd                    uint32
 	unsent                 uint32
 	srtt                   time.Duration
-	room                   int // for options on ACKs
+	tsval, tsRecent        uint32 // of the segment being received, and on the current tuple
+	room                   int    // for options on ACKs
 	immovable              bool
 	rtx                    Time
 
@@ -79,7 +80,7 @@ func (e *end) deadline() (Time, bool) {
 func (e *end) tcb() TCB {
 	return TCB{
 		SndUna: e.sndUna, SndNxt: e.sndNxt, RcvNxt: e.rcvNxt, RcvAcc: e.rcvNxt + e.wnd,
-		SRTT: e.srtt, Movable: e.open && !e.closed && !e.immovable,
+		TSRecent: e.tsRecent, SRTT: e.srtt, Movable: e.open && !e.closed && !e.immovable,
 	}
 }
 
@@ -164,7 +165,7 @@ func (e *end) receiveRequest(s Segment, req Request) {
 		e.counts[CountBadTag]++
 		return
 	}
-	e.do(e.conn.SYN(e.w.now, s.Tuple, e.cur, req, counter, s.Seq, e.tcb()))
+	e.do(e.conn.SYN(e.w.now, s.Tuple, e.cur, req, counter, s.Seq, e.tsval, e.tcb()))
 }
 
 func (e *end) handshake(s Segment) {
@@ -219,6 +220,9 @@ func (e *end) process(s Segment) {
 		return
 	case !s.ACK || s.Seq-e.rcvNxt+maxBehind > 2*maxBehind:
 		return
+	}
+	if leq(s.Seq, e.rcvNxt) {
+		e.tsRecent = max(e.tsRecent, e.tsval)
 	}
 	if e.conn != nil && e.conn.WantsACKs() && s.Len == 0 && len(s.Options) > 0 {
 		if e.conn.PeerACK(e.w.now, s.Seq, s.Options, e.tcb()) {

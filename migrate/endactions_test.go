@@ -156,6 +156,9 @@ func (e *end) rebind(r Rebind) {
 	if keep := e.path.Local.Addr() == e.cur.Local.Addr() && e.path.Remote.Addr() == e.cur.Remote.Addr(); keep != r.KeepCC {
 		w.fatalf("%v: KeepCC %v from %v to %v", e.role, r.KeepCC, e.cur, *e.path)
 	}
+	if a := e.peer().conn.att; r.OldAlive && (e.gated || a != nil && a.gated && a.counter == e.conn.peerDone) {
+		w.fatalf("%v: %v taken for alive", e.role, e.cur)
+	}
 	if r.HasPeerRcvNxt {
 		// What the peer has said may be old, but not more than it has.
 		if !leq(e.sndUna, r.PeerRcvNxt) || !leq(r.PeerRcvNxt, e.peer().rcvNxt) {

@@ -272,7 +272,7 @@ func FuzzSYN(f *testing.F) {
 		before, peerDone := e.cur, e.conn.peerDone
 		req := Request{ReqNo: uint8(n), Token: Token(n), Tag: n}
 		for range 2 {
-			e.do(e.conn.SYN(w.now, tuple, e.cur, req, n, e.rcvNxt+uint32(seq), e.tcb()))
+			e.do(e.conn.SYN(w.now, tuple, e.cur, req, n, e.rcvNxt+uint32(seq), 0, e.tcb()))
 		}
 		phase := e.conn.Phase()
 		if onTrial := phase == SYNSent || phase == SYNReceived; e.cur != before || onTrial != (e.path != nil) {

@@ -15,10 +15,12 @@ type attempt struct {
 
 	seq    uint32 // of the SYN
 	option []byte
-	sends  int
-	sentAt Time // the last one
-	rto    time.Duration
-	next   Time
+
+	tsRecent uint32 // TCB.TSRecent when the attempt began
+	sends    int
+	sentAt   Time // the last one
+	rto      time.Duration
+	next     Time
 
 	rtt    time.Duration // new path; too short if not the last SYN was answered
 	pushed Time          // when all in flight there was sent, behind step 4
@@ -69,7 +71,7 @@ func (c *Conn) start(now Time, t, old Tuple, tcb TCB, keepOld, probe bool) (acts
 	c.sent = min(c.sent+1, c.done+c.window())
 	a := &attempt{
 		tuple: t, old: old, counter: c.sent, probe: probe, gated: !keepOld,
-		seq: tcb.SndUna - 1, sends: 1, sentAt: now, rto: synRTO(tcb.SRTT),
+		seq: tcb.SndUna - 1, tsRecent: tcb.TSRecent, sends: 1, sentAt: now, rto: synRTO(tcb.SRTT),
 		before: c.att,
 	}
 	a.next = now.Add(a.rto)
@@ -197,9 +199,9 @@ func (c *Conn) answered(now Time, s Segment, tcb TCB) (acts []Action) {
 	a.next = now.Add(a.rto)
 	a.covered = tcb.SndNxt-(a.seq+1) <= maxUnscaled
 	c.initiated++
-	c.hold, c.finished = nil, nil
 
-	re := Rebind{RTT: rtt, KeepCC: onlyPorts(a.tuple, a.old)}
+	re := Rebind{RTT: rtt, KeepCC: onlyPorts(a.tuple, a.old), OldAlive: c.hold == nil && a.oldAlive(tcb)}
+	c.hold, c.finished = nil, nil
 	re.PeerRcvNxt, re.HasPeerRcvNxt = c.peerRcvNxt(r.Token, tcb)
 	acts = append(acts, Action{Kind: ActRebind, Rebind: re}, c.third(tcb))
 	if a.covered {
@@ -209,6 +211,12 @@ func (c *Conn) answered(now Time, s Segment, tcb TCB) (acts []Action) {
 	}
 	acts = c.drainFrom(acts, now, a.old, tcb.SRTT)
 	return append(acts, count(CountInitiated), Action{Kind: ActDone, Rebind: re})
+}
+
+// oldAlive reports whether the peer has been heard of on the old path since the
+// attempt began: it has acknowledged something, or sent a newer timestamp.
+func (a *attempt) oldAlive(tcb TCB) bool {
+	return !a.gated && (tcb.SndUna != a.seq+1 || tcb.TSRecent != a.tsRecent)
 }
 
 // provenSYNACK checks the Migrate option of a SYN-ACK with sequence number seq.

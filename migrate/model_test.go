@@ -24,9 +24,6 @@ func TestModel(t *testing.T) {
 	if os.Getenv("MNET_SOAK") != "" {
 		schedules = 100_000
 	}
-	if testing.Short() {
-		schedules = 200
-	}
 	var total model
 	for seed := range schedules {
 		m := newModel(t, seed)

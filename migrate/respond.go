@@ -10,6 +10,7 @@ type provisional struct {
 	tuple, old Tuple
 	counter    uint64
 	peerSeq    uint32 // of the SYN
+	tsval      uint32 // of the SYN; 0 if it had none
 	seq        uint32 // of the SYN-ACK
 	nonce      uint32
 	repeats    int  // by the timer
@@ -21,8 +22,9 @@ type provisional struct {
 }
 
 // SYN takes a request whose tag the Verifier has accepted. It came on tuple t
-// with sequence number seq; cur is the current tuple, counter the token's.
-func (c *Conn) SYN(now Time, t, cur Tuple, r Request, counter uint64, seq uint32, tcb TCB) (acts []Action) {
+// with sequence number seq and timestamp tsval, 0 if it had none; cur is the current
+// tuple, counter the token's.
+func (c *Conn) SYN(now Time, t, cur Tuple, r Request, counter uint64, seq, tsval uint32, tcb TCB) (acts []Action) {
 	if c.keys == nil || !tcb.Movable {
 		return append(acts, count(CountWrongState))
 	}
@@ -66,7 +68,7 @@ func (c *Conn) SYN(now Time, t, cur Tuple, r Request, counter uint64, seq uint32
 		c.peerDone, c.tokensChanged = counter-1, true
 	}
 	p := &provisional{
-		tuple: t, old: cur, counter: counter, peerSeq: seq, seq: tcb.SndUna - 1,
+		tuple: t, old: cur, counter: counter, peerSeq: seq, tsval: tsval, seq: tcb.SndUna - 1,
 		nonce: c.keys.nonce(counter, now), sentAt: now, rto: synRTO(tcb.SRTT),
 	}
 	p.next = now.Add(p.rto)
@@ -177,13 +179,13 @@ func (c *Conn) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, consu
 	c.peerDone = p.counter
 	c.tokensChanged = true
 	c.accepted++
-	c.hold = nil
 	c.finished = &finished{keys: c.keys, counter: p.counter, nonce: p.nonce, until: now.Add(drainTime)}
-	re := Rebind{KeepCC: onlyPorts(p.tuple, p.old)}
+	re := Rebind{KeepCC: onlyPorts(p.tuple, p.old), OldAlive: c.hold == nil && p.oldAlive(tcb)}
 	if p.sends == 1 {
 		re.RTT = now.Sub(p.sentAt)
 	}
 	re.PeerRcvNxt, re.HasPeerRcvNxt = c.peerRcvNxt(r.Token, tcb)
+	c.hold = nil
 	acts = append(acts,
 		Action{Kind: ActRebind, Rebind: re},
 		Action{
@@ -195,6 +197,13 @@ func (c *Conn) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, consu
 	acts = c.drainFrom(acts, now, p.old, tcb.SRTT)
 	c.settleDrains(now) // the initiator moves first
 	return append(acts, count(CountAccepted)), s.Len == 0
+}
+
+// oldAlive reports whether the peer has sent anything on the old path after its
+// SYN: an initiator whose path is broken does not. What it sent before may arrive
+// later, but with timestamps that are not newer than the SYN's.
+func (p *provisional) oldAlive(tcb TCB) bool {
+	return p.tsval != 0 && int32(tcb.TSRecent-p.tsval) > 0
 }
 
 // completes reports whether an ACK with sequence number seq and option r is the

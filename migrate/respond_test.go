@@ -292,7 +292,7 @@ func TestNoKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	acts := c.SYN(0, tuple(1, 2), tuple(3, 4), Request{ReqNo: 1}, 1, 0, TCB{Movable: true})
+	acts := c.SYN(0, tuple(1, 2), tuple(3, 4), Request{ReqNo: 1}, 1, 0, 0, TCB{Movable: true})
 	if len(acts) != 1 || acts[0].Count != CountWrongState {
 		t.Errorf("%+v", acts)
 	}

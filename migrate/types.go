@@ -129,6 +129,9 @@ type TCB struct {
 	SndUna, SndNxt, RcvNxt uint32
 	// RcvAcc is the right edge of the window that this end has advertised.
 	RcvAcc uint32
+	// TSRecent is the newest timestamp of the peer on the current path
+	// (TS.Recent, RFC 7323), if timestamps are in use.
+	TSRecent uint32
 	// SRTT is the smoothed round-trip time; 0 if unknown.
 	SRTT time.Duration
 	// Movable: synchronized, and not in TIME-WAIT or CLOSED.

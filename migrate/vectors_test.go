@@ -262,7 +262,7 @@ func checkOptions(t *testing.T, v *vectorFile, suite SuiteID, format Format, ini
 	if !ok {
 		t.Fatalf("cannot parse %x", mig.Option)
 	}
-	reply := sent(s.SYN(now, tuple(2, 1), tuple(4, 3), req, 1, mig.Seq, tcb(initiator.peer())), ActSendSYNACK)
+	reply := sent(s.SYN(now, tuple(2, 1), tuple(4, 3), req, 1, mig.Seq, 0, tcb(initiator.peer())), ActSendSYNACK)
 	equal("migrate SYN-ACK", reply.Option, w.SYNACK)
 	acts, _ = c.Segment(now, Segment{
 		Tuple: tuple(1, 2), Seq: reply.Seq, Ack: reply.Ack, SYN: true, ACK: true, Options: reply.Option,

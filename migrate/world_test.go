@@ -38,6 +38,7 @@ type world struct {
 // packet is a segment on its way.
 type packet struct {
 	Segment // Tuple as the sender sees it
+	tsval   uint32
 	at      Time
 	order   int
 }
@@ -107,7 +108,7 @@ func (w *world) fatalf(format string, args ...any) {
 // send puts a packet on the network.
 func (w *world) send(s Segment) {
 	w.sent++
-	p := &packet{Segment: s, order: w.sent}
+	p := &packet{Segment: s, tsval: uint32(time.Duration(w.now) / time.Millisecond), order: w.sent}
 	sent := *p // shapes may change it
 	w.log(event{p: &sent})
 	if w.seen != nil {
@@ -134,6 +135,7 @@ func (w *world) deliver(p *packet) {
 	for _, e := range w.ends {
 		if e.addrs[p.Tuple.Remote.Addr()] {
 			p.Tuple.Local, p.Tuple.Remote = p.Tuple.Remote, p.Tuple.Local
+			e.tsval = p.tsval
 			e.receive(p.Segment)
 			e.settle()
 			return

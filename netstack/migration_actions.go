@@ -66,7 +66,7 @@ func (h *Migration) do(acts []migrate.Action) {
 func (h *Migration) rebind(a migrate.Action) {
 	from := h.current()
 	r := a.Rebind
-	h.tcb.MigrationRebind(r.PeerRcvNxt, r.HasPeerRcvNxt, r.KeepCC, int64(r.RTT))
+	h.tcb.MigrationRebind(r.PeerRcvNxt, r.HasPeerRcvNxt, r.KeepCC, r.OldAlive, int64(r.RTT))
 	h.releaseHold()
 	h.answered()
 	h.notify(EventMoved)

@@ -84,7 +84,8 @@ func (h *Migration) MigrationSYN(id stack.TransportEndpointID, seq uint32, optio
 		h.m.count(migrate.CountStaleRequest)
 		return
 	}
-	h.do(h.conn.SYN(h.now(), tupleOf(id), h.current(), req, counter, seq, snapshot(h.tcb)))
+	tsval := header.ParseTCPOptions(options).TSVal
+	h.do(h.conn.SYN(h.now(), tupleOf(id), h.current(), req, counter, seq, tsval, snapshot(h.tcb)))
 	h.sync()
 }
 

@@ -26,7 +26,7 @@ type tcb interface {
 	MigrationLock(f func())
 
 	MigrationHeard() tcpip.MonotonicTime
-	MigrationTCB() (sndUna, sndNxt, rcvNxt, rcvAcc uint32, srtt time.Duration, movable bool)
+	MigrationTCB() (sndUna, sndNxt, rcvNxt, rcvAcc, tsRecent uint32, srtt time.Duration, movable bool)
 	MigrationID() stack.TransportEndpointID
 	MigrationWatch(all, acks bool)
 	MigrationTimer(d time.Duration)
@@ -38,7 +38,7 @@ type tcb interface {
 	MigrationAcceptPath() tcpip.Error
 	MigrationDropPath()
 	MigrationDropDrain(id stack.TransportEndpointID)
-	MigrationRebind(peerRcvNxt uint32, known, keep bool, rtt int64)
+	MigrationRebind(peerRcvNxt uint32, known, keep, alive bool, rtt int64)
 	MigrationSendSYN(isAck bool, seq, ack uint32, option []byte)
 	MigrationSendACK(seq, ack uint32, option []byte)
 	MigrationPush(lost bool)
@@ -47,7 +47,7 @@ type tcb interface {
 
 // snapshot reads what the machine needs to know. Caller holds the endpoint.
 func snapshot(t tcb) (s migrate.TCB) {
-	s.SndUna, s.SndNxt, s.RcvNxt, s.RcvAcc, s.SRTT, s.Movable = t.MigrationTCB()
+	s.SndUna, s.SndNxt, s.RcvNxt, s.RcvAcc, s.TSRecent, s.SRTT, s.Movable = t.MigrationTCB()
 	return s
 }
 

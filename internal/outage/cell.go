@@ -54,34 +54,35 @@ func (c Cell) String() string {
 // bound is a floor and a limit, in round-trip times.
 type bound struct{ floor, limit float64 }
 
-// Break before make, see the package's documentation.
-var bounds = map[Direction]bound{
-	Download:    {2, 2.2},
-	Upload:      {1.5, 1.8},
-	Interactive: {2, 2.3},
+// See the package's documentation.
+var bounds = map[Mode]map[Direction]bound{
+	BreakBeforeMake: {
+		Download:    {2, 2.2},
+		Upload:      {1.5, 1.8},
+		Interactive: {2, 2.3},
+	},
+	MakeBeforeBreak: {
+		Download:    {0, 0.5},
+		Upload:      {0, 0.5},
+		Interactive: {1, 1.3}, // the answer's own round trip
+	},
 }
 
 // floor is the least outage that is possible, in round-trip times.
 func (c Cell) floor() float64 {
-	switch {
-	case c.Mode == BreakBeforeMake && c.Peer == Reconnect && c.Direction == Upload:
+	if c.Peer == Reconnect && c.Direction == Upload {
 		return 2.5 // it has to ask how much has arrived
-	case c.Mode == BreakBeforeMake:
-		return bounds[c.Direction].floor
-	case c.Direction == Interactive:
-		return 1 // the answer's own
-	default:
-		return 0
 	}
+	return bounds[c.Mode][c.Direction].floor
 }
 
 // Limit is the largest median that mnet's outage should have, in round-trip times;
 // zero if there is none.
 func (c Cell) Limit() float64 {
-	if c.Peer != Mnet || c.Mode != BreakBeforeMake {
+	if c.Peer != Mnet {
 		return 0
 	}
-	return bounds[c.Direction].limit
+	return bounds[c.Mode][c.Direction].limit
 }
 
 // Cells returns all combinations for which there is a client: the one that dials

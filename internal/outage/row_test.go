@@ -32,7 +32,7 @@ func TestRowWithin(t *testing.T) {
 		{"not kept", Cell{Mnet, rtt, BreakBeforeMake, Download}, 3, results(80, 89, 89), new(false)},
 		{"a run failed", Cell{Mnet, rtt, BreakBeforeMake, Download}, 3, results(80, 80), new(false)},
 		{"all failed", Cell{Mnet, rtt, BreakBeforeMake, Upload}, 3, nil, new(false)},
-		{"no limit", Cell{Mnet, rtt, MakeBeforeBreak, Download}, 1, results(80), nil},
+		{"make before break", Cell{Mnet, rtt, MakeBeforeBreak, Download}, 1, results(80), new(false)},
 		{"not for others", Cell{Reconnect, rtt, BreakBeforeMake, Download}, 1, results(80), nil},
 	} {
 		r := test.cell.row(test.runs, test.results)

@@ -1,0 +1,158 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/mnet-dev/mnet/migrate"
+	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/simnet"
+)
+
+// lateBytes take 160 ms to leave the old path's queue; the connection leaves that
+// path within 60 ms.
+const lateBytes = 200_000
+
+// leaving is a connection that moves away from a path with a queue.
+type leaving struct {
+	*victim
+	src, dst *Conn // of the data in that queue
+	repeats  repeats
+}
+
+// newLeaving returns a connection whose client, if up, or server has a congestion
+// window for lateBytes.
+func newLeaving(t *testing.T, cfg labConfig, mtu int, up bool) *leaving {
+	t.Helper()
+	wire := simnet.Wire{Delay: delay, Rate: 10 * simnet.Mbit, Queue: 1 << 20}
+	other := simnet.LinkConfig{AtoB: wire, BtoA: wire, MTU: mtu}
+	cfg.Uplinks = []simnet.Uplink{{Link: simnet.Symmetric(wire)}, {Link: other}, {Link: other}}
+	l := &leaving{victim: newVictim(t, cfg, migrate.SuiteX25519SHA256)}
+	l.src, l.dst = l.s, l.c
+	if up {
+		l.src, l.dst = l.c, l.s
+	}
+	const warmUp = 1 << 20
+	go content(l.src, 1, warmUp)
+	if _, err := io.CopyN(io.Discard, l.dst, warmUp); err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range l.net.Uplinks {
+		u.Use(&l.repeats)
+	}
+	return l
+}
+
+// TestHandoverLate does to a connection what can happen while data that it has sent
+// on the old path, and a FIN behind it, is late.
+func TestHandoverLate(t *testing.T) {
+	const mtu = 1280
+	lose := func(l *leaving) { l.net.Uplinks[0].SetDown(true) }
+	for _, test := range []struct {
+		name string
+		mtu  int // of the new path, if not as that of the old
+		then func(*leaving)
+		// within is how long it may take until all has arrived; twice what may be
+		// sent again of it.
+		within time.Duration
+		twice  int
+	}{
+		{"nothing", 0, func(*leaving) {}, 250 * time.Millisecond, 0},
+		{"lost", 0, lose, time.Second, lateBytes},
+		{"lost, smaller MTU", mtu, lose, time.Second, lateBytes},
+		// Of what is late on the path before the last one nobody knows.
+		{"another move", 0, func(l *leaving) { l.migrate(l.c, "10.1.0.2") }, time.Second, lateBytes},
+		{"lost, another move", 0, func(l *leaving) {
+			lose(l)
+			l.migrate(l.c, "10.3.0.2")
+		}, time.Second, lateBytes},
+		{"hold", 0, func(l *leaving) {
+			lose(l)
+			l.sleep(2 * delay) // until the server has moved
+			l.mallory.send(l.forgedReset())
+			if !l.s.Migration().Holding {
+				l.tb.Error("not holding")
+			}
+			l.sleep(time.Second)
+			l.migrate(l.c, "10.3.0.2")
+		}, 2 * time.Second, lateBytes},
+	} {
+		for _, up := range []bool{false, true} {
+			name := test.name + ", download"
+			if up {
+				name = test.name + ", upload"
+			}
+			t.Run(name, func(t *testing.T) {
+				l := newLeaving(t, labConfig{}, test.mtu, up)
+				begin := l.net.Clock.Elapsed()
+				data := newStream(l.src, l.dst, 2)
+				data.send(t, lateBytes)
+				if err := l.src.CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+				l.migrate(l.c, "10.2.0.2")
+				if took := l.net.Clock.Elapsed() - begin; took > 60*time.Millisecond {
+					t.Fatalf("moved after %v", took)
+				}
+				test.then(l)
+				data.check(t)
+				if took := l.net.Clock.Elapsed() - begin; took > test.within {
+					t.Errorf("all arrived after %v, want %v", took, test.within)
+				}
+				if n := l.repeats.total(); n > test.twice {
+					t.Errorf("%d bytes sent twice, want %d", n, test.twice)
+				}
+				t.Logf("%v, %d bytes sent twice", l.net.Clock.Elapsed()-begin, l.repeats.total())
+				l.c.Close()
+				l.s.Close()
+				l.nothingLeft(t)
+			})
+		}
+	}
+}
+
+// TestHandoverWindow moves while what is late fills the peer's window.
+func TestHandoverWindow(t *testing.T) {
+	const buffer = 64 << 10
+	b := netstack.BufferSizes{Min: buffer, Default: buffer, Max: buffer}
+	cfg := netstack.Config{ReceiveBuffer: b}
+	for _, up := range []bool{false, true} {
+		l := newLeaving(t, labConfig{client: cfg, server: cfg}, 0, up)
+		sent := make(chan [32]byte)
+		go func() {
+			sum, _ := content(l.src, 2, 1<<20)
+			l.src.CloseWrite()
+			sent <- sum
+		}()
+		l.sleep(10 * time.Millisecond)
+		l.migrate(l.c, "10.2.0.2")
+		l.sleep(5 * time.Second) // without reading
+		// Probes of a zero window are of one byte.
+		if n := l.repeats.total(); n > 10 {
+			t.Errorf("%d bytes sent twice", n)
+		}
+		if got := drainHash(l.dst); got.err != nil || got.sum != <-sent {
+			t.Errorf("up %v: %d bytes, %v", up, got.n, got.err)
+		}
+	}
+}
+
+// TestHandoverAbort ends connections while data is late.
+func TestHandoverAbort(t *testing.T) {
+	for _, up := range []bool{false, true} {
+		l := newLeaving(t, labConfig{}, 0, up)
+		if _, err := content(l.src, 2, lateBytes); err != nil {
+			t.Fatal(err)
+		}
+		l.migrate(l.c, "10.2.0.2")
+		l.sleep(delay)
+		l.src.SetLinger(0)
+		l.src.Close()
+		l.dst.Close()
+		l.nothingLeft(t)
+	}
+}

@@ -1,0 +1,64 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"testing"
+	"time"
+)
+
+// TestOldAlive moves while both ends send, or neither does, from a path that is
+// kept, given up, or dead without the initiator knowing it. The last segments on a
+// path that is given up are still on their way when the request arrives.
+func TestOldAlive(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		keepOld bool
+		talk    bool // each end writes every few ms
+		old     time.Duration
+		want    bool
+	}{
+		{"kept", true, true, 0, true},
+		{"kept, idle", true, false, 0, false},
+		{"given up", false, true, 0, false},
+		{"given up, slower", false, true, 30 * time.Millisecond, false},
+		{"dead", true, true, -1, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			eachSuite(t, func(t *testing.T, w *world, c, s *end) {
+				old := c.cur
+				talk := func(d time.Duration) {
+					for begin := w.now; w.now.Sub(begin) < d; w.runFor(2 * time.Millisecond) {
+						if test.talk {
+							c.write(100)
+							s.write(100)
+						}
+					}
+				}
+				talk(100 * time.Millisecond)
+				dead := false
+				w.shape = func(p *packet) []time.Duration {
+					if p.Tuple != old && p.Tuple.Remote != old.Local {
+						return pass
+					}
+					if dead {
+						return drop
+					}
+					return []time.Duration{test.old}
+				}
+				dead = test.old < 0
+				if dead {
+					w.runFor(2 * w.delay) // what was on its way has arrived
+				}
+				w.mustStart(c, test.keepOld)
+				talk(200 * time.Millisecond)
+				for _, e := range []*end{c, s} {
+					if len(e.moves) != 1 || e.moves[0].OldAlive != test.want {
+						w.fatalf("%v: %+v", e.role, e.moves)
+					}
+				}
+			})
+		})
+	}
+}
