@@ -179,18 +179,23 @@ func (q *quiescence) rests() bool {
 // cannot hang by itself: it waits as long as somebody else is busy.
 func (q *quiescence) wait(ctx context.Context) bool {
 	pause := minPause
-	var since time.Time // when the process came to rest but for system calls
+	// How long the process has been at rest but for system calls, less how long it was
+	// busy since: on a busy machine a processor that looks for work in vain can do so
+	// for long, and often.
+	var rested time.Duration
+	last := time.Now()
 	for i := 0; ; i++ {
 		idle, syscalls := q.look()
-		switch {
-		case !idle:
-			since = time.Time{}
-		case syscalls <= q.stuck:
+		if idle && syscalls <= q.stuck {
 			q.stuck = syscalls
 			return true
-		case since.IsZero():
-			since = time.Now()
-		case time.Since(since) > syscallGrace:
+		}
+		now := time.Now()
+		passed := now.Sub(last)
+		last = now
+		if !idle {
+			rested = max(rested-passed, 0)
+		} else if rested += passed; rested > syscallGrace {
 			q.stuck = syscalls
 			return true
 		}
