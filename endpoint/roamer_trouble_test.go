@@ -6,6 +6,7 @@ package endpoint
 import (
 	"errors"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,6 +88,32 @@ func TestRoamUnreachable(t *testing.T) {
 	s.SetReadDeadline(l.net.Clock.Now().Add(patience))
 	if n, err := s.Read(b); n != 1 || err != nil {
 		t.Errorf("read %d, %v", n, err)
+	}
+}
+
+// TestRoamForgedUnreachable has somebody who knows the connection, but not its sequence
+// numbers, say the same (RFC 5927, section 4.1). Nothing comes of that.
+func TestRoamForgedUnreachable(t *testing.T) {
+	l := newRoamLab(t, labConfig{}, RoamerConfig{})
+	c, _ := l.open(serverAddr)
+	var forged atomic.Int64
+	l.inner[0].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+		if p.Protocol() == uint8(header.ICMPv4ProtocolNumber) {
+			quoted := p.Bytes()[header.IPv4MinimumSize+header.ICMPv4MinimumSize+header.IPv4MinimumSize:]
+			quoted[header.TCPSeqNumOffset] ^= 1
+			p.FixChecksums()
+			forged.Add(1)
+		}
+		return simnet.Pass
+	})
+	restore := l.unreachable(addr(serverAddr).Addr(), l.net.Bottleneck)
+	c.Write([]byte("x"))
+	l.sleep(delay + time.Millisecond)
+	restore()
+	l.sleep(delay)
+	l.net.Uplinks[0].SetDown(true)
+	if ev := l.attempted(1, 5*time.Second); ev.Cause == roam.Unreachable || forged.Load() == 0 {
+		t.Errorf("%d forged: %+v", forged.Load(), ev)
 	}
 }
 

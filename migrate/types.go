@@ -138,6 +138,11 @@ type TCB struct {
 	Movable bool
 }
 
+// MayQuote reports whether an ICMP error that quotes sequence number seq can be about
+// what this end has sent lately (RFC 5927, section 4.1): what is in flight, an ACK, or a
+// probe, which is below SND.UNA. Others may be forged by who does not see the segments.
+func (t TCB) MayQuote(seq uint32) bool { return leq(t.SndUna-1, seq) && leq(seq, t.SndNxt) }
+
 // Segment is what the machine needs to know of a received segment.
 type Segment struct {
 	Tuple         Tuple

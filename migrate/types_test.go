@@ -177,3 +177,21 @@ func TestNames(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+func TestMayQuote(t *testing.T) {
+	for _, una := range []uint32{0, 1, 5000, 1<<31 - 1, 1<<32 - 1} {
+		for _, flight := range []uint32{0, 1, 1000} {
+			tcb := TCB{SndUna: una, SndNxt: una + flight}
+			for _, seq := range []uint32{una - 1, una, una + flight} {
+				if !tcb.MayQuote(seq) {
+					t.Errorf("%d of %d to %d is not believed", seq, una, una+flight)
+				}
+			}
+			for _, seq := range []uint32{una - 2, una + flight + 1, una - 1<<30, una + 1<<30} {
+				if tcb.MayQuote(seq) {
+					t.Errorf("%d of %d to %d is believed", seq, una, una+flight)
+				}
+			}
+		}
+	}
+}

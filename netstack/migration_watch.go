@@ -4,6 +4,7 @@
 package netstack
 
 import (
+	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -23,7 +24,7 @@ const (
 	// EventUnanswered: a retransmission timer has expired, or a keep-alive probe
 	// was not answered.
 	EventUnanswered
-	// EventUnreachable: an ICMP error came for the current tuple.
+	// EventUnreachable: an ICMP error came for what was sent on the current tuple.
 	EventUnreachable
 	// EventHeld: the connection has gone to MIGRATE_WAIT.
 	EventHeld
@@ -35,7 +36,8 @@ const (
 
 // watch is what a connection keeps for who watches it.
 type watch struct {
-	notify func(MigrationEvent)
+	notify  func(MigrationEvent)
+	doubted atomic.Bool // an ICMP error about the current tuple is being looked at
 
 	// Guarded by the endpoint's mutex.
 	heard   tcpip.MonotonicTime // when the peer was last heard of, at the last EventUnanswered
@@ -99,22 +101,38 @@ func (h *Migration) MigrationUnanswered(heard tcpip.MonotonicTime) {
 	w.notify(EventUnanswered)
 }
 
-// MigrationUnreachable is called by gVisor with an ICMP error, without the
-// endpoint's mutex.
-func (h *Migration) MigrationUnreachable(tcpip.Error) { h.notify(EventUnreachable) }
+// MigrationUnreachable is called by gVisor with an ICMP error about a segment of the
+// current tuple.
+func (h *Migration) MigrationUnreachable(seq uint32) {
+	if w := h.watch.Load(); w != nil {
+		h.lookOnce(&w.doubted, func() {
+			if snapshot(h.tcb).MayQuote(seq) {
+				h.notify(EventUnreachable)
+			}
+		})
+	}
+}
 
-// MigrationPathUnreachable is called by gVisor with an ICMP error about another
-// tuple. The endpoint's mutex may be held by who sent the segment: a link may
-// deliver an answer from within that.
+// MigrationPathUnreachable is called by gVisor with an ICMP error about a segment of
+// another tuple.
 func (h *Migration) MigrationPathUnreachable(id stack.TransportEndpointID, seq uint32) {
-	if h.doubted.Swap(true) {
-		return // one goroutine is enough, whatever comes
+	h.lookOnce(&h.doubted, func() {
+		h.do(h.conn.Unreachable(tupleOf(id), seq))
+		h.sync()
+	})
+}
+
+// lookOnce calls f with the endpoint's mutex, unless it is about to: one goroutine is
+// enough, whatever comes. The mutex may be held by who sent the segment: a link may
+// deliver an ICMP error from within that.
+func (h *Migration) lookOnce(looking *atomic.Bool, f func()) {
+	if looking.Swap(true) {
+		return
 	}
 	go func() {
 		h.tcb.MigrationLock(func() {
-			h.doubted.Store(false)
-			h.do(h.conn.Unreachable(tupleOf(id), seq))
-			h.sync()
+			looking.Store(false)
+			f()
 		})
 	}()
 }
