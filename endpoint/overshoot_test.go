@@ -19,6 +19,7 @@ import (
 // nothing sent twice that has arrived and no timeout, while the window holds what
 // is retransmitted to what the path carries.
 func TestSlowStartOvershoot(t *testing.T) {
+	skipShort(t)
 	const (
 		rate = 50 * simnet.Mbit
 		size = 20 << 20
