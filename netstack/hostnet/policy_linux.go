@@ -33,10 +33,10 @@ func anyPeer(family int) netip.Addr {
 // waysOut returns the routes by which packets of from could leave: first that by
 // which they do, then the default routes of all tables that the rules of policy
 // routing name, in their order. There is none if the kernel drops such packets.
-func waysOut(h *netlink.Handle, family int, from origin, addrs []netlink.Addr) ([]netlink.Route, error) {
+func waysOut(h *netlink.Handle, family int, from origin, links []netlink.Link, addrs []netlink.Addr) ([]netlink.Route, error) {
 	// To follow the rules here would be to know all that they can select by, those
 	// of later kernels included.
-	routes, err := lookup(h, family, from, addrs)
+	routes, err := lookup(h, family, from, links, addrs)
 	if err != nil || len(routes) == 0 {
 		return nil, err
 	}
@@ -61,12 +61,16 @@ func waysOut(h *netlink.Handle, family int, from origin, addrs []netlink.Addr) (
 
 // lookup asks the kernel for the route of packets of from. There is none if it
 // drops them, or delivers them to the host itself.
-func lookup(h *netlink.Handle, family int, from origin, addrs []netlink.Addr) ([]netlink.Route, error) {
+func lookup(h *netlink.Handle, family int, from origin, links []netlink.Link, addrs []netlink.Addr) ([]netlink.Route, error) {
 	// The route itself, not where it leads this once: it may have several next hops.
 	// Kernels before 4.13 answer the latter nevertheless.
 	opts := netlink.RouteGetOptions{FIBMatch: true}
 	if src := from.sender(family, addrs); src.IsValid() {
-		opts.Iif, opts.SrcAddr = from.device, src.AsSlice()
+		i := slices.IndexFunc(links, func(l netlink.Link) bool { return l.Attrs().Name == from.device })
+		if i < 0 {
+			return nil, nil
+		}
+		opts.IifIndex, opts.SrcAddr = links[i].Attrs().Index, src.AsSlice()
 	}
 	routes, err := h.RouteGetWithOptions(anyPeer(family).AsSlice(), &opts)
 	if isNoRoute(err) {
@@ -82,11 +86,8 @@ func lookup(h *netlink.Handle, family int, from origin, addrs []netlink.Addr) ([
 // is none, or one of type unreachable, prohibit or blackhole, or the packet is one
 // that it would not accept; or the family or the interface is not there.
 func isNoRoute(err error) bool {
-	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
-		return true
-	}
 	return slices.ContainsFunc([]error{
-		unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EACCES, unix.EINVAL, unix.EAFNOSUPPORT, unix.EOPNOTSUPP,
+		unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EACCES, unix.EINVAL, unix.EAFNOSUPPORT, unix.EOPNOTSUPP, unix.ENODEV,
 	}, func(no error) bool { return errors.Is(err, no) })
 }
 

@@ -40,7 +40,7 @@ func tryReadUplinks(h *netlink.Handle, w Watcher) ([]Uplink, error) {
 	}
 	var ups []Uplink
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		routes, err := waysOut(h, family, w.from, addrs)
+		routes, err := waysOut(h, family, w.from, links, addrs)
 		if err != nil {
 			return nil, err
 		}
