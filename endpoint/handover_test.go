@@ -4,6 +4,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"io"
@@ -79,7 +80,10 @@ type handover struct {
 	// outage bounds the time without data at a receiver, where there was no longer
 	// one before the move.
 	outage time.Duration
-	clean  bool // nothing is sent twice
+	// next bounds the time until 1 MiB more has arrived; zero is no bound.
+	next  time.Duration
+	size  int64 // what is sent; zero: 4 MiB
+	clean bool  // nothing is sent twice
 }
 
 // around is how long before and after a request a test looks at what is sent and
@@ -114,7 +118,7 @@ func (h *handover) run(t *testing.T) {
 	for i, f := range flows {
 		f.clock = r.net.Clock
 		wg.Go(func() {
-			f.sent, _ = content(f.src, uint64(i), 4<<20)
+			f.sent, _ = content(f.src, uint64(i), cmp.Or(h.size, 4<<20))
 			f.src.CloseWrite()
 		})
 		wg.Go(func() {
@@ -147,6 +151,9 @@ func (h *handover) run(t *testing.T) {
 		}
 		usual, outage := f.longest(asked-around, asked), f.longest(asked, asked+around)
 		t.Logf("outage %.1f ms, before %.1f ms", outage.Seconds()*1e3, usual.Seconds()*1e3)
+		if _, next := f.from(asked, 1<<20); h.next > 0 && next > h.next {
+			t.Errorf("the next 1 MB took %v, want at most %v", next, h.next)
+		}
 		if outage > max(h.outage, usual) {
 			t.Errorf("outage of %v, want at most %v", outage, max(h.outage, usual))
 		}
@@ -178,6 +185,7 @@ func TestHandover(t *testing.T) {
 	const ms, kib = time.Millisecond, 1 << 10
 	near, far := mbit(20, 5*ms, 128*kib), mbit(20, 20*ms, 128*kib)
 	slow, bloated := mbit(5, 50*ms, 64*kib), mbit(5, 20*ms, 512*kib)
+	fast := mbit(50, 5*ms, 256*kib)
 	small := far
 	small.MTU = 1280
 	lose := func(r *rig, _ *Conn) { lossy(r, 0) }
@@ -195,6 +203,9 @@ func TestHandover(t *testing.T) {
 		{name: "download, 10 ms", old: near, new: near, down: true, outage: 3 * ms, clean: true},
 		{name: "upload, 40 ms", old: far, new: far, up: true, outage: 6 * ms, clean: true},
 		{name: "upload, 10 ms", old: near, new: near, up: true, outage: 3 * ms, clean: true},
+		// A rate of 1 MiB in 173 ms, which slow start has to get to.
+		{name: "download, 50 Mbit/s", old: fast, new: fast, down: true, outage: 3 * ms, next: 195 * ms, size: 9 << 20, clean: true},
+		{name: "upload, 50 Mbit/s", old: fast, new: fast, up: true, outage: 3 * ms, next: 195 * ms, size: 9 << 20, clean: true},
 		{name: "both", old: far, new: far, up: true, down: true, outage: 6 * ms, clean: true},
 		// What is sent on the new path arrives later by the difference of the
 		// delays. A responder is without ACKs, too, for as long.
