@@ -153,17 +153,20 @@ func newQuiescence() *quiescence {
 // Not so a goroutine that stops the world, as one does whose allocation begins a
 // garbage collection: its processor counts as stopped as soon as it begins to wait for
 // the others. Gosched takes part in that, so the second look comes when it is over.
+//
+// Gosched also has another processor look for work, which counts as running then: so
+// an idle process may look busy, but a busy one never looks idle.
 func (q *quiescence) look() (idle bool, syscalls uint64) {
-	if !q.nobodyRuns() {
-		return false, 0
+	if idle, syscalls = q.nobodyRuns(); !idle {
+		return false, syscalls
 	}
 	runtime.Gosched()
-	return q.nobodyRuns(), q.samples[2].Value.Uint64()
+	return q.nobodyRuns()
 }
 
-func (q *quiescence) nobodyRuns() bool {
+func (q *quiescence) nobodyRuns() (quiet bool, syscalls uint64) {
 	metrics.Read(q.samples[:])
-	return q.samples[0].Value.Uint64() <= 1 && q.samples[1].Value.Uint64() == 0
+	return q.samples[0].Value.Uint64() <= 1 && q.samples[1].Value.Uint64() == 0, q.samples[2].Value.Uint64()
 }
 
 // rests looks again after a sleep. A goroutine whose allocations the collector cannot
@@ -185,15 +188,17 @@ func (q *quiescence) wait(ctx context.Context) bool {
 	var rested time.Duration
 	last := time.Now()
 	for i := 0; ; i++ {
-		idle, syscalls := q.look()
-		if idle && syscalls <= q.stuck {
-			q.stuck = syscalls
-			return true
+		quiet, syscalls := q.nobodyRuns()
+		if quiet && syscalls <= q.stuck {
+			if idle, syscalls := q.look(); idle && syscalls <= q.stuck {
+				q.stuck = syscalls
+				return true
+			}
 		}
 		now := time.Now()
 		passed := now.Sub(last)
 		last = now
-		if !idle {
+		if !quiet {
 			rested = max(rested-passed, 0)
 		} else if rested += passed; rested > syscallGrace {
 			q.stuck = syscalls
