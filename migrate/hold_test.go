@@ -276,6 +276,7 @@ func TestHoldOnTimeout(t *testing.T) {
 	w = newWorld(t, 1, [2]*Config{{HoldOnTimeout: hold}, {}})
 	o := w.opener()
 	o.connect()
+	w.settleIn()
 	o.immovable = true // TIME-WAIT
 	o.timeOut()
 	if o.err != errTimeout || o.counts[CountTimeoutHeld] != 0 {
