@@ -15,7 +15,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VANILLA = GOWORK=off
 PATCHED = GOWORK="$(CURDIR)/go.work"
 GVPATCH = $(VANILLA) $(GO) run ./patches/gvpatch
-SUMMARY = $(VANILLA) $(GO) run ./internal/testsummary
+SUMMARY = $(VANILLA) $(GO) run ./internal/dev/testsummary
 
 # The race detector needs cgo, thus a C compiler, on most systems.
 RACE ?= $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
@@ -68,11 +68,11 @@ soak: patched ## the long tests: a thousand migrations, ten thousand schedules
 
 .PHONY: bench
 bench: patched ## patched against vanilla, in turns, with benchstat
-	$(VANILLA) $(GO) run ./internal/bench/cmd/pairbench
+	$(VANILLA) $(GO) run ./internal/dev/bench/cmd/pairbench
 
 .PHONY: bench-tun
 bench-tun: patched ## TUN links against each other and against the kernel's TCP; needs root
-	$(PATCHED) $(GO) run ./internal/bench/cmd/tunbench
+	$(PATCHED) $(GO) run ./internal/dev/bench/cmd/tunbench
 
 .PHONY: outage
 outage: ## outages of handovers on real kernels: a table, and JSON to stdout; needs root

@@ -3,5 +3,5 @@
 
 // Package e2e has the end-to-end tests: the mnet command and the Go API on real
 // kernels, NATs and firewalls, with programs that know nothing of either. They need
-// root and make network namespaces of their own, see package netlab.
+// root and make network namespaces of their own, see package lab/kernel.
 package e2e

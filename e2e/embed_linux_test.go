@@ -13,7 +13,7 @@ import (
 
 	"github.com/mnet-dev/mnet/endpoint"
 	"github.com/mnet-dev/mnet/endpoint/roam"
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 	"github.com/mnet-dev/mnet/netstack/tun"
@@ -39,7 +39,7 @@ type embedConfig struct {
 // the API.
 type embedded struct {
 	w      *world
-	ns     *netlab.Namespace
+	ns     *kernel.Namespace
 	stack  *netstack.Stack
 	nic    *netstack.NIC
 	roamer *endpoint.Roamer // nil without a policy
@@ -54,7 +54,7 @@ const (
 )
 
 // embed puts a stack into a namespace, until the test ends.
-func (w *world) embed(ns *netlab.Namespace, cfg embedConfig) *embedded {
+func (w *world) embed(ns *kernel.Namespace, cfg embedConfig) *embedded {
 	w.t.Helper()
 	if cfg.Addresses == nil {
 		cfg.Host, cfg.Addresses = embedHost, embedStack

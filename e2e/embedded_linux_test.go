@@ -15,14 +15,14 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/mnet-dev/mnet/endpoint"
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
 // TestEmbeddedWebSocket has two programs with a stack each talk by a WebSocket, with
 // net/http as it is on both sides, while the network changes under the client.
 func TestEmbeddedWebSocket(t *testing.T) {
-	w := newWorld(t, netlab.TopologyConfig{
-		Uplinks: [2]netlab.WireConfig{
+	w := newWorld(t, kernel.TopologyConfig{
+		Uplinks: [2]kernel.WireConfig{
 			{Delay: 5 * time.Millisecond, Rate: 100e6},
 			{Delay: 20 * time.Millisecond, Rate: 50e6},
 		},
@@ -42,7 +42,7 @@ func TestEmbeddedWebSocket(t *testing.T) {
 		return c, err
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	ws, _, err := websocket.Dial(w.ctx, fmt.Sprintf("ws://%v", netip.AddrPortFrom(netlab.ServerAddr4, 80)),
+	ws, _, err := websocket.Dial(w.ctx, fmt.Sprintf("ws://%v", netip.AddrPortFrom(kernel.ServerAddr4, 80)),
 		&websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
 	w.must(err)
 	t.Cleanup(func() { ws.CloseNow() })
@@ -69,13 +69,13 @@ func TestEmbeddedWebSocket(t *testing.T) {
 	w.must(client.nic.RemoveAddress(embedStack[0].Addr()))
 	moved("the stack's address has changed", 10*time.Second)
 
-	w.must(w.Uplinks[0].Down(netlab.AddressGone))
+	w.must(w.Uplinks[0].Down(kernel.AddressGone))
 	moved("the uplink is another, behind another NAT", 10*time.Second)
 
 	w.must(w.NATs[1].FlushConntrack())
 	moved("the NAT has forgotten", 25*time.Second)
 
-	w.must(w.Uplinks[1].Down(netlab.LinkDown))
+	w.must(w.Uplinks[1].Down(kernel.LinkDown))
 	w.eventually("suspended", 10*time.Second, func() error {
 		if m := conn.Migration(); !m.Holding {
 			return fmt.Errorf("%+v", m)

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/relay"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // pace is how fast bytes came, in each direction.

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
-	"github.com/mnet-dev/mnet/internal/netlab"
-	"github.com/mnet-dev/mnet/internal/relay"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 	"github.com/mnet-dev/mnet/migrate"
 )
 
@@ -35,19 +35,19 @@ const (
 // an option that nobody knows.
 func TestKernelPeer(t *testing.T) {
 	// No loss: how the two recover from it is not what is compared.
-	wire := netlab.WireConfig{Delay: interopRTT / 2, Rate: 100e6, Queue: 16 << 20}
-	w := newWorld(t, netlab.TopologyConfig{Uplinks: [2]netlab.WireConfig{wire, wire}})
+	wire := kernel.WireConfig{Delay: interopRTT / 2, Rate: 100e6, Queue: 16 << 20}
+	w := newWorld(t, kernel.TopologyConfig{Uplinks: [2]kernel.WireConfig{wire, wire}})
 	const kernelPort, stackPort = 8000, 8001
 	client := w.embed(w.Client, embedConfig{})
 	host := w.embed(w.Host, embedConfig{Ports: []uint16{stackPort}})
 
 	accepted := make(chan *endpoint.Conn, 1)
 	w.exchangeServer(host.listen(stackPort), func(c net.Conn) { accepted <- c.(*endpoint.Conn) })
-	kernel, err := w.Host.Listen(w.ctx, "tcp", fmt.Sprintf(":%d", kernelPort))
+	kernelListener, err := w.Host.Listen(w.ctx, "tcp", fmt.Sprintf(":%d", kernelPort))
 	w.must(err)
-	w.exchangeServer(kernel, func(net.Conn) {})
+	w.exchangeServer(kernelListener, func(net.Conn) {})
 
-	for _, addr := range []netip.Addr{netlab.HostAddr4, netlab.HostAddr6} {
+	for _, addr := range []netip.Addr{kernel.HostAddr4, kernel.HostAddr6} {
 		family := "IPv4"
 		if addr.Is6() {
 			family = "IPv6"
@@ -114,14 +114,14 @@ func (w *world) promptly(t *testing.T, dial func() (net.Conn, error), dialled fu
 // TestCurlFromStack has curl download from net/http over the stack.
 func TestCurlFromStack(t *testing.T) {
 	need(t, "curl")
-	w := newWorld(t, netlab.TopologyConfig{})
+	w := newWorld(t, kernel.TopologyConfig{})
 	host := w.embed(w.Host, embedConfig{Ports: []uint16{80}})
 	srv := &http.Server{Handler: http.FileServer(http.Dir(w.dir))}
 	served := make(chan struct{})
 	l := host.listen(80)
 	go func() { srv.Serve(l); close(served) }()
 	t.Cleanup(func() { srv.Close(); <-served })
-	for _, addr := range []netip.Addr{netlab.HostAddr4, netlab.HostAddr6} {
+	for _, addr := range []netip.Addr{kernel.HostAddr4, kernel.HostAddr6} {
 		from, sum := w.randomFile(fmt.Sprintf("file%d", addr.BitLen()), 20<<20, byte(addr.BitLen()))
 		to := from + ".copy"
 		_, err := w.run(w.Client, "curl", "--silent", "--show-error", "--fail", "--output", to,

@@ -9,12 +9,12 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
 // TestNodeLeavesNothing ends nodes in all ways and looks at what is left on the host.
 func TestNodeLeavesNothing(t *testing.T) {
-	w := newWorld(t, netlab.TopologyConfig{})
+	w := newWorld(t, kernel.TopologyConfig{})
 	everything := []string{"--masquerade", "--dnat", "--serve", "22=127.0.0.1:22",
 		"--forward", "8080=192.0.2.1:80", "--socks", "127.0.0.1:1080", "--route", "10.99.0.0/24"}
 	for _, tc := range []struct {
@@ -44,7 +44,7 @@ func TestNodeLeavesNothing(t *testing.T) {
 // TestNodeReplacesStaleSocket starts a node where a killed one, whose cleaner was
 // killed as well, has left its socket.
 func TestNodeReplacesStaleSocket(t *testing.T) {
-	w := newWorld(t, netlab.TopologyConfig{})
+	w := newWorld(t, kernel.TopologyConfig{})
 	socket := filepath.Join(w.dir, w.Host.Name()+".sock") // where up puts it
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	w.must(err)

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
-	"github.com/mnet-dev/mnet/internal/nstest"
+	"github.com/mnet-dev/mnet/internal/dev/nstest"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/netstack"
 )
 
@@ -37,7 +37,7 @@ func lookForMissing() error {
 	if err := netstack.Patched(); err != nil {
 		return err
 	}
-	lab, err := netlab.New()
+	lab, err := kernel.New()
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
 // ncWorld has a client and a server node, whose port 80 leads to a service that each
@@ -28,7 +28,7 @@ type ncWorld struct {
 
 func newNCWorld(t *testing.T) *ncWorld {
 	t.Helper()
-	w := &ncWorld{world: newWorld(t, netlab.TopologyConfig{ServerPorts: []uint16{80, 81}})}
+	w := &ncWorld{world: newWorld(t, kernel.TopologyConfig{ServerPorts: []uint16{80, 81}})}
 	w.server = w.world.server("--serve", "80="+ncService, "--serve", "81="+ncNoService)
 	w.client = w.world.client()
 	var err error
@@ -61,7 +61,7 @@ func (w *ncWorld) serve(handle func(*net.TCPConn) error) (ended <-chan error) {
 // nc starts mnet nc to the server's port 80 with pipes for its input and output.
 func (w *ncWorld) nc() (p *process, in io.WriteCloser, out io.Reader) {
 	w.t.Helper()
-	cmd := w.client.command("nc", "--require", netlab.ServerAddr4.String(), "80")
+	cmd := w.client.command("nc", "--require", kernel.ServerAddr4.String(), "80")
 	inR, inW, err := os.Pipe()
 	w.must(err)
 	outR, outW, err := os.Pipe()
@@ -238,16 +238,16 @@ func TestNCCannotConnect(t *testing.T) {
 	w := newNCWorld(t)
 	// Longer than all others together.
 	begin := time.Now()
-	silent := w.start(w.Client, w.client.command("nc", netlab.ServerAddr4.String(), "9"))
+	silent := w.start(w.Client, w.client.command("nc", kernel.ServerAddr4.String(), "9"))
 
 	nc := func(args ...string) *exec.Cmd { return w.client.command(append([]string{"nc"}, args...)...) }
-	w.fails(w.Client, nc(netlab.HostAddr4.String(), "9"), exitFailure, "refused", "nobody listens there")
+	w.fails(w.Client, nc(kernel.HostAddr4.String(), "9"), exitFailure, "refused", "nobody listens there")
 	w.fails(w.Client, nc("0.0.0.0.0", "9"), exitFailure, "0.0.0.0.0")
-	w.fails(w.Client, nc(netlab.ServerAddr4.String(), "0"), exitUsage, "port number from 1 to 65535")
-	w.fails(w.Client, nc(netlab.ServerAddr4.String()), exitUsage, "mnet nc --help")
+	w.fails(w.Client, nc(kernel.ServerAddr4.String(), "0"), exitUsage, "port number from 1 to 65535")
+	w.fails(w.Client, nc(kernel.ServerAddr4.String()), exitUsage, "mnet nc --help")
 	w.fails(w.Client, nc("--socket", w.dir+"/none", "server", "9"), exitFailure, "no mnet runs here", "mnet up", "--socket")
 	// A port that is served, of which the service is gone.
-	w.fails(w.Client, nc(netlab.ServerAddr4.String(), "81"), exitFailure, "reset by peer")
+	w.fails(w.Client, nc(kernel.ServerAddr4.String(), "81"), exitFailure, "reset by peer")
 
 	w.failed(silent, exitFailure, "no answer", "does a firewall drop it?")
 	if took, limit := time.Since(begin), 30*time.Second; took > limit {
@@ -258,11 +258,11 @@ func TestNCCannotConnect(t *testing.T) {
 // TestNCRequire dials a peer whose suites are others: an error for who needs to
 // migrate, plain TCP for the others.
 func TestNCRequire(t *testing.T) {
-	w := newWorld(t, netlab.TopologyConfig{ServerPorts: []uint16{80}})
+	w := newWorld(t, kernel.TopologyConfig{ServerPorts: []uint16{80}})
 	w.httpServer(w.Server, "127.0.0.1:8000")
 	w.server("--serve", "80=127.0.0.1:8000", "--suite", "x25519-sha1")
 	client := w.client("--suite", "x25519-sha256")
-	args := []string{"nc", netlab.ServerAddr4.String(), "80"}
+	args := []string{"nc", kernel.ServerAddr4.String(), "80"}
 	w.fails(w.Client, client.command(append(args, "--require")...), exitFailure, "same suites", "--suite")
 
 	cmd := client.command(args...)

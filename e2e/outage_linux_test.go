@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/outage"
+	"github.com/mnet-dev/mnet/internal/measure/outage"
 )
 
 // TestOutage is make outage in small. Other tests run on the machine meanwhile, so

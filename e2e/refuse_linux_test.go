@@ -13,7 +13,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
 // Exit codes of the command.
@@ -27,7 +27,7 @@ const nobody = 65534
 
 // fails runs a command to its end, which must have that exit code, print nothing and
 // say all of texts.
-func (w *world) fails(ns *netlab.Namespace, cmd *exec.Cmd, code int, texts ...string) {
+func (w *world) fails(ns *kernel.Namespace, cmd *exec.Cmd, code int, texts ...string) {
 	w.t.Helper()
 	w.failed(w.start(ns, cmd), code, texts...)
 }
@@ -57,7 +57,7 @@ func (w *world) upCommand(args ...string) (cmd *exec.Cmd, socket string) {
 // TestNodeRefusesToStart has nodes that cannot start: each says why and what to do,
 // and leaves nothing.
 func TestNodeRefusesToStart(t *testing.T) {
-	w := newWorld(t, netlab.TopologyConfig{})
+	w := newWorld(t, kernel.TopologyConfig{})
 	l, err := w.Host.Listen(w.ctx, "tcp", "127.0.0.1:8080")
 	w.must(err)
 	t.Cleanup(func() { l.Close() })
@@ -83,8 +83,8 @@ func TestNodeRefusesToStart(t *testing.T) {
 		{"device that waits for another program", []string{"--device", "idle0"}, exitFailure, []string{`"idle0"`, "choose another", "ip link del"}},
 		{"device of another kind", []string{"--device", "eth0"}, exitFailure, []string{`"eth0"`, "choose another"}},
 		{"addresses of another node", []string{"--device", "mnet5"}, exitFailure, []string{"10.77.0.1", "in use", "mnet0", "choose another"}},
-		{"address of the host", []string{"--device", "mnet5", "--host", netlab.HostAddr4.String() + "/24", "--address", "192.0.2.7/24"}, exitFailure,
-			[]string{netlab.HostAddr4.String(), "in use", "eth0", "choose another"}},
+		{"address of the host", []string{"--device", "mnet5", "--host", kernel.HostAddr4.String() + "/24", "--address", "192.0.2.7/24"}, exitFailure,
+			[]string{kernel.HostAddr4.String(), "in use", "eth0", "choose another"}},
 		{"forwarded port in use", append(other, "--forward", "8080=192.0.2.1:80"), exitFailure, []string{"127.0.0.1:8080", "choose another address or port"}},
 		{"SOCKS port in use", append(other, "--socks", "127.0.0.1:8080"), exitFailure, []string{"127.0.0.1:8080", "choose another address or port"}},
 		{"served port twice", append(other, "--serve", "22=127.0.0.1:22", "--serve", "22=127.0.0.1:23"), exitFailure, []string{"port 22", "choose another port"}},
@@ -111,7 +111,7 @@ func TestNodeRefusesToStart(t *testing.T) {
 // TestWithoutRights has a user without rights start a node, and control that of
 // another user.
 func TestWithoutRights(t *testing.T) {
-	w := newWorld(t, netlab.TopologyConfig{})
+	w := newWorld(t, kernel.TopologyConfig{})
 	asNobody := func(cmd *exec.Cmd) *exec.Cmd {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 		return cmd
@@ -128,7 +128,7 @@ func TestWithoutRights(t *testing.T) {
 // TestFullDisk has a node whose log, and a command whose output, cannot be written.
 func TestFullDisk(t *testing.T) {
 	const full = "/dev/full"
-	w := newWorld(t, netlab.TopologyConfig{})
+	w := newWorld(t, kernel.TopologyConfig{})
 	p := w.up(w.Host, "--verbose", "--log", full)
 	addr := w.service(p, "socks", "0")
 	for range 3 { // each is several lines of the log

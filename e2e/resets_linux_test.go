@@ -10,7 +10,7 @@ import (
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
 // resets counts the RSTs that the client's uplinks carry, and those between a NAT and
@@ -31,7 +31,7 @@ const (
 )
 
 // tap is for the uplinks' wires.
-func (r *resets) tap(_ netlab.Direction, packet []byte) bool {
+func (r *resets) tap(_ kernel.Direction, packet []byte) bool {
 	const header6 = 40 // no extension headers are in use
 	proto, tcp := packet[6], packet[min(header6, len(packet)):]
 	if packet[0]>>4 == 4 {

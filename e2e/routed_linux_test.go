@@ -6,7 +6,7 @@ package e2e
 import (
 	"net/netip"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/netstack"
 )
 
@@ -16,9 +16,9 @@ import (
 func (w *world) routedClient(cfg netstack.Config) *embedded {
 	w.t.Helper()
 	to, nat := netip.MustParsePrefix("2001:db8:7::/64"), w.NATs[0]
-	w.must(nat.AddRoute(netlab.Route{To: to, Via: w.Uplinks[0].Addr6().Addr(), Dev: "lan0"}))
-	w.must(w.Internet.AddRoute(netlab.Route{To: to, Via: netip.MustParseAddr("2001:db8:a::2"), Dev: "to-wifi0"}))
-	w.must(nat.Firewall(netlab.FirewallConfig{Inside: []string{"lan0", "wan0"}}))
+	w.must(nat.AddRoute(kernel.Route{To: to, Via: w.Uplinks[0].Addr6().Addr(), Dev: "lan0"}))
+	w.must(w.Internet.AddRoute(kernel.Route{To: to, Via: netip.MustParseAddr("2001:db8:a::2"), Dev: "to-wifi0"}))
+	w.must(nat.Firewall(kernel.FirewallConfig{Inside: []string{"lan0", "wan0"}}))
 	return w.embedRouted(w.Client, to, cfg)
 }
 
@@ -26,9 +26,9 @@ func (w *world) routedClient(cfg netstack.Config) *embedded {
 func (w *world) routedServer(cfg netstack.Config) *embedded {
 	w.t.Helper()
 	to := netip.MustParsePrefix("2001:db8:8::/64")
-	w.must(w.Firewall.AddRoute(netlab.Route{To: to, Via: netlab.ServerAddr6, Dev: "lan0"}))
-	w.must(w.Internet.AddRoute(netlab.Route{To: to, Via: netip.MustParseAddr("2001:db8:f::2"), Dev: "fw0"}))
-	w.must(w.Firewall.Firewall(netlab.FirewallConfig{Inside: []string{"lan0", "wan0"}}))
+	w.must(w.Firewall.AddRoute(kernel.Route{To: to, Via: kernel.ServerAddr6, Dev: "lan0"}))
+	w.must(w.Internet.AddRoute(kernel.Route{To: to, Via: netip.MustParseAddr("2001:db8:f::2"), Dev: "fw0"}))
+	w.must(w.Firewall.Firewall(kernel.FirewallConfig{Inside: []string{"lan0", "wan0"}}))
 	return w.embedRouted(w.Server, to, cfg)
 }
 
@@ -36,13 +36,13 @@ func (w *world) routedServer(cfg netstack.Config) *embedded {
 func (w *world) routedHost(cfg netstack.Config) *embedded {
 	w.t.Helper()
 	to := netip.MustParsePrefix("2001:db8:9::/64")
-	w.must(w.Internet.AddRoute(netlab.Route{To: to, Via: netlab.HostAddr6, Dev: "host0"}))
+	w.must(w.Internet.AddRoute(kernel.Route{To: to, Via: kernel.HostAddr6, Dev: "host0"}))
 	return w.embedRouted(w.Host, to, cfg)
 }
 
 // embedRouted puts a stack into a namespace that forwards for it, with the second
 // address of an IPv6 prefix.
-func (w *world) embedRouted(ns *netlab.Namespace, to netip.Prefix, cfg netstack.Config) *embedded {
+func (w *world) embedRouted(ns *kernel.Namespace, to netip.Prefix, cfg netstack.Config) *embedded {
 	w.t.Helper()
 	w.must(ns.Forward())
 	host := to.Addr().Next()

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/netstack"
 )
 
@@ -22,20 +22,20 @@ const refusal = 5 * time.Second
 func TestServerMoveBehindNAT(t *testing.T) {
 	// Slow, so that a busy machine does not make the round trip longer: it sets the
 	// pace of the attempt.
-	wire := netlab.WireConfig{Delay: 10 * time.Millisecond, Rate: 10e6, Queue: 32 << 10}
+	wire := kernel.WireConfig{Delay: 10 * time.Millisecond, Rate: 10e6, Queue: 32 << 10}
 	for _, tc := range []struct {
 		name   string
-		cfg    netlab.TopologyConfig
+		cfg    kernel.TopologyConfig
 		server netip.Addr // tells the family: IPv6 is filtered, but not translated
 		want   error
 	}{
-		{"NAT drops", netlab.TopologyConfig{CloseNATInput: true}, netlab.ServerAddr4, endpoint.ErrNoAnswer},
-		{"NAT answers RST", netlab.TopologyConfig{}, netlab.ServerAddr4, endpoint.ErrPeerRefused},
-		{"firewall drops", netlab.TopologyConfig{}, netlab.ServerAddr6, endpoint.ErrNoAnswer},
-		{"firewall answers ICMP", netlab.TopologyConfig{Reject: true}, netlab.ServerAddr6, endpoint.ErrUnreachable},
+		{"NAT drops", kernel.TopologyConfig{CloseNATInput: true}, kernel.ServerAddr4, endpoint.ErrNoAnswer},
+		{"NAT answers RST", kernel.TopologyConfig{}, kernel.ServerAddr4, endpoint.ErrPeerRefused},
+		{"firewall drops", kernel.TopologyConfig{}, kernel.ServerAddr6, endpoint.ErrNoAnswer},
+		{"firewall answers ICMP", kernel.TopologyConfig{Reject: true}, kernel.ServerAddr6, endpoint.ErrUnreachable},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			tc.cfg.Uplinks, tc.cfg.ServerPorts = [2]netlab.WireConfig{wire, wire}, []uint16{80}
+			tc.cfg.Uplinks, tc.cfg.ServerPorts = [2]kernel.WireConfig{wire, wire}, []uint16{80}
 			w := newWorld(t, tc.cfg)
 			client := w.embed(w.Client, embedConfig{})
 			server := w.embed(w.Server, embedConfig{Ports: []uint16{80}})
@@ -71,16 +71,16 @@ func TestServerMoveBehindNAT(t *testing.T) {
 // TestServerMoveToPublicClient has a server behind its firewall move to a client that
 // anybody can reach.
 func TestServerMoveToPublicClient(t *testing.T) {
-	w := newWorld(t, netlab.TopologyConfig{ServerPorts: []uint16{80}})
+	w := newWorld(t, kernel.TopologyConfig{ServerPorts: []uint16{80}})
 	client := w.routedHost(netstack.Config{})
 	server := w.embed(w.Server, embedConfig{Ports: []uint16{80}})
-	conn, peer := w.pair(client, server, netip.AddrPortFrom(netlab.ServerAddr6, 80))
+	conn, peer := w.pair(client, server, netip.AddrPortFrom(kernel.ServerAddr6, 80))
 	flows := w.flows(conn, peer)
 	flows.advance(1<<20, patience)
 	port := conn.Migration().Current.Remote.Port()
 	w.must(peer.Migrate(w.timeout(refusal), netip.AddrPort{}))
 	w.agree(conn, peer, "the server's move")
-	if now := conn.Migration().Current.Remote; now.Addr() != netlab.ServerAddr6 || now.Port() == port {
+	if now := conn.Migration().Current.Remote; now.Addr() != kernel.ServerAddr6 || now.Port() == port {
 		t.Errorf("the client sees the server at %v after its move from port %d", now, port)
 	}
 	flows.advance(1<<20, patience)

@@ -18,7 +18,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
 // randomFile makes a file of n random bytes, and returns its path and hash.
@@ -56,7 +56,7 @@ type sshd struct {
 
 const sshdAddr = "127.0.0.1:2222"
 
-func (w *world) sshd(ns *netlab.Namespace, client *peer) *sshd {
+func (w *world) sshd(ns *kernel.Namespace, client *peer) *sshd {
 	w.t.Helper()
 	need(w.t, "sshd", "ssh", "scp", "ssh-keygen")
 	path, err := exec.LookPath("sshd") // it insists on an absolute path
@@ -75,7 +75,7 @@ func (w *world) sshd(ns *netlab.Namespace, client *peer) *sshd {
 	d := &sshd{options: []string{
 		"-F", "none", "-i", filepath.Join(w.dir, "user"),
 		"-o", "UserKnownHostsFile=" + known, "-o", "HostKeyAlias=server", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR",
-		"-o", fmt.Sprintf("ProxyCommand=%s nc --socket %s --require %v 22", mnetBin, client.socket, netlab.ServerAddr4),
+		"-o", fmt.Sprintf("ProxyCommand=%s nc --socket %s --require %v 22", mnetBin, client.socket, kernel.ServerAddr4),
 	}}
 	d.process = w.start(ns, exec.Command(path, "-D", "-e", "-f", "/dev/null",
 		"-o", "ListenAddress="+sshdAddr, "-o", "HostKey="+filepath.Join(w.dir, "host"),
@@ -86,7 +86,7 @@ func (w *world) sshd(ns *netlab.Namespace, client *peer) *sshd {
 }
 
 // listening waits until somebody listens.
-func (w *world) listening(ns *netlab.Namespace, addr string) {
+func (w *world) listening(ns *kernel.Namespace, addr string) {
 	w.t.Helper()
 	w.eventually("listening: "+addr, patience, func() error {
 		c, err := ns.Dial(w.ctx, "tcp", addr)
@@ -216,7 +216,7 @@ func (w *world) scp(d *sshd, upload bool, size, rate int64) *transfer {
 }
 
 // httpServer serves the files of the test on an address of a namespace.
-func (w *world) httpServer(ns *netlab.Namespace, addr string) {
+func (w *world) httpServer(ns *kernel.Namespace, addr string) {
 	w.t.Helper()
 	l, err := ns.Listen(w.ctx, "tcp", addr)
 	w.must(err)

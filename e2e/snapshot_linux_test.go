@@ -16,12 +16,12 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
 // snapshot is all that a node may change in a namespace, sorted: devices, addresses,
 // routes, rules, tables of the packet filter, settings and listening sockets.
-func (w *world) snapshot(ns *netlab.Namespace) []string {
+func (w *world) snapshot(ns *kernel.Namespace) []string {
 	w.t.Helper()
 	var all []string
 	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
@@ -132,7 +132,7 @@ func changes(before, after []string) (lines []string) {
 }
 
 // unchanged waits until a namespace is as it was, without a file at path.
-func (w *world) unchanged(ns *netlab.Namespace, before []string, path string) {
+func (w *world) unchanged(ns *kernel.Namespace, before []string, path string) {
 	w.t.Helper()
 	w.eventually(ns.Name()+" as it was", patience/6, func() error {
 		if c := changes(before, w.snapshot(ns)); c != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/netstack"
 )
 
@@ -37,7 +37,7 @@ func TestStrictTrackers(t *testing.T) {
 	client := w.embed(w.Client, embedConfig{Stack: bigWindows})
 	locals := w.perUplink(client)
 	server := w.embed(w.Server, embedConfig{Stack: bigWindows, Ports: []uint16{80}})
-	conn, peer := w.pair(client, server, netip.AddrPortFrom(netlab.ServerAddr4, 80))
+	conn, peer := w.pair(client, server, netip.AddrPortFrom(kernel.ServerAddr4, 80))
 	flows := w.flows(conn, peer)
 
 	uplink := 0
@@ -91,8 +91,8 @@ func strictWorld(t *testing.T) (*world, *resets) {
 	t.Helper()
 	rst := new(resets)
 	// The queue holds a whole window, so that nothing but that limits what is under way.
-	wire := netlab.WireConfig{Delay: 20 * time.Millisecond, Rate: 200e6, Queue: 8 << 20, Tap: rst.tap}
-	w := newWorld(t, netlab.TopologyConfig{Uplinks: [2]netlab.WireConfig{wire, wire}, ServerPorts: []uint16{80}})
+	wire := kernel.WireConfig{Delay: 20 * time.Millisecond, Rate: 200e6, Queue: 8 << 20, Tap: rst.tap}
+	w := newWorld(t, kernel.TopologyConfig{Uplinks: [2]kernel.WireConfig{wire, wire}, ServerPorts: []uint16{80}})
 	rst.w = w
 	rst.install()
 	return w, rst

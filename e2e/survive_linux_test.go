@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/internal/node"
 )
 
@@ -22,8 +22,8 @@ func TestSurvive(t *testing.T) {
 		size = 40 << 20
 		rate = 1 << 20 // each, so that they last longer than what happens to them
 	)
-	w := newWorld(t, netlab.TopologyConfig{
-		Uplinks: [2]netlab.WireConfig{
+	w := newWorld(t, kernel.TopologyConfig{
+		Uplinks: [2]kernel.WireConfig{
 			{Delay: 5 * time.Millisecond, Rate: 100e6},
 			{Delay: 20 * time.Millisecond, Rate: 50e6},
 		},
@@ -33,7 +33,7 @@ func TestSurvive(t *testing.T) {
 	server := w.server("--serve", "22="+sshdAddr, "--serve", "80=127.0.0.1:8000")
 	client := w.client()
 	ssh := w.sshd(w.Server, client)
-	web := fmt.Sprintf("%v:80", netlab.ServerAddr4)
+	web := fmt.Sprintf("%v:80", kernel.ServerAddr4)
 	forwarded := w.service(client, "forward", "0="+web)
 	socks := w.service(client, "socks", "0")
 
@@ -91,7 +91,7 @@ func TestSurvive(t *testing.T) {
 	}
 
 	before = w.moves(client)
-	w.must(w.Uplinks[0].Down(netlab.AddressGone))
+	w.must(w.Uplinks[0].Down(kernel.AddressGone))
 	migrated("the uplink is another, behind another NAT", before, 10*time.Second)
 	w.seenFrom(server, w.publicAddr(1), all)
 
@@ -100,7 +100,7 @@ func TestSurvive(t *testing.T) {
 	migrated("the NAT has forgotten", before, 25*time.Second)
 
 	before = w.moves(client)
-	w.must(w.Uplinks[1].Down(netlab.LinkDown))
+	w.must(w.Uplinks[1].Down(kernel.LinkDown))
 	w.eventually("suspended", 10*time.Second, func() error {
 		for _, c := range w.status(client).Connections {
 			if c.State != "MIGRATE-WAIT" {

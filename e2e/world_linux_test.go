@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/control"
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/internal/node"
+	"github.com/mnet-dev/mnet/internal/node/control"
 )
 
 // patience is when a test that hangs gives up.
@@ -26,16 +26,16 @@ const patience = 60 * time.Second
 
 // world is the standard network with what the tests run in it.
 type world struct {
-	*netlab.Topology
+	*kernel.Topology
 	t   testing.TB
 	ctx context.Context
 	dir string // of this test
 }
 
-func newWorld(t testing.TB, cfg netlab.TopologyConfig) *world {
+func newWorld(t testing.TB, cfg kernel.TopologyConfig) *world {
 	t.Helper()
 	need(t)
-	lab, err := netlab.New()
+	lab, err := kernel.New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func newWorld(t testing.TB, cfg netlab.TopologyConfig) *world {
 		t.Fatal(err)
 	}
 	w := &world{Topology: topo, t: t, ctx: t.Context(), dir: t.TempDir()}
-	for _, ns := range []*netlab.Namespace{topo.NATs[0], topo.NATs[1], topo.Firewall} {
+	for _, ns := range []*kernel.Namespace{topo.NATs[0], topo.NATs[1], topo.Firewall} {
 		w.must(ns.Sysctl("net.netfilter.nf_conntrack_tcp_be_liberal", "0"))
 		// Nothing mid-stream makes a mapping: only a SYN does.
 		w.must(ns.Sysctl("net.netfilter.nf_conntrack_tcp_loose", "0"))
@@ -98,7 +98,7 @@ func (w *world) eventually(what string, limit time.Duration, cond func() error) 
 
 // process is a program in a namespace, with its output.
 type process struct {
-	*netlab.Process
+	*kernel.Process
 	out, err *output
 }
 
@@ -121,7 +121,7 @@ func (o *output) String() string {
 }
 
 // start starts a program in a namespace. What it printed is shown if the test fails.
-func (w *world) start(ns *netlab.Namespace, cmd *exec.Cmd) *process {
+func (w *world) start(ns *kernel.Namespace, cmd *exec.Cmd) *process {
 	w.t.Helper()
 	p := &process{out: new(output), err: new(output)}
 	if cmd.Stdout == nil {
@@ -142,7 +142,7 @@ func (w *world) start(ns *netlab.Namespace, cmd *exec.Cmd) *process {
 }
 
 // run runs a program in a namespace to its end and returns what it printed.
-func (w *world) run(ns *netlab.Namespace, name string, args ...string) (stdout string, err error) {
+func (w *world) run(ns *kernel.Namespace, name string, args ...string) (stdout string, err error) {
 	w.t.Helper()
 	p := w.start(ns, exec.Command(name, args...))
 	if err := p.Wait(w.timeout(patience)); err != nil {
@@ -154,13 +154,13 @@ func (w *world) run(ns *netlab.Namespace, name string, args ...string) (stdout s
 // peer is an mnet up in a namespace.
 type peer struct {
 	*process
-	ns     *netlab.Namespace
+	ns     *kernel.Namespace
 	socket string
 	ctl    control.Client
 }
 
 // up starts mnet up and waits until it answers.
-func (w *world) up(ns *netlab.Namespace, args ...string) *peer {
+func (w *world) up(ns *kernel.Namespace, args ...string) *peer {
 	w.t.Helper()
 	socket := filepath.Join(w.dir, ns.Name()+".sock")
 	p := &peer{ns: ns, socket: socket, ctl: control.Client{Path: socket}}
@@ -206,7 +206,7 @@ func (w *world) server(args ...string) *peer {
 }
 
 // invalid fails the test if a middlebox has seen an invalid packet.
-func (w *world) noInvalid(before map[*netlab.Namespace]uint64) {
+func (w *world) noInvalid(before map[*kernel.Namespace]uint64) {
 	w.t.Helper()
 	for ns, n := range w.countInvalid() {
 		if n != before[ns] {
@@ -216,10 +216,10 @@ func (w *world) noInvalid(before map[*netlab.Namespace]uint64) {
 }
 
 // countInvalid is what the middleboxes' connection tracking calls invalid so far.
-func (w *world) countInvalid() map[*netlab.Namespace]uint64 {
+func (w *world) countInvalid() map[*kernel.Namespace]uint64 {
 	w.t.Helper()
-	counts := make(map[*netlab.Namespace]uint64)
-	for _, ns := range []*netlab.Namespace{w.NATs[0], w.NATs[1], w.Firewall, w.Client, w.Server} {
+	counts := make(map[*kernel.Namespace]uint64)
+	for _, ns := range []*kernel.Namespace{w.NATs[0], w.NATs[1], w.Firewall, w.Client, w.Server} {
 		n, err := ns.ConntrackInvalid()
 		w.must(err)
 		counts[ns] = n

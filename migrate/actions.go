@@ -94,11 +94,11 @@ func rcvNxtField(rel, nonce uint32) Token { return Token(uint64(rel)<<32 | uint6
 
 // peerRcvNxt reads what has arrived at the peer from a Token field. A value
 // outside of what is in flight says nothing.
-func (c *Conn) peerRcvNxt(field Token, tcb TCB) (seq uint32, ok bool) {
-	if !c.suite.rolling() {
+func (m *Machine) peerRcvNxt(field Token, tcb TCB) (seq uint32, ok bool) {
+	if !m.suite.rolling() {
 		return 0, false
 	}
-	seq = c.keys.iss + uint32(field>>32)
+	seq = m.keys.iss + uint32(field>>32)
 	return seq, leq(tcb.SndUna, seq) && leq(seq, tcb.SndNxt)
 }
 

@@ -80,8 +80,8 @@ func TestNoAllocations(t *testing.T) {
 // TestSize bounds what a connection that can migrate costs while it does not.
 func TestSize(t *testing.T) {
 	const bound = 320
-	size := unsafe.Sizeof(Conn{}) + unsafe.Sizeof(keys{})
-	t.Logf("Conn %d bytes, keys %d bytes", unsafe.Sizeof(Conn{}), unsafe.Sizeof(keys{}))
+	size := unsafe.Sizeof(Machine{}) + unsafe.Sizeof(keys{})
+	t.Logf("Machine %d bytes, keys %d bytes", unsafe.Sizeof(Machine{}), unsafe.Sizeof(keys{}))
 	if size > bound {
 		t.Errorf("%d bytes, want at most %d", size, bound)
 	}
@@ -136,7 +136,7 @@ func BenchmarkTokens(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := &Conn{suite: k.suite, role: k.role, keys: k}
+	c := &Machine{suite: k.suite, role: k.role, keys: k}
 	b.ReportAllocs()
 	for b.Loop() {
 		c.Tokens()

@@ -154,7 +154,7 @@ func TestSequenceWraps(t *testing.T) {
 
 // TestFullCounters follows a counter of one byte across its wrap.
 func TestFullCounters(t *testing.T) {
-	c := &Conn{suite: SuiteNull}
+	c := &Machine{suite: SuiteNull}
 	for _, done := range []uint64{0, 1, 126, 127, 128, 200, 254, 255, 256, 1000, 1 << 40} {
 		c.peerDone = done
 		for ahead := range uint64(256) {

@@ -15,17 +15,17 @@ import (
 // dialog drives one machine of a default negotiation by hand.
 type dialog struct {
 	t    *testing.T
-	c    *Conn
-	peer *Conn // whose options are real
+	c    *Machine
+	peer *Machine // whose options are real
 	now  Time
 }
 
 func newDialog(t *testing.T, r Role, suite SuiteID) *dialog {
 	cfg := &Config{Suites: []SuiteID{suite}}
 	d := &dialog{t: t}
-	var conns [2]*Conn
+	var conns [2]*Machine
 	for r := range conns {
-		c, err := NewConn(Role(r), cfg, constReader(r+1))
+		c, err := NewMachine(Role(r), cfg, constReader(r+1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestWeakKeys(t *testing.T) {
 		}
 	}
 	for r := range Role(2) {
-		own, _ := NewConn(Opener, &Config{}, constReader(1))
+		own, _ := NewMachine(Opener, &Config{}, constReader(1))
 		key := own.neg.key.PublicKey().Bytes()
 		if c := withPeerKey(t, r, SuiteX25519SHA256, key); c.Reason() != PlainMirrored {
 			t.Errorf("own key at %v: %v, %v", r, c.State(), c.Reason())
@@ -127,9 +127,9 @@ func TestWeakKeys(t *testing.T) {
 
 // withPeerKey returns a machine, with private key 01..01, that a peer has given
 // a key to.
-func withPeerKey(t *testing.T, r Role, suite SuiteID, key []byte) *Conn {
+func withPeerKey(t *testing.T, r Role, suite SuiteID, key []byte) *Machine {
 	t.Helper()
-	c, err := NewConn(r, &Config{Suites: []SuiteID{suite}}, constReader(1))
+	c, err := NewMachine(r, &Config{Suites: []SuiteID{suite}}, constReader(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,8 +141,8 @@ func withPeerKey(t *testing.T, r Role, suite SuiteID, key []byte) *Conn {
 
 // TestNegotiationOrder has events in orders that a peer or a TCP could choose.
 func TestNegotiationOrder(t *testing.T) {
-	open := func(r Role) *Conn {
-		c, err := NewConn(r, &Config{}, constReader(1+r))
+	open := func(r Role) *Machine {
+		c, err := NewMachine(r, &Config{}, constReader(1+r))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func TestNegotiationOrder(t *testing.T) {
 		}
 	})
 	t.Run("acceptor without entropy", func(t *testing.T) {
-		c, _ := NewConn(Acceptor, &Config{}, failingReader{fmt.Errorf("none")})
+		c, _ := NewMachine(Acceptor, &Config{}, failingReader{fmt.Errorf("none")})
 		c.PeerSYN(syn)
 		if c.State() != Plain {
 			t.Errorf("%v", c.State())

@@ -20,31 +20,31 @@ type drain struct {
 
 // drainFrom adds the tuple that has just been left to those that drain. It stays
 // until settleDrains: the peer may not have moved yet. srtt is that of the tuple.
-func (c *Conn) drainFrom(acts []Action, now Time, t Tuple, srtt time.Duration) []Action {
-	if len(c.drains) == maxDrains {
-		acts = append(acts, Action{Kind: ActDropDrain, Tuple: c.drains[0].tuple})
-		c.drains = slices.Delete(c.drains, 0, 1)
+func (m *Machine) drainFrom(acts []Action, now Time, t Tuple, srtt time.Duration) []Action {
+	if len(m.drains) == maxDrains {
+		acts = append(acts, Action{Kind: ActDropDrain, Tuple: m.drains[0].tuple})
+		m.drains = slices.Delete(m.drains, 0, 1)
 	}
 	limit := now.Add(maxDrainTime)
 	// What is under way needs one way of the path: less than its round-trip time,
 	// which slow start can double before it is measured again.
-	c.drains = append(c.drains, drain{t, max(drainTime, 2*srtt), limit, limit})
+	m.drains = append(m.drains, drain{t, max(drainTime, 2*srtt), limit, limit})
 	return acts
 }
 
 // settleDrains lets all old tuples go when they are quiet. The peer does not send
 // there any more, or it is not known whether it ever will stop.
-func (c *Conn) settleDrains(now Time) {
-	for i := range c.drains {
-		d := &c.drains[i]
+func (m *Machine) settleDrains(now Time) {
+	for i := range m.drains {
+		d := &m.drains[i]
 		d.until = d.quietFrom(now)
 	}
 }
 
 // late takes note of a segment on t: another may be in the queue behind it.
-func (c *Conn) late(now Time, t Tuple) {
-	for i := range c.drains {
-		if d := &c.drains[i]; d.tuple == t {
+func (m *Machine) late(now Time, t Tuple) {
+	for i := range m.drains {
+		if d := &m.drains[i]; d.tuple == t {
 			d.until = max(d.until, d.quietFrom(now))
 		}
 	}
@@ -54,10 +54,10 @@ func (d *drain) quietFrom(now Time) Time { return min(now.Add(d.quiet), d.limit)
 
 // undrain takes t off the tuples that drain, because it is on trial again, and
 // reports whether it was one.
-func (c *Conn) undrain(t Tuple) bool {
-	for i, d := range c.drains {
+func (m *Machine) undrain(t Tuple) bool {
+	for i, d := range m.drains {
 		if d.tuple == t {
-			c.drains = slices.Delete(c.drains, i, i+1)
+			m.drains = slices.Delete(m.drains, i, i+1)
 			return true
 		}
 	}
@@ -65,16 +65,16 @@ func (c *Conn) undrain(t Tuple) bool {
 }
 
 // expireDrains releases the tuples that have drained.
-func (c *Conn) expireDrains(acts []Action, now Time) []Action {
-	c.drains = slices.DeleteFunc(c.drains, func(d drain) bool {
+func (m *Machine) expireDrains(acts []Action, now Time) []Action {
+	m.drains = slices.DeleteFunc(m.drains, func(d drain) bool {
 		if now < d.until {
 			return false
 		}
 		acts = append(acts, Action{Kind: ActDropDrain, Tuple: d.tuple})
 		return true
 	})
-	if len(c.drains) == 0 {
-		c.drains = nil
+	if len(m.drains) == 0 {
+		m.drains = nil
 	}
 	return acts
 }

@@ -18,7 +18,7 @@ type end struct {
 	w    *world
 	role Role
 	cfg  *Config
-	conn *Conn // nil before the SYN, or if TCP is plain
+	conn *Machine // nil before the SYN, or if TCP is plain
 
 	// plain: this TCP does not know migration.
 	plain     bool
@@ -95,7 +95,7 @@ func (e *end) connect() {
 }
 
 func (e *end) newConn() {
-	c, err := NewConn(e.role, e.cfg, constReader(1+e.role))
+	c, err := NewMachine(e.role, e.cfg, constReader(1+e.role))
 	if err != nil {
 		e.w.t.Fatal(err)
 	}

@@ -144,7 +144,7 @@ func TestResponderRTT(t *testing.T) {
 
 // TestPeerRcvNxt: what the peer says to have is believed only if it can be.
 func TestPeerRcvNxt(t *testing.T) {
-	c := &Conn{suite: SuiteX25519SHA256, keys: &keys{suite: SuiteX25519SHA256, iss: 0xffffff00}}
+	c := &Machine{suite: SuiteX25519SHA256, keys: &keys{suite: SuiteX25519SHA256, iss: 0xffffff00}}
 	tcb := TCB{SndUna: 0xfffffff0, SndNxt: 0x10}
 	for rel, want := range map[uint32]bool{0xef: false, 0xf0: true, 0x100: true, 0x110: true, 0x111: false, 0: false} {
 		seq, ok := c.peerRcvNxt(rcvNxtField(rel, 7), tcb)

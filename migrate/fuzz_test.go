@@ -73,7 +73,7 @@ func FuzzPeerSYN(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, role, format uint8, b []byte) {
 		cfg := &Config{Format: Format(format & 1), Suites: []SuiteID{2, 1, 0}}
-		c, err := NewConn(Role(role&1), cfg, constReader(1))
+		c, err := NewMachine(Role(role&1), cfg, constReader(1))
 		if err != nil {
 			t.Fatal(err)
 		}

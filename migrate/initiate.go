@@ -40,48 +40,48 @@ type attempt struct {
 // end. It is better to wait for that than to ask for another move, as long as
 // the address is there: a request replaces the one before, and if it then fails
 // the ends are in different places.
-func (c *Conn) Completing() bool {
-	return c.att != nil && c.att.moved && c.att.completions < patience
+func (m *Machine) Completing() bool {
+	return m.att != nil && m.att.moved && m.att.completions < patience
 }
 
 // Start asks the peer to move the connection from old to t. With keepOld output
 // goes on until the peer answers.
-func (c *Conn) Start(now Time, t, old Tuple, tcb TCB, keepOld bool) ([]Action, error) {
-	return c.start(now, t, old, tcb, keepOld, false)
+func (m *Machine) Start(now Time, t, old Tuple, tcb TCB, keepOld bool) ([]Action, error) {
+	return m.start(now, t, old, tcb, keepOld, false)
 }
 
 // Probe asks as Start does, but does not move: it ends when the peer has
 // answered.
-func (c *Conn) Probe(now Time, t, old Tuple, tcb TCB) ([]Action, error) {
-	return c.start(now, t, old, tcb, true, true)
+func (m *Machine) Probe(now Time, t, old Tuple, tcb TCB) ([]Action, error) {
+	return m.start(now, t, old, tcb, true, true)
 }
 
-func (c *Conn) start(now Time, t, old Tuple, tcb TCB, keepOld, probe bool) (acts []Action, err error) {
+func (m *Machine) start(now Time, t, old Tuple, tcb TCB, keepOld, probe bool) (acts []Action, err error) {
 	switch {
-	case c.state != Confirmed:
+	case m.state != Confirmed:
 		return nil, ErrNotNegotiated
 	case !tcb.Movable:
 		return nil, ErrState
 	case t == old:
 		return nil, ErrSameTuple
-	case c.prov != nil, c.att != nil && !c.att.moved:
+	case m.prov != nil, m.att != nil && !m.att.moved:
 		return nil, ErrBusy
 	}
-	c.undrain(t) // to put it on trial released it
-	c.sent = min(c.sent+1, c.done+c.window())
+	m.undrain(t) // to put it on trial released it
+	m.sent = min(m.sent+1, m.done+m.window())
 	a := &attempt{
-		tuple: t, old: old, counter: c.sent, probe: probe, gated: !keepOld,
+		tuple: t, old: old, counter: m.sent, probe: probe, gated: !keepOld,
 		seq: tcb.SndUna - 1, tsRecent: tcb.TSRecent, sends: 1, sentAt: now, rto: synRTO(tcb.SRTT),
-		before: c.att,
+		before: m.att,
 	}
 	a.next = now.Add(a.rto)
 	req := Request{
 		ReqNo: uint8(a.counter),
-		Token: c.keys.token(c.role, a.counter),
-		Tag:   c.keys.requestTag(c.role, a.counter, a.seq),
+		Token: m.keys.token(m.role, a.counter),
+		Tag:   m.keys.requestTag(m.role, a.counter, a.seq),
 	}
-	a.option = c.cfg.Format.layout().appendRequest(nil, req, maxOptions)
-	c.att, c.ownRequest = a, req
+	a.option = m.cfg.Format.layout().appendRequest(nil, req, maxOptions)
+	m.att, m.ownRequest = a, req
 	if a.gated {
 		acts = append(acts, Action{Kind: ActGate, On: true})
 	}
@@ -93,43 +93,43 @@ func (a *attempt) syn() Action {
 }
 
 // Cancel gives up an attempt that the peer has not answered.
-func (c *Conn) Cancel(cause error) []Action {
-	if c.att == nil || c.att.moved {
+func (m *Machine) Cancel(cause error) []Action {
+	if m.att == nil || m.att.moved {
 		return nil
 	}
-	return c.endAttempt(nil, cause)
+	return m.endAttempt(nil, cause)
 }
 
 // Unreachable takes an ICMP error about the segment of tuple t with sequence
 // number seq. Where the path is only tried it is no soft error (RFC 5461, section
 // 4.1). Who has not seen our SYN cannot know its number (RFC 5927, section 4.1).
-func (c *Conn) Unreachable(t Tuple, seq uint32) (acts []Action) {
-	if c.att == nil || c.att.moved || c.att.tuple != t || c.att.seq != seq {
+func (m *Machine) Unreachable(t Tuple, seq uint32) (acts []Action) {
+	if m.att == nil || m.att.moved || m.att.tuple != t || m.att.seq != seq {
 		return nil
 	}
-	return c.endAttempt(append(acts, count(CountUnreachable)), ErrUnreachable)
+	return m.endAttempt(append(acts, count(CountUnreachable)), ErrUnreachable)
 }
 
 // endAttempt leaves the connection where it was.
-func (c *Conn) endAttempt(acts []Action, err error) []Action {
-	a := c.att
-	c.att = a.before
+func (m *Machine) endAttempt(acts []Action, err error) []Action {
+	a := m.att
+	m.att = a.before
 	acts = append(acts, Action{Kind: ActDropPath})
-	if a.gated && (c.att == nil || c.att.covered) {
+	if a.gated && (m.att == nil || m.att.covered) {
 		acts = append(acts, Action{Kind: ActGate}, Action{Kind: ActPush})
 	}
 	return append(acts, Action{Kind: ActDone, Err: err})
 }
 
 // repeatAttempt is the attempt's timer.
-func (c *Conn) repeatAttempt(acts []Action, now Time, tcb TCB) []Action {
-	a := c.att
+func (m *Machine) repeatAttempt(acts []Action, now Time, tcb TCB) []Action {
+	a := m.att
 	if a.moved {
 		if a.completions == maxCompletions {
 			// The peer may never have moved. What comes next from it, a RST
 			// or nothing, TCP deals with.
-			c.att = nil
-			c.settleDrains(now)
+			m.att = nil
+			m.settleDrains(now)
 			if !a.covered {
 				acts = append(acts, Action{Kind: ActGate}, Action{Kind: ActPush})
 			}
@@ -138,10 +138,10 @@ func (c *Conn) repeatAttempt(acts []Action, now Time, tcb TCB) []Action {
 		a.completions++
 		a.rto = backoff(a.rto)
 		a.next = now.Add(a.rto)
-		return append(acts, c.third(tcb))
+		return append(acts, m.third(tcb))
 	}
-	if limit, err := c.persistence(); a.sends == limit {
-		return c.endAttempt(append(acts, count(CountNoAnswer)), err)
+	if limit, err := m.persistence(); a.sends == limit {
+		return m.endAttempt(append(acts, count(CountNoAnswer)), err)
 	}
 	a.sends++
 	a.sentAt = now
@@ -151,43 +151,43 @@ func (c *Conn) repeatAttempt(acts []Action, now Time, tcb TCB) []Action {
 }
 
 // persistence is how many SYNs are sent without an answer, and the error after that.
-func (c *Conn) persistence() (sends int, err error) {
-	if c.role == Acceptor {
+func (m *Machine) persistence() (sends int, err error) {
+	if m.role == Acceptor {
 		return maxAcceptorSYNSends, errNoEntry
 	}
 	return maxSYNSends, ErrNoAnswer
 }
 
 // answered takes a segment that has come on the path on trial.
-func (c *Conn) answered(now Time, s Segment, tcb TCB) (acts []Action) {
-	a := c.att
+func (m *Machine) answered(now Time, s Segment, tcb TCB) (acts []Action) {
+	a := m.att
 	switch {
 	case !s.ACK || s.Ack != a.seq+1:
 		// Not an answer to our SYN (RFC 9293, section 3.10.7.3).
 		return append(acts, count(CountBadSYNACK))
 	case s.RST:
-		return c.endAttempt(append(acts, count(CountRefused)), ErrPeerRefused)
+		return m.endAttempt(append(acts, count(CountRefused)), ErrPeerRefused)
 	case !s.SYN:
 		// Step 3 has overtaken the SYN-ACK, and so may have been seen by a
 		// middlebox that did not know the window scale yet.
 		return nil
 	}
-	r, ok := ParseRequest(c.cfg.Format, s.Options)
+	r, ok := ParseRequest(m.cfg.Format, s.Options)
 	if ok && r.ReqNo != uint8(a.counter) {
 		// Late, of an earlier attempt from this tuple.
 		return append(acts, count(CountBadSYNACK))
 	}
-	if !ok || !c.provenSYNACK(r, s.Seq) || !plausible(s.Seq+1, tcb) {
-		return c.endAttempt(append(acts, count(CountUnproven)), ErrNotProven)
+	if !ok || !m.provenSYNACK(r, s.Seq) || !plausible(s.Seq+1, tcb) {
+		return m.endAttempt(append(acts, count(CountUnproven)), ErrNotProven)
 	}
-	c.done = max(c.done, a.counter-1) // as the peer does when it takes a request
+	m.done = max(m.done, a.counter-1) // as the peer does when it takes a request
 	a.rtt = now.Sub(a.sentAt)
 	var rtt time.Duration
 	if a.sends == 1 {
 		rtt = a.rtt
 	}
 	if a.probe {
-		c.att = a.before
+		m.att = a.before
 		return append(acts, Action{Kind: ActDropPath}, Action{Kind: ActDone, Rebind: Rebind{RTT: rtt}})
 	}
 	a.moved, a.before = true, nil
@@ -198,18 +198,18 @@ func (c *Conn) answered(now Time, s Segment, tcb TCB) (acts []Action) {
 	}
 	a.next = now.Add(a.rto)
 	a.covered = tcb.SndNxt-(a.seq+1) <= maxUnscaled
-	c.initiated++
+	m.initiated++
 
-	re := Rebind{RTT: rtt, KeepCC: onlyPorts(a.tuple, a.old), OldAlive: c.hold == nil && a.oldAlive(tcb)}
-	c.hold, c.finished = nil, nil
-	re.PeerRcvNxt, re.HasPeerRcvNxt = c.peerRcvNxt(r.Token, tcb)
-	acts = append(acts, Action{Kind: ActRebind, Rebind: re}, c.third(tcb))
+	re := Rebind{RTT: rtt, KeepCC: onlyPorts(a.tuple, a.old), OldAlive: m.hold == nil && a.oldAlive(tcb)}
+	m.hold, m.finished = nil, nil
+	re.PeerRcvNxt, re.HasPeerRcvNxt = m.peerRcvNxt(r.Token, tcb)
+	acts = append(acts, Action{Kind: ActRebind, Rebind: re}, m.third(tcb))
 	if a.covered {
 		acts = append(acts, Action{Kind: ActPush})
 	} else {
 		acts = append(acts, Action{Kind: ActGate, On: true})
 	}
-	acts = c.drainFrom(acts, now, a.old, tcb.SRTT)
+	acts = m.drainFrom(acts, now, a.old, tcb.SRTT)
 	return append(acts, count(CountInitiated), Action{Kind: ActDone, Rebind: re})
 }
 
@@ -220,58 +220,58 @@ func (a *attempt) oldAlive(tcb TCB) bool {
 }
 
 // provenSYNACK checks the Migrate option of a SYN-ACK with sequence number seq.
-func (c *Conn) provenSYNACK(r Request, seq uint32) bool {
-	a := c.att
-	if !c.suite.rolling() && seq == a.seq {
+func (m *Machine) provenSYNACK(r Request, seq uint32) bool {
+	a := m.att
+	if !m.suite.rolling() && seq == a.seq {
 		return false // our own SYN, sent back
 	}
-	return r.ReqNo == uint8(a.counter) && r.Tag == c.keys.synackTag(c.role.peer(), a.counter, seq, r.Token)
+	return r.ReqNo == uint8(a.counter) && r.Tag == m.keys.synackTag(m.role.peer(), a.counter, seq, r.Token)
 }
 
 // third is step 4 of section 5: the cover, or before a scaled window has been
 // seen an ACK that goes no further than a strict middlebox allows.
-func (c *Conn) third(tcb TCB) Action {
-	if c.prov != nil {
+func (m *Machine) third(tcb TCB) Action {
+	if m.prov != nil {
 		// ActSendACK would go to the peer's path on trial. ACKOption has the
 		// same option, and the cover has been sent.
 		return Action{Kind: ActAnswer}
 	}
 	seq := tcb.SndNxt
-	if !c.att.covered {
-		seq = c.att.seq + 1
+	if !m.att.covered {
+		seq = m.att.seq + 1
 	}
 	return Action{
-		Kind: ActSendACK, Seq: seq, Ack: c.att.ack,
-		Option: c.cfg.Format.layout().appendRequest(nil, c.proof(seq, tcb), maxOptions),
+		Kind: ActSendACK, Seq: seq, Ack: m.att.ack,
+		Option: m.cfg.Format.layout().appendRequest(nil, m.proof(seq, tcb), maxOptions),
 	}
 }
 
 // proof is the Migrate option of an ACK by which this end completes its
 // request.
-func (c *Conn) proof(seq uint32, tcb TCB) Request {
-	r := Request{ReqNo: uint8(c.att.counter), Token: c.keys.token(c.role, c.att.counter)}
-	if c.suite.rolling() {
-		r.Token = rcvNxtField(tcb.RcvNxt-c.keys.irs, c.att.nonce)
+func (m *Machine) proof(seq uint32, tcb TCB) Request {
+	r := Request{ReqNo: uint8(m.att.counter), Token: m.keys.token(m.role, m.att.counter)}
+	if m.suite.rolling() {
+		r.Token = rcvNxtField(tcb.RcvNxt-m.keys.irs, m.att.nonce)
 	}
-	r.Tag = c.keys.ackTag(c.role, c.att.counter, seq, r.Token)
+	r.Tag = m.keys.ackTag(m.role, m.att.counter, seq, r.Token)
 	return r
 }
 
 // completing takes a segment on the current path after the move.
-func (c *Conn) completing(now Time, s Segment, tcb TCB) (acts []Action, consumed bool) {
-	a := c.att
+func (m *Machine) completing(now Time, s Segment, tcb TCB) (acts []Action, consumed bool) {
+	a := m.att
 	switch {
 	case s.RST:
 		return nil, false
 	case s.SYN:
-		r, ok := ParseRequest(c.cfg.Format, s.Options)
-		if !ok || !s.ACK || !c.provenSYNACK(r, s.Seq) || !plausible(s.Seq+1, tcb) {
+		r, ok := ParseRequest(m.cfg.Format, s.Options)
+		if !ok || !s.ACK || !m.provenSYNACK(r, s.Seq) || !plausible(s.Seq+1, tcb) {
 			return append(acts, count(CountBadSYNACK)), true
 		}
 		// The peer may have given up in between and taken a late SYN of ours
 		// since: its numbers are new ones then.
 		a.ack, a.nonce = s.Seq+1, uint32(r.Token)
-		acts = append(acts, c.third(tcb))
+		acts = append(acts, m.third(tcb))
 		if a.covered && a.showsLoss(now) {
 			a.pushed = now
 			acts = append(acts, Action{Kind: ActPush, Lost: true})
@@ -282,16 +282,16 @@ func (c *Conn) completing(now Time, s Segment, tcb TCB) (acts []Action, consumed
 	}
 	if !a.covered && leq(tcb.SndNxt, s.Ack+s.Window) {
 		a.covered, a.pushed = true, now
-		acts = append(acts, c.third(tcb), Action{Kind: ActGate}, Action{Kind: ActPush})
+		acts = append(acts, m.third(tcb), Action{Kind: ActGate}, Action{Kind: ActPush})
 	}
 	// Only step 5 says that the peer has moved. Anything else may have been sent
 	// before our ACK arrived, or when the connection was here the last time.
-	r, ok := ParseRequest(c.cfg.Format, s.Options)
-	if ok && c.keys.provenACK(r, a.counter, a.nonce, s.Seq) {
-		c.done = max(c.done, a.counter)
-		c.settleDrains(now)
+	r, ok := ParseRequest(m.cfg.Format, s.Options)
+	if ok && m.keys.provenACK(r, a.counter, a.nonce, s.Seq) {
+		m.done = max(m.done, a.counter)
+		m.settleDrains(now)
 		if a.covered {
-			c.att = nil
+			m.att = nil
 		}
 	}
 	return acts, false

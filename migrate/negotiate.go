@@ -69,41 +69,41 @@ type negotiation struct {
 }
 
 // Established tells that the connection is, and both initial sequence numbers.
-func (c *Conn) Established(now Time, iss, irs uint32) {
-	if c.state != Offered {
+func (m *Machine) Established(now Time, iss, irs uint32) {
+	if m.state != Offered {
 		return
 	}
-	if c.neg == nil || !c.neg.permit {
-		c.GivePlain(PlainNotOffered)
+	if m.neg == nil || !m.neg.permit {
+		m.GivePlain(PlainNotOffered)
 		return
 	}
-	c.state = Keying
-	c.neg.iss, c.neg.irs = iss, irs
-	c.neg.interval = firstFollowUp
-	c.neg.next = now.Add(firstFollowUp)
-	if !c.suite.hasKey() {
-		c.compute()
-		c.state, c.neg = Confirmed, nil
+	m.state = Keying
+	m.neg.iss, m.neg.irs = iss, irs
+	m.neg.interval = firstFollowUp
+	m.neg.next = now.Add(firstFollowUp)
+	if !m.suite.hasKey() {
+		m.compute()
+		m.state, m.neg = Confirmed, nil
 	}
 }
 
 // GivePlain ends the negotiation: the connection stays plain TCP. A migration
 // that is under way ends without a word.
-func (c *Conn) GivePlain(r PlainReason) {
-	if c.state == Plain {
+func (m *Machine) GivePlain(r PlainReason) {
+	if m.state == Plain {
 		return
 	}
-	c.state, c.reason = Plain, r
-	c.tokensChanged = c.tokensChanged || c.keys != nil
-	c.neg, c.keys, c.rand = nil, nil, nil
-	c.att, c.prov, c.finished = nil, nil, nil
+	m.state, m.reason = Plain, r
+	m.tokensChanged = m.tokensChanged || m.keys != nil
+	m.neg, m.keys, m.rand = nil, nil, nil
+	m.att, m.prov, m.finished = nil, nil, nil
 }
 
 // compute derives the keys when both halves are there.
-func (c *Conn) compute() {
-	n := c.neg
+func (m *Machine) compute() {
+	n := m.neg
 	var z, own []byte
-	if c.suite.hasKey() {
+	if m.suite.hasKey() {
 		own = n.key.PublicKey().Bytes()
 		peer, err := ecdh.X25519().NewPublicKey(n.peerKey[:])
 		if err == nil {
@@ -111,56 +111,56 @@ func (c *Conn) compute() {
 			z, err = n.key.ECDH(peer)
 		}
 		if err != nil {
-			c.GivePlain(PlainWeakKey)
+			m.GivePlain(PlainWeakKey)
 			return
 		}
 	}
-	k, err := newKeys(c.suite, c.role, z, own, n.peerKey[:], n.iss, n.irs)
+	k, err := newKeys(m.suite, m.role, z, own, n.peerKey[:], n.iss, n.irs)
 	if err != nil {
-		c.GivePlain(PlainWeakKey)
+		m.GivePlain(PlainWeakKey)
 		return
 	}
 	n.keys = k
-	c.keys, c.state, c.tokensChanged = k, Ready, true
+	m.keys, m.state, m.tokensChanged = k, Ready, true
 }
 
 // WantsACKs reports whether ACKOption and PeerACK have anything to do.
-func (c *Conn) WantsACKs() bool {
-	return (c.neg != nil && c.state >= Keying) || (c.att != nil && c.att.moved) || c.finished != nil
+func (m *Machine) WantsACKs() bool {
+	return (m.neg != nil && m.state >= Keying) || (m.att != nil && m.att.moved) || m.finished != nil
 }
 
 // ACKOption appends to the options of a segment without payload what fits into
 // room bytes: Migrate until the peer shows that a migration is complete, or
 // Key-Rest and Key-Confirm until the peer has them.
-func (c *Conn) ACKOption(b []byte, room int, tcb TCB) []byte {
-	if c.att != nil && c.att.moved {
+func (m *Machine) ACKOption(b []byte, room int, tcb TCB) []byte {
+	if m.att != nil && m.att.moved {
 		// Suites that hash the sequence number need the one of this segment.
-		return c.cfg.Format.layout().appendRequest(b, c.proof(tcb.SndNxt, tcb), room)
+		return m.cfg.Format.layout().appendRequest(b, m.proof(tcb.SndNxt, tcb), room)
 	}
-	if f := c.finished; f != nil && f.answer {
+	if f := m.finished; f != nil && f.answer {
 		size := len(b)
-		b = c.cfg.Format.layout().appendRequest(b, c.receipt(tcb), room)
+		b = m.cfg.Format.layout().appendRequest(b, m.receipt(tcb), room)
 		f.answer = len(b) == size
 		return b
 	}
-	if c.neg == nil || c.state < Keying {
+	if m.neg == nil || m.state < Keying {
 		return b
 	}
-	return c.appendKeyOptions(b, room)
+	return m.appendKeyOptions(b, room)
 }
 
 // appendKeyOptions appends Key-Rest until this end has confirmed, for only then
 // it knows that the peer has it, and Key-Confirm as soon as there is one; once
 // confirmed, only in answer to a peer that lacks it. After maxKeyACKs only the
 // timer's own ACKs and answers carry them: TCP can do without.
-func (c *Conn) appendKeyOptions(b []byte, room int) []byte {
-	n, l := c.neg, c.cfg.Format.layout()
+func (m *Machine) appendKeyOptions(b []byte, room int) []byte {
+	n, l := m.neg, m.cfg.Format.layout()
 	if n.keyACKs >= maxKeyACKs && !n.due {
 		return b
 	}
 	n.due = false
-	rest := c.state != Confirmed
-	confirm := c.state == Ready || n.answer
+	rest := m.state != Confirmed
+	confirm := m.state == Ready || n.answer
 	if rest && confirm && room < 2*l.header+l.nRest+l.nConfirm {
 		rest, confirm = !n.turn, n.turn
 		n.turn = !n.turn
@@ -175,7 +175,7 @@ func (c *Conn) appendKeyOptions(b []byte, room int) []byte {
 	}
 	if confirm {
 		if b, content = l.appendOption(b, optPermitted, l.nConfirm, room-(len(b)-start)); content != nil {
-			binary.BigEndian.PutUint64(content, n.keys.confirmTag(c.role, c.state == Confirmed))
+			binary.BigEndian.PutUint64(content, n.keys.confirmTag(m.role, m.state == Confirmed))
 			n.answer = false
 		}
 	}
@@ -193,27 +193,27 @@ func (c *Conn) appendKeyOptions(b []byte, room int) []byte {
 // 5961 (section 3.2) has it for RSTs, key options count at RCV.NXT only: whoever
 // knows the tuple but does not see the segments cannot tell where that is. An ACK
 // that overtakes data, or is overtaken, is made up for by the timer.
-func (c *Conn) PeerACK(now Time, seq uint32, opts []byte, tcb TCB) (reply bool) {
-	if f := c.finished; f != nil {
-		if r, ok := ParseRequest(c.cfg.Format, opts); ok && f.keys.provenACK(r, f.counter, f.nonce, seq) {
+func (m *Machine) PeerACK(now Time, seq uint32, opts []byte, tcb TCB) (reply bool) {
+	if f := m.finished; f != nil {
+		if r, ok := ParseRequest(m.cfg.Format, opts); ok && f.keys.provenACK(r, f.counter, f.nonce, seq) {
 			owed := f.answer // for want of room so far: no use to try at once
 			f.answer = true
 			return !owed
 		}
 	}
-	n := c.neg
-	if n == nil || c.state < Keying || seq != tcb.RcvNxt {
+	n := m.neg
+	if n == nil || m.state < Keying || seq != tcb.RcvNxt {
 		return false
 	}
-	l := c.cfg.Format.layout()
-	before := c.state
+	l := m.cfg.Format.layout()
+	before := m.state
 	rest := l.find(opts, optPermitted, l.nRest)
-	if rest != nil && !c.takeRest(rest[1:]) {
+	if rest != nil && !m.takeRest(rest[1:]) {
 		return false
 	}
 	lacks := rest != nil
-	if tag := l.find(opts, optPermitted, l.nConfirm); tag != nil && c.state >= Ready {
-		done, ok := c.takeConfirm(now, binary.BigEndian.Uint64(tag))
+	if tag := l.find(opts, optPermitted, l.nConfirm); tag != nil && m.state >= Ready {
+		done, ok := m.takeConfirm(now, binary.BigEndian.Uint64(tag))
 		if done || !ok {
 			return false
 		}
@@ -223,7 +223,7 @@ func (c *Conn) PeerACK(now Time, seq uint32, opts []byte, tcb TCB) (reply bool) 
 		return false
 	}
 	n.answer = true
-	if n.replies == maxFollowUps || (c.state == before && now < n.quiet) {
+	if n.replies == maxFollowUps || (m.state == before && now < n.quiet) {
 		return false
 	}
 	n.replies++
@@ -234,55 +234,55 @@ func (c *Conn) PeerACK(now Time, seq uint32, opts []byte, tcb TCB) (reply bool) 
 
 // takeRest takes the second part of the peer's key. It returns false if the
 // segment tells nothing more.
-func (c *Conn) takeRest(rest []byte) bool {
-	n := c.neg
-	at := n.peerKey[c.cfg.Format.layout().synKey:]
+func (m *Machine) takeRest(rest []byte) bool {
+	n := m.neg
+	at := n.peerKey[m.cfg.Format.layout().synKey:]
 	switch {
 	case !n.rest:
 		n.rest = true
 		copy(at, rest)
-		c.compute()
-		return c.state != Plain
+		m.compute()
+		return m.state != Plain
 	case bytes.Equal(at, rest):
 		return true
-	case c.state != Confirmed:
+	case m.state != Confirmed:
 		// A peer that has confirmed has the key that we have: nothing later
 		// casts a doubt on that.
-		c.GivePlain(PlainInconsistent)
+		m.GivePlain(PlainInconsistent)
 	}
 	return false
 }
 
 // takeConfirm takes the peer's Key-Confirm. done reports that neither end lacks
 // anything, ok that the tag is one of the peer's.
-func (c *Conn) takeConfirm(now Time, tag uint64) (done, ok bool) {
-	n := c.neg
+func (m *Machine) takeConfirm(now Time, tag uint64) (done, ok bool) {
+	n := m.neg
 	switch tag {
-	case n.keys.confirmTag(c.role.peer(), true):
-		c.state, c.neg = Confirmed, nil
+	case n.keys.confirmTag(m.role.peer(), true):
+		m.state, m.neg = Confirmed, nil
 		return true, true
-	case n.keys.confirmTag(c.role.peer(), false):
-		if c.state != Confirmed {
-			c.state = Confirmed
+	case n.keys.confirmTag(m.role.peer(), false):
+		if m.state != Confirmed {
+			m.state = Confirmed
 			n.next = now.Add(lingerTime)
 		}
 		return false, true
 	}
-	if c.state != Confirmed {
-		c.GivePlain(PlainUnconfirmed)
+	if m.state != Confirmed {
+		m.GivePlain(PlainUnconfirmed)
 	}
 	return false, false
 }
 
 // followUp repeats key halves, or gives up.
-func (c *Conn) followUp(acts []Action, now Time) []Action {
-	n := c.neg
-	if c.state == Confirmed {
-		c.neg = nil
+func (m *Machine) followUp(acts []Action, now Time) []Action {
+	n := m.neg
+	if m.state == Confirmed {
+		m.neg = nil
 		return acts
 	}
 	if n.rounds == maxFollowUps {
-		c.GivePlain(PlainNoAnswer)
+		m.GivePlain(PlainNoAnswer)
 		return acts
 	}
 	n.rounds++

@@ -87,11 +87,11 @@ func TestNullKeepsOffering(t *testing.T) {
 // TestRequiredKeepsOffering: who does not want plain TCP does not fall back to it.
 func TestRequiredKeepsOffering(t *testing.T) {
 	for r := range Role(2) {
-		c, err := NewConn(r, &Config{Policy: Required}, constReader(1))
+		c, err := NewMachine(r, &Config{Policy: Required}, constReader(1))
 		if err != nil {
 			t.Fatal(err)
 		}
-		peer, err := NewConn(Opener, &Config{}, constReader(2))
+		peer, err := NewMachine(Opener, &Config{}, constReader(2))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,24 +8,24 @@ import "bytes"
 // SYNOption appends Migrate-Permitted for the SYN or SYN-ACK to b, if it fits
 // into room bytes. Repetitions beyond maxOffers go without; the negotiation goes
 // on all the same, for the peer may have an earlier one.
-func (c *Conn) SYNOption(b []byte, room int) []byte {
-	n := c.neg
-	if n == nil || (c.role == Acceptor && !n.permit) || (n.offers == maxOffers && c.mayWithdraw()) {
+func (m *Machine) SYNOption(b []byte, room int) []byte {
+	n := m.neg
+	if n == nil || (m.role == Acceptor && !n.permit) || (n.offers == maxOffers && m.mayWithdraw()) {
 		return b
 	}
 	n.offers++
-	l := c.cfg.Format.layout()
+	l := m.cfg.Format.layout()
 	size := l.nPlain
-	if c.suite.hasKey() {
+	if m.suite.hasKey() {
 		size = l.nPermit
 	}
 	b, content := l.appendOption(b, optPermitted, size, room)
 	if content == nil {
-		c.GivePlain(PlainNoRoom)
+		m.GivePlain(PlainNoRoom)
 		return b
 	}
-	content[0] = byte(c.suite)
-	if c.suite.hasKey() {
+	content[0] = byte(m.suite)
+	if m.suite.hasKey() {
 		copy(content[1:], n.key.PublicKey().Bytes()[:l.synKey])
 	}
 	return b
@@ -34,45 +34,45 @@ func (c *Conn) SYNOption(b []byte, room int) []byte {
 // mayWithdraw reports whether a repeated SYN or SYN-ACK may go without the
 // option. The opener goes by the SYN-ACK that it gets, so it may. The acceptor does
 // not know which of its SYN-ACKs the opener got: only an exchange of keys tells.
-func (c *Conn) mayWithdraw() bool {
-	return c.cfg.Policy != Required && (c.role == Opener || c.suite.hasKey())
+func (m *Machine) mayWithdraw() bool {
+	return m.cfg.Policy != Required && (m.role == Opener || m.suite.hasKey())
 }
 
 // PeerSYN takes the options of the peer's SYN or SYN-ACK. The acceptor goes by
 // the first SYN: another is a repetition, with the option or without.
-func (c *Conn) PeerSYN(opts []byte) {
-	if c.state != Offered || (c.role == Acceptor && c.neg != nil) {
+func (m *Machine) PeerSYN(opts []byte) {
+	if m.state != Offered || (m.role == Acceptor && m.neg != nil) {
 		return
 	}
-	l := c.cfg.Format.layout()
+	l := m.cfg.Format.layout()
 	p, ok := l.parsePermitted(opts)
 	if !ok {
-		c.GivePlain(PlainNotOffered)
+		m.GivePlain(PlainNotOffered)
 		return
 	}
-	if c.role == Acceptor {
-		if !c.allows(p.suite) {
-			c.GivePlain(PlainSuite)
+	if m.role == Acceptor {
+		if !m.allows(p.suite) {
+			m.GivePlain(PlainSuite)
 			return
 		}
-		if err := c.offer(p.suite); err != nil {
-			c.GivePlain(PlainNotOffered)
+		if err := m.offer(p.suite); err != nil {
+			m.GivePlain(PlainNotOffered)
 			return
 		}
 	}
 	switch {
-	case p.suite != c.suite:
-		c.GivePlain(PlainSuite)
-	case c.suite.hasKey() && bytes.Equal(p.key, c.neg.key.PublicKey().Bytes()[:l.synKey]):
-		c.GivePlain(PlainMirrored)
+	case p.suite != m.suite:
+		m.GivePlain(PlainSuite)
+	case m.suite.hasKey() && bytes.Equal(p.key, m.neg.key.PublicKey().Bytes()[:l.synKey]):
+		m.GivePlain(PlainMirrored)
 	default:
-		c.neg.permit = true
-		copy(c.neg.peerKey[:], p.key)
+		m.neg.permit = true
+		copy(m.neg.peerKey[:], p.key)
 	}
 }
 
-func (c *Conn) allows(s SuiteID) bool {
-	for _, a := range c.cfg.suites() {
+func (m *Machine) allows(s SuiteID) bool {
+	for _, a := range m.cfg.suites() {
 		if a == s {
 			return true
 		}

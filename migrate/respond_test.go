@@ -288,7 +288,7 @@ func TestUnsolicited(t *testing.T) {
 
 // TestNoKeys: a machine without keys wants nothing to do with requests.
 func TestNoKeys(t *testing.T) {
-	c, err := NewConn(Opener, &Config{}, constReader(1))
+	c, err := NewMachine(Opener, &Config{}, constReader(1))
 	if err != nil {
 		t.Fatal(err)
 	}

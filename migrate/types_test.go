@@ -64,14 +64,14 @@ func TestConfigDefaults(t *testing.T) {
 }
 
 func TestNewConn(t *testing.T) {
-	if c, err := NewConn(Opener, &Config{Policy: Off}, nil); err == nil {
+	if c, err := NewMachine(Opener, &Config{Policy: Off}, nil); err == nil {
 		t.Errorf("policy off: %+v", c)
 	}
 	boom := errors.New("no entropy")
-	if c, err := NewConn(Opener, &Config{}, failingReader{boom}); !errors.Is(err, boom) {
+	if c, err := NewMachine(Opener, &Config{}, failingReader{boom}); !errors.Is(err, boom) {
 		t.Errorf("no entropy: %+v, %v", c, err)
 	}
-	if _, err := NewConn(Opener, &Config{Suites: []SuiteID{SuiteNull}}, failingReader{boom}); err != nil {
+	if _, err := NewMachine(Opener, &Config{Suites: []SuiteID{SuiteNull}}, failingReader{boom}); err != nil {
 		t.Errorf("null suite: %v", err)
 	}
 }
@@ -84,7 +84,7 @@ func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 // else being used.
 func TestRandIsUsed(t *testing.T) {
 	syn := func(seed byte) string {
-		c, err := NewConn(Opener, &Config{}, constReader(seed))
+		c, err := NewMachine(Opener, &Config{}, constReader(seed))
 		if err != nil {
 			t.Fatal(err)
 		}

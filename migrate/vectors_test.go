@@ -197,9 +197,9 @@ func checkOptions(t *testing.T, v *vectorFile, suite SuiteID, format Format, ini
 		}
 	}
 	cfg := &Config{Format: format, Suites: []SuiteID{suite}}
-	var conns [2]*Conn
+	var conns [2]*Machine
 	for r := range conns {
-		c, err := NewConn(Role(r), cfg, bytes.NewReader(v.Private[r]))
+		c, err := NewMachine(Role(r), cfg, bytes.NewReader(v.Private[r]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +216,7 @@ func checkOptions(t *testing.T, v *vectorFile, suite SuiteID, format Format, ini
 	o.Established(0, v.ISN[Opener], v.ISN[Acceptor])
 	a.Established(0, v.ISN[Acceptor], v.ISN[Opener])
 	if suite.hasKey() {
-		ack := func(c *Conn) []byte { return c.ACKOption(nil, room, TCB{}) }
+		ack := func(c *Machine) []byte { return c.ACKOption(nil, room, TCB{}) }
 		rest := ack(o)
 		equal("Key-Rest", rest, want[Opener].Rest)
 		a.PeerACK(0, 0, rest, TCB{})

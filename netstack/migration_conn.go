@@ -30,7 +30,7 @@ type Move struct {
 type Migration struct {
 	m        *migrator
 	tcb      tcb
-	conn     *migrate.Conn
+	conn     *migrate.Machine
 	verifier atomic.Pointer[migrate.Verifier]
 	tokens   [migrate.MaxTokens]migrate.Token // published; the first n
 
@@ -93,7 +93,7 @@ func MigrationOf(ep tcpip.Endpoint) *Migration {
 }
 
 func (m *migrator) newMigration(role migrate.Role, ep tcpip.Endpoint, cfg *migrate.Config) (*Migration, error) {
-	c, err := migrate.NewConn(role, cfg, m.gv.SecureRNG().Reader)
+	c, err := migrate.NewMachine(role, cfg, m.gv.SecureRNG().Reader)
 	if err != nil {
 		return nil, err
 	}

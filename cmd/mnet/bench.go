@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mnet-dev/mnet/internal/control"
 	"github.com/mnet-dev/mnet/internal/measure"
 	"github.com/mnet-dev/mnet/internal/node"
+	"github.com/mnet-dev/mnet/internal/node/control"
 )
 
 // benchFlags are the flags of mnet bench.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 	"github.com/mnet-dev/mnet/internal/node"
-	"github.com/mnet-dev/mnet/internal/stats"
 )
 
 // benching prints what comes of a measurement.

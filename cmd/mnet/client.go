@@ -6,7 +6,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/mnet-dev/mnet/internal/control"
+	"github.com/mnet-dev/mnet/internal/node/control"
 )
 
 // clientCommand makes cmd a client of a running node: with a flag for its socket.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mnet-dev/mnet/internal/demo"
+	"github.com/mnet-dev/mnet/internal/lab/demo"
 	"github.com/mnet-dev/mnet/migrate"
 )
 

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mnet-dev/mnet/internal/control"
-	"github.com/mnet-dev/mnet/internal/doctor"
+	"github.com/mnet-dev/mnet/internal/node/control"
+	"github.com/mnet-dev/mnet/internal/node/doctor"
 )
 
 func newDoctor() *cobra.Command {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mnet-dev/mnet/internal/janitor"
+	"github.com/mnet-dev/mnet/internal/node/janitor"
 )
 
 // newJanitor is what mnet up starts to clean up after it.

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mnet-dev/mnet/internal/demo"
-	"github.com/mnet-dev/mnet/internal/doctor"
 	"github.com/mnet-dev/mnet/internal/lab"
+	"github.com/mnet-dev/mnet/internal/lab/demo"
 	"github.com/mnet-dev/mnet/internal/node"
+	"github.com/mnet-dev/mnet/internal/node/doctor"
 )
 
 // TestJSONDocumented looks for each key that --json prints in the section of

@@ -23,7 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mnet-dev/mnet/internal/lab"
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/netstack"
 )
 
@@ -61,7 +61,7 @@ func needLab(t *testing.T) {
 	if err := netstack.Patched(); err != nil {
 		t.Skip(err)
 	}
-	l, err := netlab.New()
+	l, err := kernel.New()
 	if err != nil {
 		t.Skip(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/mnet-dev/mnet/internal/lab"
 	"github.com/mnet-dev/mnet/internal/node"
-	"github.com/mnet-dev/mnet/internal/view"
+	"github.com/mnet-dev/mnet/internal/node/view"
 )
 
 // labText tells of a run as it goes on; on a terminal, with a line at the end that

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/internal/node"
 	"github.com/mnet-dev/mnet/netstack"
 )
@@ -27,14 +27,14 @@ import (
 type measureLab struct {
 	mnet  string // the program
 	dir   string // of the sockets
-	hosts [2]*netlab.Namespace
+	hosts [2]*kernel.Namespace
 }
 
 var labNames = [2]string{"client", "server"}
 
 func newMeasureLab(t *testing.T) *measureLab {
 	t.Helper()
-	nl, err := netlab.New()
+	nl, err := kernel.New()
 	if err != nil {
 		t.Skip(err)
 	}
@@ -50,14 +50,14 @@ func newMeasureLab(t *testing.T) *measureLab {
 			t.Fatal(err)
 		}
 	}
-	if _, err := nl.Wire(l.hosts[0], "wan0", l.hosts[1], "wan0", netlab.WireConfig{Delay: 5 * time.Millisecond}); err != nil {
+	if _, err := nl.Wire(l.hosts[0], "wan0", l.hosts[1], "wan0", kernel.WireConfig{Delay: 5 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	for i, far := range []string{"10.2.0.0/24", "10.1.0.0/24"} {
 		if err := l.hosts[i].Forward(); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.hosts[i].AddRoute(netlab.Route{To: netip.MustParsePrefix(far), Dev: "wan0"}); err != nil {
+		if err := l.hosts[i].AddRoute(kernel.Route{To: netip.MustParsePrefix(far), Dev: "wan0"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -78,7 +78,7 @@ func (l *measureLab) command(i int, args ...string) *exec.Cmd {
 }
 
 // start starts mnet on a host, and returns its standard output or error.
-func (l *measureLab) start(t *testing.T, i int, stderr bool, args ...string) (*netlab.Process, io.Reader) {
+func (l *measureLab) start(t *testing.T, i int, stderr bool, args ...string) (*kernel.Process, io.Reader) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {

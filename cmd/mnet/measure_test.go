@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/measure"
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 	"github.com/mnet-dev/mnet/internal/node"
-	"github.com/mnet-dev/mnet/internal/stats"
 )
 
 func TestPingSummary(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mnet-dev/mnet/internal/control"
+	"github.com/mnet-dev/mnet/internal/node/control"
 )
 
 func newMigrate() *cobra.Command {

@@ -19,7 +19,7 @@ import (
 
 	"github.com/google/nftables"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
 // TestNetAdminOnly runs a node as the units do: with CAP_NET_ADMIN, and nothing else.
@@ -92,9 +92,9 @@ func TestNoNetAdmin(t *testing.T) {
 }
 
 // newHost is a host with an address.
-func newHost(t *testing.T) *netlab.Namespace {
+func newHost(t *testing.T) *kernel.Namespace {
 	t.Helper()
-	lab, err := netlab.New()
+	lab, err := kernel.New()
 	if err != nil {
 		t.Skip(err)
 	}
@@ -107,7 +107,7 @@ func newHost(t *testing.T) *netlab.Namespace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := lab.Veth(host, "eth0", peer, "eth0", netlab.VethConfig{}); err != nil {
+	if err := lab.Veth(host, "eth0", peer, "eth0", kernel.VethConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := host.AddAddress("eth0", netip.MustParsePrefix("192.0.2.1/24")); err != nil {
@@ -119,7 +119,7 @@ func newHost(t *testing.T) *netlab.Namespace {
 const greeting = "good day"
 
 // greet is a service of the host that says something and hangs up.
-func greet(t *testing.T, host *netlab.Namespace) (address string) {
+func greet(t *testing.T, host *kernel.Namespace) (address string) {
 	t.Helper()
 	l, err := host.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -145,7 +145,7 @@ func greet(t *testing.T, host *netlab.Namespace) (address string) {
 }
 
 // startConfined starts mnet in the namespace, with capabilities and no privileges.
-func startConfined(t *testing.T, host *netlab.Namespace, caps string, args ...string) (*netlab.Process, io.Reader) {
+func startConfined(t *testing.T, host *kernel.Namespace, caps string, args ...string) (*kernel.Process, io.Reader) {
 	t.Helper()
 	if _, err := exec.LookPath("setpriv"); err != nil {
 		t.Skip(err)
@@ -184,7 +184,7 @@ func awaitLine(t *testing.T, r io.Reader, text string) {
 }
 
 // tables lists the nftables tables of a host.
-func tables(t *testing.T, host *netlab.Namespace) string {
+func tables(t *testing.T, host *kernel.Namespace) string {
 	t.Helper()
 	var names []string
 	err := host.Do(func() error {

@@ -12,7 +12,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"github.com/mnet-dev/mnet/internal/demo"
+	"github.com/mnet-dev/mnet/internal/lab/demo"
 )
 
 // redraw is how often the bar is drawn, in real time.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/demo"
+	"github.com/mnet-dev/mnet/internal/lab/demo"
 )
 
 var someProgress = demo.Progress{

@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mnet-dev/mnet/internal/control"
 	"github.com/mnet-dev/mnet/internal/node"
-	"github.com/mnet-dev/mnet/internal/view"
+	"github.com/mnet-dev/mnet/internal/node/control"
+	"github.com/mnet-dev/mnet/internal/node/view"
 )
 
 func newStatus() *cobra.Command {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/mnet-dev/mnet/internal/demo"
+	"github.com/mnet-dev/mnet/internal/lab/demo"
 )
 
 // printTable prints a report for people.

@@ -16,9 +16,9 @@ import (
 	"github.com/spf13/pflag"
 	gvlog "gvisor.dev/gvisor/pkg/log"
 
-	"github.com/mnet-dev/mnet/internal/control"
-	"github.com/mnet-dev/mnet/internal/janitor"
 	"github.com/mnet-dev/mnet/internal/node"
+	"github.com/mnet-dev/mnet/internal/node/control"
+	"github.com/mnet-dev/mnet/internal/node/janitor"
 )
 
 func newUp() *cobra.Command {

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/control"
 	"github.com/mnet-dev/mnet/internal/node"
-	"github.com/mnet-dev/mnet/internal/view"
+	"github.com/mnet-dev/mnet/internal/node/control"
+	"github.com/mnet-dev/mnet/internal/node/view"
 )
 
 const (

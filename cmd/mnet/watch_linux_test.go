@@ -19,8 +19,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/mnet-dev/mnet/internal/control"
 	"github.com/mnet-dev/mnet/internal/node"
+	"github.com/mnet-dev/mnet/internal/node/control"
 )
 
 // newPTY returns both ends of a terminal of 80 columns and 24 lines.

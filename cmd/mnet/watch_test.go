@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/mnet-dev/mnet/internal/node"
-	"github.com/mnet-dev/mnet/internal/view"
+	"github.com/mnet-dev/mnet/internal/node/view"
 )
 
 // TestScreen: whatever the height, the lines fit, and the latest event is the one

@@ -9,7 +9,7 @@ import (
 	"hash"
 	"math"
 
-	"github.com/mnet-dev/mnet/internal/pattern"
+	"github.com/mnet-dev/mnet/internal/measure/pattern"
 )
 
 // Seeds of what the connections carry.

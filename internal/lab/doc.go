@@ -4,7 +4,7 @@
 // Package lab shows what becomes of TCP connections when a host changes its
 // network: those of mnet, and one of the kernel beside them.
 //
-// It builds the standard network of package netlab, and starts two nodes in it as
+// It builds the standard network of package lab/kernel, and starts two nodes in it as
 // child processes: the client's lets its stack out by whatever uplink its host has,
 // the server's serves ports of the address of its host. Over them go a download and
 // an interactive connection, while a script takes uplinks away and brings them
@@ -15,6 +15,6 @@
 //	defer l.Close()
 //	report, err := l.Run(ctx, lab.Hooks{})
 //
-// Nothing is left when the process ends, even if it is killed: see packages netlab
+// Nothing is left when the process ends, even if it is killed: see packages lab/kernel
 // and janitor.
 package lab

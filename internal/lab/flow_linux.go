@@ -12,11 +12,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/control"
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
+	"github.com/mnet-dev/mnet/internal/measure/pattern"
 	"github.com/mnet-dev/mnet/internal/node"
-	"github.com/mnet-dev/mnet/internal/pattern"
-	"github.com/mnet-dev/mnet/internal/relay"
+	"github.com/mnet-dev/mnet/internal/node/control"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // The interactive connection sends a message and waits for its echo, but sends no
@@ -49,7 +49,7 @@ type flow struct {
 // dialFlow connects to a port of the server.
 func dialFlow(ctx context.Context, c *control.Client, port uint16, seed uint64, tell func()) (*flow, error) {
 	f := &flow{
-		peer:     netip.AddrPortFrom(netlab.ServerAddr4, port).String(),
+		peer:     netip.AddrPortFrom(kernel.ServerAddr4, port).String(),
 		tell:     tell,
 		stop:     make(chan struct{}),
 		done:     make(chan struct{}),

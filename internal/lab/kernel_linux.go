@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
 // stalled is how long nothing has to arrive for a connection to be called so: fifteen
@@ -30,8 +30,8 @@ type kernelFlow struct {
 	err error
 }
 
-func dialKernel(ctx context.Context, topo *netlab.Topology, tell func()) (*kernelFlow, error) {
-	address := netip.AddrPortFrom(netlab.HostAddr4, kernelPort).String()
+func dialKernel(ctx context.Context, topo *kernel.Topology, tell func()) (*kernelFlow, error) {
+	address := netip.AddrPortFrom(kernel.HostAddr4, kernelPort).String()
 	conn, err := topo.Client.Dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("kernel's TCP: %w", err)

@@ -11,8 +11,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/mnet-dev/mnet/internal/janitor"
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
+	"github.com/mnet-dev/mnet/internal/node/janitor"
 )
 
 // Ports of the server: what its node serves, and where the services listen.
@@ -35,8 +35,8 @@ const minQueue = 64 << 10
 type Lab struct {
 	cfg     Config
 	jan     *janitor.Janitor
-	net     *netlab.Lab
-	topo    *netlab.Topology
+	net     *kernel.Lab
+	topo    *kernel.Topology
 	client  *child
 	server  *child
 	sources *sources
@@ -57,7 +57,7 @@ func Start(ctx context.Context, cfg Config) (*Lab, error) {
 }
 
 func (l *Lab) start(ctx context.Context) (err error) {
-	if l.net, err = netlab.New(); err != nil {
+	if l.net, err = kernel.New(); err != nil {
 		return err
 	}
 	if l.jan, err = janitor.Start("janitor"); err != nil {
@@ -90,14 +90,14 @@ func (l *Lab) start(ctx context.Context) (err error) {
 // only: by default Linux takes up a connection by any segment, and with the same
 // port there would be nothing to see.
 func (l *Lab) build() (err error) {
-	wire := netlab.WireConfig{
+	wire := kernel.WireConfig{
 		Delay: l.cfg.RTT / 2,
 		Rate:  l.cfg.Rate,
 		// One round trip's worth: no bufferbloat, which would hide the outages.
 		Queue: max(minQueue, int(float64(l.cfg.Rate)/8*l.cfg.RTT.Seconds())),
 	}
-	l.topo, err = l.net.Topology(netlab.TopologyConfig{
-		Uplinks:     [2]netlab.WireConfig{wire, wire},
+	l.topo, err = l.net.Topology(kernel.TopologyConfig{
+		Uplinks:     [2]kernel.WireConfig{wire, wire},
 		ServerPorts: []uint16{bulkPort, echoPort},
 	})
 	if err != nil {

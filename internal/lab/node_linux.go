@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/control"
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
+	"github.com/mnet-dev/mnet/internal/node/control"
 )
 
 // startTimeout bounds the wait for a node to answer, which takes a fraction of a
@@ -27,14 +27,14 @@ const askAgain = 20 * time.Millisecond
 // child is a node as a child process.
 type child struct {
 	name    string
-	proc    *netlab.Process
+	proc    *kernel.Process
 	control control.Client
 	log     *tail
 }
 
 // startNode starts a node in a namespace and waits until it answers. Its socket in
 // dir has the name of the namespace.
-func (l *Lab) startNode(ctx context.Context, ns *netlab.Namespace, dir string, args ...string) (*child, error) {
+func (l *Lab) startNode(ctx context.Context, ns *kernel.Namespace, dir string, args ...string) (*child, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
 // Uplinks of the topology.
@@ -37,7 +37,7 @@ func (r *run) act(ctx context.Context) (moves bool, err error) {
 
 func (r *run) leave(i int) error {
 	r.down[i] = true
-	return r.topo.Uplinks[i].Down(netlab.AddressGone)
+	return r.topo.Uplinks[i].Down(kernel.AddressGone)
 }
 
 func (r *run) comeBack(i int) error {

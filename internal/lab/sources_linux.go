@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
 const (
@@ -37,10 +37,10 @@ type sources struct {
 	conns  map[net.Conn]bool
 }
 
-func listen(ctx context.Context, topo *netlab.Topology, rate int64) (*sources, error) {
+func listen(ctx context.Context, topo *kernel.Topology, rate int64) (*sources, error) {
 	s := &sources{conns: make(map[net.Conn]bool), bulkEnd: make(chan struct{})}
 	for _, svc := range []struct {
-		ns      *netlab.Namespace
+		ns      *kernel.Namespace
 		address string
 		serve   func(net.Conn)
 	}{

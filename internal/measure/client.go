@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/relay"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // Test says what is measured.

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/pattern"
-	"github.com/mnet-dev/mnet/internal/relay"
+	"github.com/mnet-dev/mnet/internal/measure/pattern"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // What an interactive measurement sends: about what a fast typist's terminal does.

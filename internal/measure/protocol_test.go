@@ -16,7 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/mnet-dev/mnet/internal/relay"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 const patience = 30 * time.Second

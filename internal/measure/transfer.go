@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/pattern"
-	"github.com/mnet-dev/mnet/internal/relay"
+	"github.com/mnet-dev/mnet/internal/measure/pattern"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // chunk is what is written and read at once, in bytes.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/measure"
-	"github.com/mnet-dev/mnet/internal/relay"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 const (

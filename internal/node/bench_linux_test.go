@@ -15,8 +15,8 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/internal/measure"
-	"github.com/mnet-dev/mnet/internal/netlab"
 )
 
 // benchDelay is that of the wire, one way.
@@ -107,7 +107,7 @@ type blackout struct {
 }
 
 // tap is for a wire whose first end is the one that moves.
-func (b *blackout) tap(d netlab.Direction, packet []byte) bool {
+func (b *blackout) tap(d kernel.Direction, packet []byte) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if tcp, ok := clientTCP(d, packet); ok && tcp.Flags()&(header.TCPFlagSyn|header.TCPFlagAck) == header.TCPFlagSyn {
@@ -119,9 +119,9 @@ func (b *blackout) tap(d netlab.Direction, packet []byte) bool {
 	return b.since.IsZero() || time.Since(b.since) > b.d
 }
 
-func clientTCP(d netlab.Direction, packet []byte) (header.TCP, bool) {
+func clientTCP(d kernel.Direction, packet []byte) (header.TCP, bool) {
 	ip := header.IPv4(packet)
-	if d != netlab.AtoB || header.IPVersion(packet) != header.IPv4Version || ip.TransportProtocol() != header.TCPProtocolNumber {
+	if d != kernel.AtoB || header.IPVersion(packet) != header.IPv4Version || ip.TransportProtocol() != header.TCPProtocolNumber {
 		return nil, false
 	}
 	return header.TCP(ip.Payload()), true
@@ -135,7 +135,7 @@ func TestBenchSeesOutage(t *testing.T) {
 	for _, mode := range []measure.Mode{measure.Upload, measure.Download, measure.Interactive} {
 		t.Run(string(mode), func(t *testing.T) {
 			b := &blackout{d: dark, ports: make(map[uint16]bool)}
-			p := newPairOver(t, netlab.WireConfig{Delay: benchDelay, Tap: b.tap})
+			p := newPairOver(t, kernel.WireConfig{Delay: benchDelay, Tap: b.tap})
 			p.serveBench(t)
 			rep, _ := p.bench(t, BenchRequest{Mode: mode, Duration: 5 * time.Second, Parallel: 1, Migrations: 1})
 			if rep.Migrations != 1 {

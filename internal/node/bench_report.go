@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/measure"
-	"github.com/mnet-dev/mnet/internal/stats"
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 )
 
 // BenchEvent has one of its fields set. The first is the start, the last is the

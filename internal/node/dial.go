@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
-	"github.com/mnet-dev/mnet/internal/relay"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // dialTimeout bounds a dial: who waits for it wants to know rather than wait for

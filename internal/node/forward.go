@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/mnet-dev/mnet/internal/relay"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // Forward makes the host listen by a rule.

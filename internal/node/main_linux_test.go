@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
@@ -44,8 +44,8 @@ func (noUndo) Restore(hostnet.Setting) error { return nil }
 //
 //	client 10.1.0.2 ── 10.1.0.1 host ── wire ── host 10.2.0.1 ── 10.2.0.2 server
 type pair struct {
-	lab            *netlab.Lab
-	hosts          [2]*netlab.Namespace
+	lab            *kernel.Lab
+	hosts          [2]*kernel.Namespace
 	client, server *Node
 }
 
@@ -62,12 +62,12 @@ func needPatched(t *testing.T) {
 // newPair starts two nodes. The wire between their hosts has that delay each way.
 func newPair(t *testing.T, delay time.Duration) *pair {
 	t.Helper()
-	return newPairOver(t, netlab.WireConfig{Delay: delay})
+	return newPairOver(t, kernel.WireConfig{Delay: delay})
 }
 
-func newPairOver(t *testing.T, wire netlab.WireConfig) *pair {
+func newPairOver(t *testing.T, wire kernel.WireConfig) *pair {
 	t.Helper()
-	lab, err := netlab.New()
+	lab, err := kernel.New()
 	if err != nil {
 		t.Skip(err)
 	}
@@ -82,7 +82,7 @@ func newPairOver(t *testing.T, wire netlab.WireConfig) *pair {
 	prefixes := [2]netip.Prefix{netip.MustParsePrefix("10.1.0.0/24"), netip.MustParsePrefix("10.2.0.0/24")}
 	for i, h := range p.hosts {
 		must(t, h.Forward())
-		must(t, h.AddRoute(netlab.Route{To: prefixes[1-i], Dev: "wan0"}))
+		must(t, h.AddRoute(kernel.Route{To: prefixes[1-i], Dev: "wan0"}))
 	}
 	p.client = startNode(t, p.hosts[0], prefixes[0])
 	p.server = startNode(t, p.hosts[1], prefixes[1])
@@ -91,7 +91,7 @@ func newPairOver(t *testing.T, wire netlab.WireConfig) *pair {
 
 // startNode starts a node whose host has the first address of a prefix, and whose
 // stack has the second.
-func startNode(t *testing.T, host *netlab.Namespace, p netip.Prefix) (n *Node) {
+func startNode(t *testing.T, host *kernel.Namespace, p netip.Prefix) (n *Node) {
 	t.Helper()
 	first := p.Addr().Next()
 	cfg := Config{

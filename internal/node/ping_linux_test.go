@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/netlab"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
 // pings returns the target and the replies of pings.
@@ -97,7 +97,7 @@ func TestPingPathFirewall(t *testing.T) {
 		Host: serverAddr, Port: DefaultBenchPort, Count: 1, Interval: MinPingInterval, Timeout: 200 * time.Millisecond,
 	}, func(ev PingEvent) error {
 		if ev.Target != nil {
-			return p.hosts[1].Firewall(netlab.FirewallConfig{})
+			return p.hosts[1].Firewall(kernel.FirewallConfig{})
 		}
 		replies = append(replies, *ev.Reply)
 		return nil

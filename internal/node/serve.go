@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
-	"github.com/mnet-dev/mnet/internal/relay"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // targetTimeout bounds the dial to the host's service behind a port that is

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/relay"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // Service is a listener of the node.

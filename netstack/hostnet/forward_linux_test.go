@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/nstest"
+	"github.com/mnet-dev/mnet/internal/dev/nstest"
 )
 
 // snapshot returns all settings of the host that a Share may change.

@@ -13,7 +13,7 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/mnet-dev/mnet/internal/nstest"
+	"github.com/mnet-dev/mnet/internal/dev/nstest"
 )
 
 // holder has a Share and waits to be killed.

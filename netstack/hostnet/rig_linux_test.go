@@ -17,7 +17,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
-	"github.com/mnet-dev/mnet/internal/nstest"
+	"github.com/mnet-dev/mnet/internal/dev/nstest"
 )
 
 // patience is when a test that hangs gives up.

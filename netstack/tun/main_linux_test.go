@@ -12,7 +12,7 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/mnet-dev/mnet/internal/nstest"
+	"github.com/mnet-dev/mnet/internal/dev/nstest"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 

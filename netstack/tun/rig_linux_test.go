@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
-	"github.com/mnet-dev/mnet/internal/nstest"
+	"github.com/mnet-dev/mnet/internal/dev/nstest"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )

@@ -18,7 +18,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/outage"
+	"github.com/mnet-dev/mnet/internal/measure/outage"
 	"github.com/mnet-dev/mnet/netstack"
 )
 

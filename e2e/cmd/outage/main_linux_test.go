@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mnet-dev/mnet/internal/outage"
+	"github.com/mnet-dev/mnet/internal/measure/outage"
 )
 
 func TestParseCells(t *testing.T) {

@@ -1,0 +1,113 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/internal/lab/kernel"
+	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/tun"
+)
+
+// The addresses of both ends of each link. There is a namespace for each.
+var (
+	near = netip.MustParsePrefix("10.66.0.1/24")
+	far  = netip.MustParsePrefix("10.66.0.2/24")
+)
+
+// link is what is measured. A connection is dialled by the far end, which for a TUN
+// device is the stack, and accepted by the near one, which is the kernel.
+type link struct {
+	name   string
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	listen func(ctx context.Context, network, address string) (net.Listener, error)
+	close  func()
+}
+
+type links []link
+
+func (ls links) close() {
+	for _, l := range ls {
+		l.close()
+	}
+}
+
+// openLinks opens all links. If it fails, those that were opened are returned.
+func openLinks(lab *kernel.Lab) (ls links, err error) {
+	veth, err := openVeth(lab)
+	if err != nil {
+		return nil, err
+	}
+	ls = append(ls, veth)
+	for _, driver := range []tun.Driver{tun.Water, tun.VNetHdr} {
+		l, err := openTun(lab, driver)
+		if err != nil {
+			return ls, err
+		}
+		ls = append(ls, l)
+	}
+	return ls, nil
+}
+
+// openVeth joins two namespaces.
+func openVeth(lab *kernel.Lab) (l link, err error) {
+	a, err := lab.Namespace("near")
+	if err != nil {
+		return l, err
+	}
+	b, err := lab.Namespace("far")
+	if err != nil {
+		return l, err
+	}
+	if err := lab.Veth(a, "veth0", b, "veth0", kernel.VethConfig{}); err != nil {
+		return l, err
+	}
+	if err := a.AddAddress("veth0", near); err != nil {
+		return l, err
+	}
+	if err := b.AddAddress("veth0", far); err != nil {
+		return l, err
+	}
+	return link{kernelLink, b.Dial, a.Listen, func() {}}, nil
+}
+
+// openTun puts a stack behind a TUN device.
+func openTun(lab *kernel.Lab, driver tun.Driver) (l link, err error) {
+	host, err := lab.Namespace(driver.String())
+	if err != nil {
+		return l, err
+	}
+	var dev *tun.Link
+	err = host.Do(func() (err error) {
+		if dev, err = tun.Open(tun.Config{Driver: driver, MTU: tun.DefaultMTU}); err != nil {
+			return err
+		}
+		return dev.Configure([]netip.Prefix{near}, nil)
+	})
+	if dev == nil {
+		return l, err
+	}
+	defer func() {
+		if err != nil {
+			dev.Close()
+		}
+	}()
+	if err != nil {
+		return l, err
+	}
+	st, err := netstack.New(netstack.Config{})
+	if err != nil {
+		return l, err
+	}
+	if _, err = st.Attach(dev, netstack.AttachOptions{Addresses: []netip.Prefix{far}}); err != nil {
+		st.Close()
+		return l, err
+	}
+	d := endpoint.Dialer{Stack: st}
+	return link{driver.String(), d.DialContext, host.Listen, func() { st.Close() }}, nil
+}

@@ -1,0 +1,115 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/google/nftables"
+)
+
+var (
+	// ErrUnavailable is the error of [New] on a machine that lacks something; its
+	// text says what.
+	ErrUnavailable = errors.New("kernel: no network laboratory here")
+	// ErrClosed is the error of everything that is asked of a closed laboratory.
+	ErrClosed = errors.New("the laboratory is closed")
+)
+
+// Lab is a set of network namespaces and of links between them. Its methods may be
+// called from several goroutines.
+type Lab struct {
+	mu         sync.Mutex
+	closed     bool
+	namespaces []*Namespace
+	wires      []*Wire
+	closing    sync.Once
+}
+
+// New returns an empty laboratory, or an [ErrUnavailable].
+func New() (*Lab, error) {
+	if err := probe(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return &Lab{}, nil
+}
+
+// probe tries what a laboratory needs.
+func probe() error {
+	ns, err := newNamespace("probe")
+	if err != nil {
+		return err
+	}
+	defer ns.close()
+	return ns.Do(func() error {
+		tun, err := os.OpenFile(tunPath, os.O_RDWR, 0)
+		if err != nil {
+			return fmt.Errorf("%w: load the module (modprobe tun); in a container, pass the device to it", err)
+		}
+		tun.Close()
+		nft, err := nftables.New()
+		if err == nil {
+			_, err = nft.ListTables()
+		}
+		if err != nil {
+			return fmt.Errorf("nf_tables: %w: load the module (modprobe nf_tables)", err)
+		}
+		return nil
+	})
+}
+
+// Namespace makes a network namespace with nothing in it but the loopback device.
+// The name is for error messages.
+//
+// It is a host, with IPv4 and IPv6, that forwards nothing. IPv6 addresses are usable
+// at once (no duplicate address detection), and no router is listened to. Connection
+// tracking is as strict as the kernel can be: what lies outside of a TCP window is
+// invalid.
+func (l *Lab) Namespace(name string) (*Namespace, error) {
+	ns, err := newNamespace(name)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		ns.close()
+		return nil, ns.wrap(ErrClosed)
+	}
+	l.namespaces = append(l.namespaces, ns)
+	return ns, nil
+}
+
+// Close kills all child processes, closes the wires, and ends the threads that hold
+// the namespaces. It returns when the process has nothing left of them, and may be
+// called several times; the kernel clears a namespace that nobody holds a moment
+// later. Sockets that the program opened in a namespace keep that alive until the
+// program closes them.
+func (l *Lab) Close() {
+	l.closing.Do(l.close)
+}
+
+func (l *Lab) close() {
+	l.mu.Lock()
+	l.closed = true
+	namespaces, wires := l.namespaces, l.wires
+	l.mu.Unlock()
+
+	var wg sync.WaitGroup
+	for _, ns := range namespaces {
+		wg.Go(ns.killAll)
+	}
+	wg.Wait()
+	for _, w := range wires {
+		wg.Go(w.close)
+	}
+	wg.Wait()
+	for _, ns := range slices.Backward(namespaces) {
+		ns.close()
+	}
+}
