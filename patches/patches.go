@@ -1,29 +1,76 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package patches holds the series of patches that teach gVisor's TCP to
-// migrate connections, and says which gVisor it is made for. The program in
-// gvpatch applies it.
+// Package patches holds what teaches gVisor's TCP to migrate connections, and
+// says which gVisor it is made for. The program in gvpatch applies it.
 package patches
 
 import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"io/fs"
-	"strings"
+	"maps"
+	"slices"
 	"sync"
 )
 
-//go:embed *.patch pin.json
+//go:embed *.patch pin.json all:_overlay
 var files embed.FS
+
+// Series is a set of changes to gVisor: patches of its files, and files of its own.
+type Series struct {
+	Patches []Patch           // in the order in which they apply: fixes, then hooks
+	Overlay map[string][]byte // new files, by their slash-separated name in gVisor
+}
 
 // Patch is one patch of the series, in the format of git format-patch.
 type Patch struct {
 	Name string // of the file, "0001-tcp-....patch"
 	Data []byte
+}
+
+// Kind says what a patch is for.
+type Kind string
+
+// Kinds of patches.
+const (
+	Fix  Kind = "fix"  // corrects plain TCP; builds without the overlay
+	Hook Kind = "hook" // calls the overlay; builds only with it and all hooks
+)
+
+// FirstHook is the number of the first hook. Fixes have numbers below it.
+const FirstHook = 101
+
+// Kind returns what the number of the patch says that it is for.
+func (p Patch) Kind() Kind {
+	if p.Name < fmt.Sprintf("%04d-", FirstHook) {
+		return Fix
+	}
+	return Hook
+}
+
+// Of returns the patches of a kind, in order.
+func (s Series) Of(k Kind) []Patch {
+	var patches []Patch
+	for _, p := range s.Patches {
+		if p.Kind() == k {
+			patches = append(patches, p)
+		}
+	}
+	return patches
+}
+
+// Hash returns a hash of the names and contents of the series, in hexadecimal.
+func (s Series) Hash() string {
+	h := sha256.New()
+	for _, p := range s.Patches {
+		fmt.Fprintf(h, "%x  %s\n", sha256.Sum256(p.Data), p.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Overlay)) {
+		fmt.Fprintf(h, "%x  %s/%s\n", sha256.Sum256(s.Overlay[name]), OverlayDir, name)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Pin says what the series is made for and what it makes of it.
@@ -34,64 +81,23 @@ type Pin struct {
 	Tree    string `json:"tree"`    // of the files that gvpatch writes, in the same notation
 }
 
-var load = sync.OnceValues(func() ([]Patch, Pin) {
-	series, pin, err := parse(files)
+var load = sync.OnceValues(func() (Series, Pin) {
+	series, pin, err := Parse(files)
 	if err != nil {
 		panic(err) // this package was built with a broken series; its test says so
 	}
 	return series, pin
 })
 
-// Series returns the patches in the order in which they apply.
-func Series() []Patch {
-	series, _ := load()
-	return append([]Patch(nil), series...)
+// Embedded returns the series that this program was built with. The contents of
+// its files are shared: callers must not change them.
+func Embedded() Series {
+	s, _ := load()
+	return Series{Patches: slices.Clone(s.Patches), Overlay: maps.Clone(s.Overlay)}
 }
 
 // Pinned returns what the series is made for.
 func Pinned() Pin {
 	_, pin := load()
 	return pin
-}
-
-// Hash returns a hash of the names and contents of the series, in hexadecimal.
-func Hash() string { return HashOf(Series()) }
-
-// HashOf is [Hash] for any series.
-func HashOf(series []Patch) string {
-	h := sha256.New()
-	for _, p := range series {
-		fmt.Fprintf(h, "%x  %s\n", sha256.Sum256(p.Data), p.Name)
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-// parse reads a series and checks that it is numbered 0001, 0002, ... without
-// a gap: two patches of the same number come from two branches that were never
-// put in order.
-func parse(fsys fs.FS) ([]Patch, Pin, error) {
-	var pin Pin
-	data, err := fs.ReadFile(fsys, "pin.json")
-	if err != nil {
-		return nil, pin, fmt.Errorf("patches: %w", err)
-	}
-	if err := json.Unmarshal(data, &pin); err != nil {
-		return nil, pin, fmt.Errorf("patches: pin.json: %w", err)
-	}
-	names, err := fs.Glob(fsys, "*.patch") // sorted
-	if err != nil {
-		return nil, pin, fmt.Errorf("patches: %w", err)
-	}
-	var series []Patch
-	for i, name := range names {
-		if want := fmt.Sprintf("%04d-", i+1); !strings.HasPrefix(name, want) {
-			return nil, pin, fmt.Errorf("patches: %s: want a name that starts with %s", name, want)
-		}
-		data, err := fs.ReadFile(fsys, name)
-		if err != nil {
-			return nil, pin, fmt.Errorf("patches: %w", err)
-		}
-		series = append(series, Patch{Name: name, Data: data})
-	}
-	return series, pin, nil
 }

@@ -15,11 +15,11 @@ import (
 )
 
 func TestSeries(t *testing.T) {
-	series, pin, err := parse(files)
+	series, pin, err := Parse(files)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(series) == 0 {
+	if len(series.Patches) == 0 {
 		t.Fatal("no patches")
 	}
 	for name, s := range map[string]string{"sum": pin.Sum, "tree": pin.Tree} {
@@ -67,8 +67,9 @@ func TestSumIsKnown(t *testing.T) {
 }
 
 func TestSeriesIsACopy(t *testing.T) {
-	Series()[0].Name = "changed"
-	if Series()[0].Name == "changed" {
+	Embedded().Patches[0].Name = "changed"
+	Embedded().Overlay["changed"] = nil
+	if s := Embedded(); s.Patches[0].Name == "changed" || s.Overlay["changed"] != nil {
 		t.Error("callers can change the series")
 	}
 }
@@ -81,17 +82,22 @@ func TestParseSeries(t *testing.T) {
 		fs   fstest.MapFS
 		want string // part of the error
 	}{
-		{"good", fstest.MapFS{"pin.json": pin, "0001-a.patch": a, "0002-b.patch": b, "README": a}, ""},
+		{"good", fstest.MapFS{"pin.json": pin, "0001-a.patch": a, "0101-b.patch": b, "_overlay/pkg/tcpip/c.go": a, "_overlay/README.md": a, "README": a}, ""},
+		{"no overlay", fstest.MapFS{"pin.json": pin, "0001-a.patch": a, "0101-b.patch": b}, ""},
 		{"no pin", fstest.MapFS{"0001-a.patch": a}, "pin.json"},
 		{"bad pin", fstest.MapFS{"pin.json": a}, "pin.json"},
 		{"gap", fstest.MapFS{"pin.json": pin, "0001-a.patch": a, "0003-b.patch": b}, "0003-b.patch: want a name that starts with 0002-"},
+		{"gap before the hooks", fstest.MapFS{"pin.json": pin, "0001-a.patch": a, "0100-b.patch": b}, "0100-b.patch: want a name that starts with 0002-"},
+		{"gap in the hooks", fstest.MapFS{"pin.json": pin, "0101-a.patch": a, "0103-b.patch": b}, "0103-b.patch: want a name that starts with 0001- (fix) or 0102- (hook)"},
 		{"twice", fstest.MapFS{"pin.json": pin, "0001-a.patch": a, "0001-b.patch": b}, "0001-b.patch: want a name that starts with 0002-"},
 		{"without number", fstest.MapFS{"pin.json": pin, "a.patch": a}, "a.patch: want a name that starts with 0001-"},
+		{"not in pkg/tcpip", fstest.MapFS{"pin.json": pin, "_overlay/pkg/a/a.go": a}, "_overlay/pkg/a/a.go: want a Go file below _overlay/pkg/tcpip"},
+		{"not Go", fstest.MapFS{"pin.json": pin, "_overlay/pkg/tcpip/a.go~": a}, "_overlay/pkg/tcpip/a.go~: want a Go file"},
 		{"unreadable", fstest.MapFS{"pin.json": pin, "0001-a.patch": &fstest.MapFile{Mode: fs.ModeDir}}, "0001-a.patch"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			series, pin, err := parse(tt.fs)
+			series, pin, err := Parse(tt.fs)
 			if tt.want != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Fatalf("error %v, want %q", err, tt.want)
@@ -104,27 +110,36 @@ func TestParseSeries(t *testing.T) {
 			if pin != (Pin{"m", "v1", "h1:s", "h1:t"}) {
 				t.Errorf("pin %+v", pin)
 			}
-			if len(series) != 2 || series[0].Name != "0001-a.patch" || string(series[1].Data) != "b" {
-				t.Errorf("series %q", series)
+			if p := series.Patches; len(p) != 2 || p[0].Name != "0001-a.patch" || p[0].Kind() != Fix || p[1].Kind() != Hook || string(p[1].Data) != "b" {
+				t.Errorf("patches %q", p)
+			}
+			if _, ok := tt.fs["_overlay/pkg/tcpip/c.go"]; ok != (string(series.Overlay["pkg/tcpip/c.go"]) == "a") || len(series.Overlay) > 1 {
+				t.Errorf("overlay %q", series.Overlay)
 			}
 		})
 	}
 }
 
 func TestHash(t *testing.T) {
-	series := []Patch{{"0001-a.patch", []byte("a")}, {"0002-b.patch", []byte("b")}}
-	// printf a >0001-a.patch; printf b >0002-b.patch; sha256sum *.patch | sha256sum
-	const want = "9d02cddabb01880ef2af9d2af4f254fec4ee9d86d2dc2237fdf6bc58fefa5aec"
-	if have := HashOf(series); have != want {
+	a, b := Patch{"0001-a.patch", []byte("a")}, Patch{"0101-b.patch", []byte("b")}
+	overlay := map[string][]byte{"pkg/tcpip/c.go": []byte("c")}
+	series := Series{[]Patch{a, b}, overlay}
+	// mkdir -p _overlay/pkg/tcpip; printf a >0001-a.patch; printf b >0101-b.patch; printf c >_overlay/pkg/tcpip/c.go
+	// sha256sum *.patch _overlay/pkg/tcpip/c.go | sha256sum
+	const want = "fdc44a077b450e4ddb9a3dadec6b8ba4948240a94cf8adcce8fed77b98704901"
+	if have := series.Hash(); have != want {
 		t.Errorf("have %s, want %s", have, want)
 	}
-	for name, other := range map[string][]Patch{
-		"fewer":         series[:1],
-		"other order":   {series[1], series[0]},
-		"other name":    {{"0001-x.patch", []byte("a")}, series[1]},
-		"other content": {{"0001-a.patch", []byte("x")}, series[1]},
+	for name, other := range map[string]Series{
+		"fewer":                   {[]Patch{a}, overlay},
+		"other order":             {[]Patch{b, a}, overlay},
+		"other name":              {[]Patch{{"0001-x.patch", a.Data}, b}, overlay},
+		"other content":           {[]Patch{{a.Name, []byte("x")}, b}, overlay},
+		"no overlay":              {[]Patch{a, b}, nil},
+		"other name in overlay":   {[]Patch{a, b}, map[string][]byte{"pkg/tcpip/x.go": []byte("c")}},
+		"other content of a file": {[]Patch{a, b}, map[string][]byte{"pkg/tcpip/c.go": []byte("x")}},
 	} {
-		if HashOf(other) == want {
+		if other.Hash() == want {
 			t.Errorf("%s: same hash", name)
 		}
 	}

@@ -19,7 +19,7 @@ func newGVisor() *cobra.Command {
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			pin := patches.Pinned()
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), gvisorText, pin.Module, pin.Version, len(patches.Series()), patches.Hash(), netstack.PatchCommand)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), gvisorText, pin.Module, pin.Version, len(patches.Embedded().Patches), patches.Embedded().Hash(), netstack.PatchCommand)
 			return err
 		},
 	}

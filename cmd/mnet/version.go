@@ -52,7 +52,7 @@ func readVersion() versionInfo {
 		Version:     unknown,
 		Go:          runtime.Version(),
 		GVisor:      unknown,
-		PatchSeries: patches.Hash(),
+		PatchSeries: patches.Embedded().Hash(),
 		Patched:     netstack.Patched() == nil,
 	}
 	info, ok := debug.ReadBuildInfo()

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mnet-dev/mnet/patches"
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/gocmd"
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/tree"
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/udiff"
@@ -65,9 +64,10 @@ func (t *tool) apply(ctx context.Context, args []string) error {
 		if err := t.write(ctx, dir); err != nil {
 			return err
 		}
-		t.printf("%s@%s with %d patches, series %.12s, written to %s\n", t.pin.Module, t.pin.Version, len(t.series), patches.HashOf(t.series), dir)
+		t.printf("%s@%s with %d patches and %d new files, series %.12s, written to %s\n",
+			t.pin.Module, t.pin.Version, len(t.series.Patches), len(t.series.Overlay), t.series.Hash(), dir)
 	} else {
-		t.printf("%s is up to date, series %.12s\n", dir, patches.HashOf(t.series))
+		t.printf("%s is up to date, series %.12s\n", dir, t.series.Hash())
 	}
 
 	if w == nil {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,15 +16,15 @@ import (
 
 func TestApply(t *testing.T) {
 	r := newRig(t)
-	r.run(exitOK, "with 2 patches", "apply")
+	r.run(exitOK, "with 2 patches and 1 new files", "apply")
 	files := r.gv()
 	for name, want := range map[string]string{
 		"go.mod":              gvFiles["go.mod"],
 		"go.sum":              "",
 		"LICENSE":             gvFiles["LICENSE"],
 		"AUTHORS":             gvFiles["AUTHORS"],
-		"pkg/tcpip/a.go":      "// Modified by the mnet authors; MODIFIED.md says how.\n" + strings.Replace(gvFiles["pkg/tcpip/a.go"], "1", "10", 1),
-		"pkg/tcpip/new.go":    "package tcpip\n",
+		"pkg/tcpip/a.go":      "// Modified by the mnet authors; MODIFIED.md says how.\n" + strings.NewReplacer("= 1", "= 10", "= 2", "= C").Replace(gvFiles["pkg/tcpip/a.go"]),
+		"pkg/tcpip/new.go":    "package tcpip\n\nconst C = 3\n",
 		"pkg/used/u.go":       gvFiles["pkg/used/u.go"],
 		"pkg/deep/d.go":       gvFiles["pkg/deep/d.go"],
 		"pkg/deep/d.s":        gvFiles["pkg/deep/d.s"],
@@ -38,7 +37,7 @@ func TestApply(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, files[name], want)
 		}
 	}
-	for _, want := range []string{gvModule + "@" + gvVersion, "## 0001-change-a", "change A", "- changes `pkg/tcpip/a.go`", "- adds `pkg/tcpip/new.go`"} {
+	for _, want := range []string{gvModule + "@" + gvVersion, "## 0001-change-a", "change A", "- changes `pkg/tcpip/a.go`", "## 0101-take-b", "## Added files\n\n- `pkg/tcpip/new.go`"} {
 		if !strings.Contains(files["MODIFIED.md"], want) {
 			t.Errorf("no %q in MODIFIED.md:\n%s", want, files["MODIFIED.md"])
 		}
@@ -308,23 +307,23 @@ func TestApplyStale(t *testing.T) {
 	r := newRig(t)
 	full, pin := r.tool.series, r.tool.pin
 	r.shorten()
-	r.run(exitOK, "with 1 patches", "apply")
+	r.run(exitOK, "with 1 patches and 0 new files", "apply")
 	if _, ok := r.gv()["pkg/tcpip/new.go"]; ok {
-		t.Fatal("the second patch was applied")
+		t.Fatal("the overlay was laid")
 	}
 	r.tool.series, r.tool.pin = full, pin
 	r.run(exitFinding, "stale", "check")
-	r.run(exitOK, "with 2 patches", "apply")
+	r.run(exitOK, "with 2 patches and 1 new files", "apply")
 	if _, ok := r.gv()["pkg/tcpip/new.go"]; !ok {
-		t.Error("the second patch was not applied")
+		t.Error("the overlay was not laid")
 	}
 	r.run(exitOK, "is up to date", "check")
 }
 
-// shorten leaves the first patch and records that.
+// shorten leaves the fix and records that.
 func (r *rig) shorten() {
 	r.t.Helper()
-	r.tool.series = r.tool.series[:1]
+	r.tool.series = patches.Series{Patches: gvSeries.Of(patches.Fix)}
 	original, _, err := r.tool.original(r.t.Context(), gvVersion, "")
 	r.check(err)
 	r.tool.pin.Tree, err = treeHash(original, r.tool.pin, r.tool.series)
@@ -333,7 +332,7 @@ func (r *rig) shorten() {
 
 func TestApplyUnrecorded(t *testing.T) {
 	r := newRig(t)
-	r.tool.series = r.tool.series[:1]
+	r.tool.series.Patches = gvSeries.Of(patches.Fix)
 	r.run(exitFinding, "run gvpatch record", "apply")
 	if files := r.gv(); len(files) > 0 {
 		t.Errorf("%d files were written", len(files))
@@ -342,12 +341,20 @@ func TestApplyUnrecorded(t *testing.T) {
 
 func TestApplyConflict(t *testing.T) {
 	r := newRig(t)
-	r.tool.series = slices.Clone(r.tool.series)
-	r.tool.series[0] = patches.Patch{Name: "0001-x.patch", Data: []byte(strings.Replace(string(gvSeries[0].Data), "B = 2", "B = 3", 1))}
+	r.tool.series.Patches = []patches.Patch{{Name: "0001-x.patch", Data: []byte(strings.Replace(string(gvSeries.Patches[0].Data), "B = 2", "B = 3", 1))}}
 	r.run(exitFinding, "0001-x.patch: pkg/tcpip/a.go: hunk 1 of 1: ", "apply")
 	if want := "line 7: want \"\\tB = 3\\n\""; !strings.Contains(r.out, want) {
 		t.Errorf("output:\n%s\nwant %q", r.out, want)
 	}
+}
+
+// TestApplyOverlayClashes has an overlay with a file that gVisor, or a patch, has too.
+func TestApplyOverlayClashes(t *testing.T) {
+	r := newRig(t)
+	r.tool.series.Overlay = map[string][]byte{"pkg/deep/d.go": []byte("package deep\n")}
+	r.run(exitFinding, "_overlay/pkg/deep/d.go: gVisor has a file of this name", "apply")
+	r.tool.series.Overlay = map[string][]byte{"pkg/tcpip/a.go": []byte("package tcpip\n")}
+	r.run(exitFinding, "0001-change-a.patch: pkg/tcpip/a.go is a file of the overlay; change it in _overlay", "apply")
 }
 
 // TestApplyCantWrite has a file where a directory has to be.

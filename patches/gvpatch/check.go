@@ -5,11 +5,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 
-	"github.com/mnet-dev/mnet/patches"
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/gocmd"
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/tree"
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/udiff"
@@ -23,7 +23,7 @@ var stepPackages = []string{"./pkg/tcpip/network/...", "./pkg/tcpip/transport/..
 func (t *tool) check(ctx context.Context, args []string) error {
 	fs := t.flags("check")
 	dirName := dirFlag(fs)
-	build := fs.Bool("build", false, "build gVisor after each patch")
+	doBuild := fs.Bool("build", false, "build gVisor after each fix, and with the overlay and the hooks")
 	if err := t.parse(fs, args); err != nil {
 		return err
 	}
@@ -41,23 +41,19 @@ func (t *tool) check(ctx context.Context, args []string) error {
 	if err != nil {
 		return finding{err}
 	}
-	built := maps.Clone(original)
-	for _, p := range series {
-		if err := p.Apply(built); err != nil {
-			return finding{err}
-		}
-		if *build {
-			if err := buildStep(ctx, built); err != nil {
-				return findingf("%s: gVisor doesn't build with it:\n%w", p.Name, err)
-			}
-		}
-		t.printf("%s applies\n", p.Name)
+	build := func(context.Context, string, udiff.Tree) error { return nil }
+	if *doBuild {
+		build = buildStep
+	}
+	built, err := t.steps(ctx, original, series, build)
+	if err != nil {
+		return finding{err}
 	}
 	tree.Finish(built, original, t.pin, series)
 	if have := tree.Hash(built); have != t.pin.Tree {
 		return findingf("the series makes a tree with the hash %s, recorded is %s; if the series was changed, run gvpatch record", have, t.pin.Tree)
 	}
-	t.printf("series %.12s makes the tree that is recorded\n", patches.HashOf(t.series))
+	t.printf("series %.12s makes the tree that is recorded\n", t.series.Hash())
 
 	dir := inModule(mod, *dirName)
 	state, files, err := tree.Inspect(dir, t.pin.Tree)
@@ -74,9 +70,34 @@ func (t *tool) check(ctx context.Context, args []string) error {
 	return nil
 }
 
+// steps applies the series and calls build with the tree after each fix, and with
+// the overlay and all hooks.
+func (t *tool) steps(ctx context.Context, original tree.Tree, series *tree.Series, build func(context.Context, string, udiff.Tree) error) (tree.Tree, error) {
+	built := maps.Clone(original)
+	for _, p := range series.Fixes {
+		if err := p.Apply(built); err != nil {
+			return nil, err
+		}
+		if err := build(ctx, p.Name, built); err != nil {
+			return nil, err
+		}
+		t.printf("%s applies\n", p.Name)
+	}
+	for _, p := range series.Hooks {
+		if err := p.Apply(built); err != nil {
+			return nil, err
+		}
+		t.printf("%s applies\n", p.Name)
+	}
+	if err := series.LayOverlay(built); err != nil {
+		return nil, err
+	}
+	return built, build(ctx, "overlay and hooks", built)
+}
+
 // buildStep builds a tree in a directory of its own. The name of the directory
 // is kept out of the output, so that what a patch leaves as it was is built once.
-func buildStep(ctx context.Context, t udiff.Tree) error {
+func buildStep(ctx context.Context, name string, t udiff.Tree) error {
 	tmp, err := os.MkdirTemp("", "gvpatch-")
 	if err != nil {
 		return err
@@ -86,6 +107,8 @@ func buildStep(ctx context.Context, t udiff.Tree) error {
 	if err := tree.Write(dir, t); err != nil {
 		return err
 	}
-	_, err = gocmd.Run(ctx, dir, append([]string{"build", "-trimpath"}, stepPackages...)...)
-	return err
+	if _, err = gocmd.Run(ctx, dir, append([]string{"build", "-trimpath"}, stepPackages...)...); err != nil {
+		return fmt.Errorf("%s: gVisor doesn't build with it:\n%w", name, err)
+	}
+	return nil
 }

@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mnet-dev/mnet/patches"
 )
 
 func TestCheck(t *testing.T) {
 	r := newRig(t)
 	r.run(exitOK, "is not there", "check")
-	for _, want := range []string{"0001-change-a.patch applies\n", "0002-add.patch applies\n", "makes the tree that is recorded"} {
+	for _, want := range []string{"0001-change-a.patch applies\n", "0101-take-b.patch applies\n", "makes the tree that is recorded"} {
 		if !strings.Contains(r.out, want) {
 			t.Errorf("output:\n%s\nwant %q", r.out, want)
 		}
@@ -31,7 +33,7 @@ func TestCheck(t *testing.T) {
 
 func TestCheckUnrecorded(t *testing.T) {
 	r := newRig(t)
-	r.tool.series = r.tool.series[:1]
+	r.tool.series.Overlay = nil
 	r.run(exitFinding, "run gvpatch record", "check")
 }
 
@@ -45,14 +47,22 @@ func TestCheckBuild(t *testing.T) {
 	r := newRig(t)
 	r.run(exitFinding, "0001-change-a.patch: gVisor doesn't build with it", "check", "-build")
 	write(t, filepath.Join(r.cache, gvVersion), map[string]string{
-		"pkg/tcpip/network/n.go":        "package network\n",
+		"pkg/tcpip/network/n.go":        "package network\n\nimport _ \"example.org/gv/pkg/tcpip\"\n",
 		"pkg/tcpip/transport/t.go":      "package transport\n",
 		"pkg/tcpip/adapters/gonet/g.go": "package gonet\n",
 		"pkg/tcpip/link/channel/c.go":   "package channel\n",
 		"pkg/used/u.go":                 "package used\n",
 	})
 	r.rerecord()
-	r.run(exitOK, "0002-add.patch applies", "check", "-build")
+	r.run(exitOK, "0101-take-b.patch applies", "check", "-build")
+
+	// The hook needs the overlay, the fix does not.
+	r.tool.series.Overlay = nil
+	r.rerecord()
+	r.run(exitFinding, "overlay and hooks: gVisor doesn't build with it", "check", "-build")
+	r.tool.series.Patches = gvSeries.Of(patches.Fix)
+	r.rerecord()
+	r.run(exitOK, "0001-change-a.patch applies", "check", "-build")
 }
 
 // rerecord takes what is in the cache for the original.

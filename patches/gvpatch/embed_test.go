@@ -132,7 +132,7 @@ func (e embedder) command(name string, args ...string) (string, error) {
 // TestPinned applies the real series to the real gVisor.
 func TestPinned(t *testing.T) {
 	r := newRig(t)
-	r.tool.pin, r.tool.series, r.tool.download = patches.Pinned(), patches.Series(), gocmd.Download
+	r.tool.pin, r.tool.series, r.tool.download = patches.Pinned(), patches.Embedded(), gocmd.Download
 	r.run(exitOK, "makes the tree that is recorded", "check")
 }
 

@@ -52,7 +52,7 @@ with the patches, the directory or the module, and 2 if that can't be told.
 type tool struct {
 	dir            string // working directory
 	pin            patches.Pin
-	series         []patches.Patch
+	series         patches.Series
 	stdout, stderr io.Writer
 
 	// download returns a module of the module cache, as gocmd.Download does.
@@ -77,7 +77,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "gvpatch:", err)
 		os.Exit(exitFailure)
 	}
-	t := &tool{dir: dir, pin: patches.Pinned(), series: patches.Series(),
+	t := &tool{dir: dir, pin: patches.Pinned(), series: patches.Embedded(),
 		stdout: os.Stdout, stderr: os.Stderr, download: gocmd.Download}
 	os.Exit(t.run(ctx, os.Args[1:]))
 }

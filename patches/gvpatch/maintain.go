@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"text/tabwriter"
 
 	"github.com/mnet-dev/mnet/patches"
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/gocmd"
@@ -26,10 +28,18 @@ func (t *tool) list(_ context.Context, args []string) error {
 	if err != nil {
 		return finding{err}
 	}
-	t.printf("gvisor  %s@%s\nsum     %s\nseries  %s\ntree    %s\n\n", t.pin.Module, t.pin.Version, t.pin.Sum, patches.HashOf(t.series), t.pin.Tree)
-	for _, p := range series {
-		t.printf("%.4s  %s\n", p.Name, p.Subject)
+	t.printf("gvisor  %s@%s\nsum     %s\nseries  %s\ntree    %s\n\n", t.pin.Module, t.pin.Version, t.pin.Sum, t.series.Hash(), t.pin.Tree)
+	w := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
+	sums := make(map[patches.Kind]int)
+	for _, p := range series.Patches() {
+		k, n := patches.Patch{Name: p.Name}.Kind(), p.Changed()
+		sums[k] += n
+		fmt.Fprintf(w, "%.4s\t%s\t%d\t%s\n", p.Name, k, n, p.Subject)
 	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	t.printf("\noverlay: %d files\nfixes: %d lines\nseam: %d lines\n", len(series.Overlay), sums[patches.Fix], sums[patches.Hook])
 	return nil
 }
 
@@ -54,7 +64,7 @@ func (t *tool) record(ctx context.Context, args []string) error {
 	if err := writePin(dir, pin); err != nil {
 		return err
 	}
-	t.printf("series %.12s makes %s\n", patches.HashOf(t.series), pin.Tree)
+	t.printf("series %.12s makes %s\n", t.series.Hash(), pin.Tree)
 	return nil
 }
 
@@ -87,8 +97,8 @@ func (t *tool) rebase(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	rebased, err := t.tryOn(original)
-	if err != nil {
+	rebased := patches.Series{Overlay: t.series.Overlay}
+	if rebased.Patches, err = t.tryOn(original); err != nil {
 		return err
 	}
 	if pin.Tree, err = treeHash(original, pin, rebased); err != nil {
@@ -97,10 +107,8 @@ func (t *tool) rebase(ctx context.Context, args []string) error {
 	if err := os.MkdirAll(*out, 0o777); err != nil {
 		return err
 	}
-	for _, p := range rebased {
-		if err := os.WriteFile(filepath.Join(*out, p.Name), p.Data, 0o666); err != nil {
-			return err
-		}
+	if err := writeSeries(*out, rebased); err != nil {
+		return err
 	}
 	if err := writePin(*out, pin); err != nil {
 		return err
@@ -119,7 +127,7 @@ func (t *tool) tryOn(original tree.Tree) ([]patches.Patch, error) {
 	files := maps.Clone(original)
 	var rebased []patches.Patch
 	failed := 0
-	for _, p := range series {
+	for _, p := range series.Patches() {
 		data, results, err := p.Rebase(files)
 		if err != nil {
 			failed++
@@ -142,7 +150,7 @@ func (t *tool) tryOn(original tree.Tree) ([]patches.Patch, error) {
 		rebased = append(rebased, patches.Patch{Name: p.Name, Data: data})
 	}
 	if failed > 0 {
-		return nil, findingf("%d of %d patches fail; nothing was written", failed, len(series))
+		return nil, findingf("%d of %d patches fail; nothing was written", failed, len(t.series.Patches))
 	}
 	return rebased, nil
 }
@@ -158,19 +166,17 @@ func (t *tool) seriesDir(ctx context.Context) (string, error) {
 		return "", errors.New("this is for a checkout of " + mnetModule)
 	}
 	dir := filepath.Join(mod.Root(), "patches")
-	for _, p := range t.series {
-		data, err := os.ReadFile(filepath.Join(dir, p.Name))
-		if err != nil {
-			return "", err
-		}
-		if string(data) != string(p.Data) {
-			return "", fmt.Errorf("%s is not the one this program was built with; run it by go run ./patches/gvpatch", p.Name)
-		}
+	there, _, err := patches.Parse(os.DirFS(dir))
+	if err != nil {
+		return "", err
+	}
+	if there.Hash() != t.series.Hash() {
+		return "", fmt.Errorf("the series in %s is not the one this program was built with; run it by go run ./patches/gvpatch", dir)
 	}
 	return dir, nil
 }
 
-func treeHash(original tree.Tree, pin patches.Pin, series []patches.Patch) (string, error) {
+func treeHash(original tree.Tree, pin patches.Pin, series patches.Series) (string, error) {
 	parsed, err := tree.Parse(series)
 	if err != nil {
 		return "", finding{err}
@@ -180,6 +186,27 @@ func treeHash(original tree.Tree, pin patches.Pin, series []patches.Patch) (stri
 		return "", finding{err}
 	}
 	return tree.Hash(built), nil
+}
+
+// writeSeries writes the files of a series.
+func writeSeries(dir string, s patches.Series) error {
+	files := make(map[string][]byte)
+	for _, p := range s.Patches {
+		files[p.Name] = p.Data
+	}
+	for name, data := range s.Overlay {
+		files[path.Join(patches.OverlayDir, name)] = data
+	}
+	for name, data := range files {
+		name = filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, data, 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func writePin(dir string, pin patches.Pin) error {

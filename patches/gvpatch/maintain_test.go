@@ -30,13 +30,14 @@ func TestRebase(t *testing.T) {
 	if want := "@@ -7,3 +7,3 @@"; !strings.Contains(files["0001-change-a.patch"], want) {
 		t.Errorf("no %q in\n%s", want, files["0001-change-a.patch"])
 	}
-	if files["0002-add.patch"] != string(gvSeries[1].Data) {
-		t.Errorf("the second patch changed:\n%s", files["0002-add.patch"])
+	if want := "@@ -8,3 +8,3 @@"; !strings.Contains(files["0101-take-b.patch"], want) {
+		t.Errorf("no %q in\n%s", want, files["0101-take-b.patch"])
 	}
 
 	// The result applies exactly.
-	r.check(json.Unmarshal([]byte(files["pin.json"]), &r.tool.pin))
-	r.tool.series = []patches.Patch{{Name: "0001-change-a.patch", Data: []byte(files["0001-change-a.patch"])}, gvSeries[1]}
+	var err error
+	r.tool.series, r.tool.pin, err = patches.Parse(os.DirFS(out))
+	r.check(err)
 	if r.tool.pin.Version != gvNewer {
 		t.Errorf("pin %+v", r.tool.pin)
 	}
@@ -45,10 +46,10 @@ func TestRebase(t *testing.T) {
 
 func TestRebaseFails(t *testing.T) {
 	r := newRig(t)
-	r.newer(map[string]string{"pkg/tcpip/a.go": strings.Replace(gvFiles["pkg/tcpip/a.go"], "B = 2", "B = 3", 1)})
+	r.newer(map[string]string{"pkg/tcpip/a.go": strings.Replace(gvFiles["pkg/tcpip/a.go"], "A = 1", "A = 3", 1)})
 	out := t.TempDir()
-	r.run(exitFinding, "1 of 2 patches fail; nothing was written", "rebase", "-to", gvNewer, "-o", out)
-	for _, want := range []string{"0001-change-a.patch fails\n", "nearest at line 5, 2 of 3 lines equal", "0002-add.patch applies\n"} {
+	r.run(exitFinding, "2 of 2 patches fail; nothing was written", "rebase", "-to", gvNewer, "-o", out)
+	for _, want := range []string{"0001-change-a.patch fails\n", "nearest at line 5, 2 of 3 lines equal", "0101-take-b.patch fails\n"} {
 		if !strings.Contains(r.out, want) {
 			t.Errorf("output:\n%s\nwant %q", r.out, want)
 		}
@@ -69,10 +70,9 @@ func TestRecord(t *testing.T) {
 	r.run(exitFailure, "-o names another place", "rebase", "-to", gvNewer)
 
 	write(t, r.dir, map[string]string{"go.mod": "module " + mnetModule + "\n\ngo 1.26\n"})
-	for _, p := range gvSeries {
-		write(t, r.path("patches"), map[string]string{p.Name: string(p.Data)})
-	}
+	r.check(writeSeries(r.path("patches"), gvSeries))
 	want := r.tool.pin
+	r.check(writePin(r.path("patches"), want))
 	r.tool.pin.Sum, r.tool.pin.Tree = "", ""
 	r.run(exitOK, want.Tree, "record")
 	var have patches.Pin
@@ -83,14 +83,16 @@ func TestRecord(t *testing.T) {
 		t.Errorf("recorded %+v, want %+v", have, want)
 	}
 
-	write(t, r.path("patches"), map[string]string{gvSeries[0].Name: "changed since\n"})
+	write(t, r.path("patches/_overlay/pkg/tcpip"), map[string]string{"new.go": "changed since\n"})
+	r.run(exitFailure, "not the one this program was built with", "record")
+	write(t, r.path("patches"), map[string]string{gvSeries.Patches[0].Name: "changed since\n"})
 	r.run(exitFailure, "not the one this program was built with", "record")
 }
 
 func TestList(t *testing.T) {
 	r := newRig(t)
-	r.run(exitOK, "0001  change A\n0002  add a file\n", "list")
-	if !strings.Contains(r.out, gvModule+"@"+gvVersion) || !strings.Contains(r.out, patches.HashOf(gvSeries)) {
+	r.run(exitOK, "0001  fix   2  change A\n0101  hook  2  take B from the overlay\n\noverlay: 1 files\nfixes: 2 lines\nseam: 2 lines\n", "list")
+	if !strings.Contains(r.out, gvModule+"@"+gvVersion) || !strings.Contains(r.out, gvSeries.Hash()) {
 		t.Errorf("output:\n%s", r.out)
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/mnet-dev/mnet/patches"
-	"github.com/mnet-dev/mnet/patches/gvpatch/internal/udiff"
 )
 
 // noticeFile says what the tree is; Apache License 2.0, section 4.
@@ -21,21 +21,8 @@ const noticeFile = "MODIFIED.md"
 // section 4(b) wants such files to carry a prominent notice.
 const modifiedLine = "// Modified by the mnet authors; " + noticeFile + " says how.\n"
 
-// Parse parses a series.
-func Parse(series []patches.Patch) ([]*udiff.Patch, error) {
-	var parsed []*udiff.Patch
-	for _, p := range series {
-		u, err := udiff.Parse(p.Name, p.Data)
-		if err != nil {
-			return nil, err
-		}
-		parsed = append(parsed, u)
-	}
-	return parsed, nil
-}
-
-// Finish adds the notices to a tree that all patches have been applied to.
-func Finish(t, original Tree, pin patches.Pin, series []*udiff.Patch) {
+// Finish adds the notices to a tree that the whole series was applied to.
+func Finish(t, original Tree, pin patches.Pin, series *Series) {
 	for name, data := range t {
 		before, ok := original[name]
 		if ok && !bytes.Equal(before, data) && commentable(name) {
@@ -50,7 +37,7 @@ func commentable(name string) bool {
 	return name == "go.mod" || path.Ext(name) == ".go" || path.Ext(name) == ".s"
 }
 
-func notice(pin patches.Pin, series []*udiff.Patch) []byte {
+func notice(pin patches.Pin, series *Series) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `# A modified gVisor
 
@@ -58,13 +45,13 @@ These files derive from %s@%s, which is
 licensed under the Apache License 2.0: see LICENSE and AUTHORS.
 
 They are not the original. Only %s and the packages that it imports are
-here, and the mnet authors changed them by the patches below, which are part of
-github.com/mnet-dev/mnet. Every file of gVisor that was changed says so in its
-first line.
+here. The mnet authors changed them by the patches and added the files that are
+listed below; both are part of github.com/mnet-dev/mnet. Every file of gVisor
+that was changed says so in its first line.
 
 Don't edit these files: gvpatch writes them.
 `, pin.Module, pin.Version, root)
-	for _, p := range series {
+	for _, p := range series.Patches() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", strings.TrimSuffix(p.Name, ".patch"), p.Subject)
 		for _, f := range p.Files {
 			what := "changes"
@@ -77,17 +64,21 @@ Don't edit these files: gvpatch writes them.
 			fmt.Fprintf(&b, "- %s `%s`\n", what, f.Name())
 		}
 	}
+	if len(series.Overlay) > 0 {
+		b.WriteString("\n## Added files\n\n")
+		for _, name := range slices.Sorted(maps.Keys(series.Overlay)) {
+			fmt.Fprintf(&b, "- `%s`\n", name)
+		}
+	}
 	return b.Bytes()
 }
 
 // Build applies the series to the original and adds the notices. The original
 // is left as it is.
-func Build(original Tree, pin patches.Pin, series []*udiff.Patch) (Tree, error) {
+func Build(original Tree, pin patches.Pin, series *Series) (Tree, error) {
 	t := maps.Clone(original)
-	for _, p := range series {
-		if err := p.Apply(t); err != nil {
-			return nil, err
-		}
+	if err := series.apply(t); err != nil {
+		return nil, err
 	}
 	Finish(t, original, pin, series)
 	return t, nil

@@ -79,7 +79,10 @@ const (
 func TestBuild(t *testing.T) {
 	original := Tree{"a.go": []byte("package a\n"), "old.go": []byte("package a\n"), "same.go": []byte("package a\n")}
 	before := Hash(original)
-	series, err := Parse([]patches.Patch{{Name: "0001-x.patch", Data: []byte(changeGo)}, {Name: "0002-y.patch", Data: []byte(addAndRm)}})
+	series, err := Parse(patches.Series{
+		Patches: []patches.Patch{{Name: "0001-x.patch", Data: []byte(changeGo)}, {Name: "0002-y.patch", Data: []byte(addAndRm)}},
+		Overlay: Tree{"b.go": []byte("package a\n")},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,14 +92,14 @@ func TestBuild(t *testing.T) {
 	}
 	notice := string(have[noticeFile])
 	delete(have, noticeFile)
-	want := Tree{"a.go": []byte(modifiedLine + "package aa\n"), "new.go": []byte("package aa\n"), "same.go": []byte("package a\n")}
+	want := Tree{"a.go": []byte(modifiedLine + "package aa\n"), "b.go": []byte("package a\n"), "new.go": []byte("package aa\n"), "same.go": []byte("package a\n")}
 	if Hash(have) != Hash(want) {
 		t.Errorf("have %q, want %q", have, want)
 	}
 	if Hash(original) != before {
 		t.Error("the original was changed")
 	}
-	for _, want := range []string{"m@v1", "Apache License", "## 0001-x\n\na: change a.go\n\n- changes `a.go`\n", "## 0002-y\n\na: new files for old\n\n- adds `new.go`\n- deletes `old.go`\n"} {
+	for _, want := range []string{"m@v1", "Apache License", "## 0001-x\n\na: change a.go\n\n- changes `a.go`\n", "## 0002-y\n\na: new files for old\n\n- adds `new.go`\n- deletes `old.go`\n", "\n## Added files\n\n- `b.go`\n"} {
 		if !strings.Contains(notice, want) {
 			t.Errorf("no %q in the notice:\n%s", want, notice)
 		}
@@ -104,7 +107,7 @@ func TestBuild(t *testing.T) {
 }
 
 func TestBuildFails(t *testing.T) {
-	series, err := Parse([]patches.Patch{{Name: "0001-x.patch", Data: []byte(changeGo)}, {Name: "0002-x.patch", Data: []byte(changeGo)}})
+	series, err := Parse(patches.Series{Patches: []patches.Patch{{Name: "0001-x.patch", Data: []byte(changeGo)}, {Name: "0002-x.patch", Data: []byte(changeGo)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +116,7 @@ func TestBuildFails(t *testing.T) {
 	if !errors.As(err, &e) || e.Patch != "0002-x.patch" {
 		t.Errorf("error %v", err)
 	}
-	if _, err := Parse([]patches.Patch{{Name: "0001-x.patch", Data: []byte("x")}}); err == nil {
+	if _, err := Parse(patches.Series{Patches: []patches.Patch{{Name: "0001-x.patch", Data: []byte("x")}}}); err == nil {
 		t.Error("parsed what is no patch")
 	}
 }

@@ -56,6 +56,25 @@ type Hunk struct {
 	header  int    // position of the "@@" line in Patch.lines
 }
 
+// Changed returns how many lines the patch removes from existing files and adds
+// to them.
+func (p *Patch) Changed() int {
+	n := 0
+	for _, f := range p.Files {
+		if f.Old == "" {
+			continue
+		}
+		for _, h := range f.Hunks {
+			for _, l := range h.Lines {
+				if l.Op != ' ' {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
+
 // Line is a line of a hunk.
 type Line struct {
 	Op   byte   // ' ' in both, '-' in the old file only, '+' in the new only
