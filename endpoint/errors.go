@@ -5,7 +5,7 @@ package endpoint
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net"
 	"os"
 
@@ -16,7 +16,7 @@ import (
 
 var (
 	errClosed   = net.ErrClosed
-	errNoStack  = errors.New("endpoint: no stack configured")
+	errNoStack  = fmt.Errorf("endpoint: %w: no stack", netstack.ErrConfig)
 	errDialTime = error(&dialTimeoutError{})
 )
 

@@ -82,7 +82,8 @@ type MigrationOptions struct {
 	HoldOnTimeout time.Duration
 }
 
-// migrationConfig is the machine's configuration for connections of a stack.
+// migrationConfig is the machine's configuration for connections of a stack. The error
+// is a [netstack.ErrConfig].
 func migrationConfig(st *netstack.Stack, p Policy, o MigrationOptions) (*migrate.Config, error) {
 	cfg := &migrate.Config{
 		Policy:        p,
@@ -91,7 +92,10 @@ func migrationConfig(st *netstack.Stack, p Policy, o MigrationOptions) (*migrate
 		Hold:          o.Hold,
 		HoldOnTimeout: o.HoldOnTimeout,
 	}
-	return cfg, cfg.Validate()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", netstack.ErrConfig, err)
+	}
+	return cfg, nil
 }
 
 // attachMigration makes a connection migratable that is about to be dialled.

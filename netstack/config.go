@@ -129,7 +129,7 @@ func (b BufferSizes) withDefaults(limit int) BufferSizes {
 
 func (b BufferSizes) validate(name string) error {
 	if b.Min <= 0 || b.Default < b.Min || b.Max < b.Default {
-		return fmt.Errorf("netstack: %s: want 0 < Min <= Default <= Max, have %d, %d, %d", name, b.Min, b.Default, b.Max)
+		return fmt.Errorf("netstack: %s: %w: want 0 < Min <= Default <= Max, have %d, %d, %d", name, ErrConfig, b.Min, b.Default, b.Max)
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.CongestionControl = CUBIC
 	case CUBIC, Reno:
 	default:
-		return c, fmt.Errorf("netstack: unknown congestion control %q, want %q or %q", c.CongestionControl, CUBIC, Reno)
+		return c, fmt.Errorf("netstack: congestion control %q: %w: want %q or %q", c.CongestionControl, ErrConfig, CUBIC, Reno)
 	}
 	c.SendBuffer = c.SendBuffer.withDefaults(MaxSendBuffer)
 	c.ReceiveBuffer = c.ReceiveBuffer.withDefaults(MaxReceiveBuffer)
@@ -164,7 +164,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.MinRTO = min(DefaultMinRTO, c.MaxRTO)
 	}
 	if c.MinRTO < 0 || c.MaxRTO < c.MinRTO {
-		return c, fmt.Errorf("netstack: want 0 < MinRTO <= MaxRTO, have %v, %v", c.MinRTO, c.MaxRTO)
+		return c, fmt.Errorf("netstack: MinRTO %v, MaxRTO %v: %w: want 0 < MinRTO <= MaxRTO", c.MinRTO, c.MaxRTO, ErrConfig)
 	}
 	if c.TimeWait == 0 {
 		c.TimeWait = DefaultTimeWait

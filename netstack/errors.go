@@ -4,11 +4,24 @@
 package netstack
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"syscall"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+)
+
+// Kinds of errors, which the packages of this module share. An error of one of these
+// kinds wraps the sentinel, so that errors.Is finds it whichever package returned it,
+// and its text says what to do.
+var (
+	// ErrConfig: a setting or an argument is wrong, whatever the state of the system.
+	ErrConfig = errors.New("invalid configuration")
+	// ErrPermission: the process lacks a privilege, such as CAP_NET_ADMIN.
+	ErrPermission = errors.New("not permitted")
+	// ErrInUse: an address, a port, a name or a route belongs to somebody else.
+	ErrInUse = errors.New("in use")
 )
 
 // ErrClosed says that the stack was closed. It is a net.ErrClosed.
@@ -17,8 +30,9 @@ var ErrClosed = fmt.Errorf("netstack: stack is closed: %w", net.ErrClosed)
 // ErrDetached says that the NIC is no longer part of its stack.
 var ErrDetached = fmt.Errorf("netstack: NIC is detached: %w", syscall.ENODEV)
 
-// Error turns an error of gVisor into a Go error: its text is gVisor's, and
-// errors.Is finds the error number of [Errno]. A nil error stays nil.
+// Error turns an error of gVisor into a Go error. Its text is gVisor's. errors.Is finds
+// the error number of [Errno], and [ErrInUse] or [ErrPermission] where that number says
+// so. A nil error stays nil.
 func Error(terr tcpip.Error) error {
 	if terr == nil {
 		return nil
@@ -31,6 +45,18 @@ type stackError struct{ terr tcpip.Error }
 func (e *stackError) Error() string   { return e.terr.String() }
 func (e *stackError) Timeout() bool   { return Errno(e.terr).Timeout() }
 func (e *stackError) Temporary() bool { return Errno(e.terr).Temporary() }
+
+// Is adds the kind of the error to its number.
+func (e *stackError) Is(target error) bool {
+	switch Errno(e.terr) {
+	case syscall.EADDRINUSE, syscall.EEXIST:
+		return target == ErrInUse
+	case syscall.EPERM, syscall.EACCES:
+		return target == ErrPermission
+	default:
+		return false
+	}
+}
 
 func (e *stackError) Unwrap() error {
 	if errno := Errno(e.terr); errno != 0 {

@@ -9,6 +9,7 @@ import (
 	"go/build"
 	"go/parser"
 	"go/token"
+	"net/netip"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -117,5 +118,37 @@ func TestErrnoComplete(t *testing.T) {
 	})
 	if found != len(errnos) {
 		t.Errorf("gVisor has %d errors, the table %d", found, len(errnos))
+	}
+}
+
+// TestKinds holds what gVisor's errors and this package's own are to errors.Is.
+func TestKinds(t *testing.T) {
+	s, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	_, badRTO := New(Config{MinRTO: 2, MaxRTO: 1})
+	_, badBuffer := New(Config{SendBuffer: BufferSizes{Min: 2, Max: 1}})
+	_, badAlgorithm := New(Config{CongestionControl: "vegas"})
+	_, badRoute := Route{Destination: Default4, Gateway: netip.IPv6Loopback()}.canonical()
+	lo := s.nics[0]
+	for name, c := range map[string]struct{ err, kind error }{
+		"port":            {Error(&tcpip.ErrPortInUse{}), ErrInUse},
+		"address twice":   {lo.AddAddress(loopback4), ErrInUse},
+		"tuple":           {ErrAddrInUse, ErrInUse},
+		"not permitted":   {Error(&tcpip.ErrNotPermitted{}), ErrPermission},
+		"no broadcast":    {Error(&tcpip.ErrBroadcastDisabled{}), ErrPermission},
+		"RTO":             {badRTO, ErrConfig},
+		"buffer":          {badBuffer, ErrConfig},
+		"algorithm":       {badAlgorithm, ErrConfig},
+		"mixed families":  {badRoute, ErrConfig},
+		"no real address": {lo.AddAddress(netip.MustParsePrefix("0.0.0.0/8")), ErrConfig},
+	} {
+		for _, kind := range []error{ErrInUse, ErrPermission, ErrConfig} {
+			if got, want := errors.Is(c.err, kind), kind == c.kind; got != want {
+				t.Errorf("%s: %q is %q: %v", name, c.err, kind, got)
+			}
+		}
 	}
 }

@@ -22,7 +22,7 @@ var (
 	// reached from it.
 	ErrNoRoute = errors.New("no route from this local address to the peer")
 	// ErrAddrInUse: the tuple belongs to another connection.
-	ErrAddrInUse = errors.New("local address and port in use")
+	ErrAddrInUse = fmt.Errorf("local address and port %w", ErrInUse)
 	// ErrSuperseded: a later call of the same end replaced the attempt.
 	ErrSuperseded = errors.New("replaced by a later migration")
 

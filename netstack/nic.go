@@ -69,7 +69,7 @@ func (s *Stack) Attach(link stack.LinkEndpoint, opts AttachOptions) (*NIC, error
 
 func (s *Stack) attach(link stack.LinkEndpoint, opts AttachOptions) (*NIC, error) {
 	if mtu := link.MTU(); mtu < MinMTU || mtu > MaxMTU {
-		return nil, fmt.Errorf("MTU %d is not within %d and %d", mtu, MinMTU, MaxMTU)
+		return nil, fmt.Errorf("MTU %d: %w: want one within %d and %d", mtu, ErrConfig, MinMTU, MaxMTU)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,7 +121,7 @@ func (n *NIC) Link() stack.LinkEndpoint { return n.link }
 func (n *NIC) AddAddress(p netip.Prefix) error {
 	p = unmapPrefix(p)
 	if !p.IsValid() || p.Addr().IsUnspecified() || p.Addr().IsMulticast() {
-		return fmt.Errorf("netstack: add address to %s: %v: %w", n.name, p, syscall.EINVAL)
+		return fmt.Errorf("netstack: add address to %s: %v: %w (%w)", n.name, p, ErrConfig, syscall.EINVAL)
 	}
 	return n.change("add address", func(gv *stack.Stack) error {
 		terr := gv.AddProtocolAddress(n.id, tcpip.ProtocolAddress{

@@ -58,7 +58,7 @@ func (n *NIC) AddRoute(r Route) error {
 	}
 	return n.change("add route", func(*stack.Stack) error {
 		if n.routeIndexLocked(r) >= 0 {
-			return fmt.Errorf("%v: %w", r.Destination, syscall.EEXIST)
+			return fmt.Errorf("%v: %w (%w)", r.Destination, ErrInUse, syscall.EEXIST)
 		}
 		n.stack.routes = append(n.stack.routes, route{r, n})
 		n.stack.log.Debug("netstack: route added", "nic", n.name, "destination", r.Destination, "gateway", r.Gateway, "metric", r.Metric)
@@ -102,9 +102,9 @@ func (r Route) canonical() (Route, error) {
 	r.Gateway = r.Gateway.Unmap()
 	switch {
 	case !r.Destination.IsValid():
-		return r, fmt.Errorf("invalid destination: %w", syscall.EINVAL)
+		return r, fmt.Errorf("no destination: %w (%w)", ErrConfig, syscall.EINVAL)
 	case r.Gateway.IsValid() && r.Gateway.Is4() != r.Destination.Addr().Is4():
-		return r, fmt.Errorf("gateway %v of another family than %v: %w", r.Gateway, r.Destination, syscall.EINVAL)
+		return r, fmt.Errorf("gateway %v of another family than %v: %w (%w)", r.Gateway, r.Destination, ErrConfig, syscall.EINVAL)
 	}
 	return r, nil
 }

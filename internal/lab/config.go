@@ -4,11 +4,12 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mnet-dev/mnet/netstack"
 )
 
 // Defaults of a [Config].
@@ -41,7 +42,7 @@ type Config struct {
 }
 
 // ErrConfig is what the errors about a [Config] wrap.
-var ErrConfig = errors.New("invalid configuration")
+var ErrConfig = netstack.ErrConfig
 
 // Scene is a part of the script.
 type Scene struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/mnet-dev/mnet/endpoint"
 	"github.com/mnet-dev/mnet/endpoint/roam"
 	"github.com/mnet-dev/mnet/migrate"
+	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 
@@ -89,9 +90,8 @@ type Config struct {
 	Verbose bool   `yaml:"verbose"`
 }
 
-// ErrConfig is what the errors about a [Config] wrap. It is that of the device, which
-// checks its own settings.
-var ErrConfig = tun.ErrConfig
+// ErrConfig is what the errors about a [Config] or a request wrap.
+var ErrConfig = netstack.ErrConfig
 
 // settings is a Config in the types of those who need it.
 type settings struct {

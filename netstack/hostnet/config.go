@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
-	"strings"
+
+	"github.com/mnet-dev/mnet/netstack/internal/ifname"
 )
 
 const (
@@ -16,10 +16,6 @@ const (
 	// being compared with too many rules.
 	MaxRedirects  = 64
 	MaxMasquerade = 64
-
-	// maxName is the largest length of the name of an interface, in bytes (IFNAMSIZ
-	// without the terminating zero).
-	maxName = 15
 )
 
 // ShareConfig configures [NewShare].
@@ -55,12 +51,13 @@ type Redirect struct {
 // String returns "443 to 10.77.0.2:443".
 func (r Redirect) String() string { return fmt.Sprintf("%d to %v", r.Port, r.To) }
 
-func (c ShareConfig) check() error {
+// Check says what is wrong with c, whatever the system. The error is an [ErrConfig], or
+// an [ErrInUse] if two redirects have the same port.
+func (c ShareConfig) Check() error {
+	if err := ifname.Check(c.Device); err != nil {
+		return err
+	}
 	switch {
-	case c.Device == "" || len(c.Device) > maxName || strings.ContainsAny(c.Device, "/ \x00"):
-		return fmt.Errorf("device name %q: %w: name the TUN device, in at most %d bytes", c.Device, ErrConfig, maxName)
-	case slices.Contains([]string{".", "..", "all", "default"}, c.Device):
-		return fmt.Errorf("device name %q: %w: it has a meaning of its own in /proc/sys/net", c.Device, ErrConfig)
 	case len(c.Redirects) > MaxRedirects:
 		return fmt.Errorf("%d redirected ports: %w: give at most %d", len(c.Redirects), ErrConfig, MaxRedirects)
 	case len(c.Masquerade) > MaxMasquerade:

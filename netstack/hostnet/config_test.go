@@ -69,7 +69,7 @@ func TestShareConfig(t *testing.T) {
 		{"too many prefixes", ShareConfig{Device: "mnet0", Masquerade: make([]netip.Prefix, MaxMasquerade+1)}, ErrConfig},
 		{"too many ports", redirect(many...), ErrConfig},
 	} {
-		if err := c.cfg.check(); !errors.Is(err, c.want) {
+		if err := c.cfg.Check(); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.what, err, c.want)
 		}
 	}

@@ -35,7 +35,7 @@ func NewShare(cfg ShareConfig) (*Share, error) {
 }
 
 func newShare(cfg ShareConfig) (_ *Share, err error) {
-	if err := cfg.check(); err != nil {
+	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
 	cfg.Masquerade, cfg.Redirects = slices.Clone(cfg.Masquerade), slices.Clone(cfg.Redirects)

@@ -4,23 +4,24 @@
 package hostnet
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
+
+	"github.com/mnet-dev/mnet/netstack"
 )
 
 // Errors of the package, which are wrapped with what to do. Systems other than
 // Linux answer an errors.ErrUnsupported.
 var (
 	// ErrConfig: the configuration is wrong, whatever the system.
-	ErrConfig = errors.New("invalid configuration")
+	ErrConfig = netstack.ErrConfig
 	// ErrPermission: the process lacks CAP_NET_ADMIN.
-	ErrPermission = errors.New("not permitted")
+	ErrPermission = netstack.ErrPermission
 	// ErrInUse: another process has a Share of that device, or a port is redirected
 	// already.
-	ErrInUse = errors.New("in use")
+	ErrInUse = netstack.ErrInUse
 )
 
 // Uplink is a way out of the host: the route that packets to the rest of the world

@@ -6,9 +6,9 @@ package tun
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/mnet-dev/mnet/netstack"
+	"github.com/mnet-dev/mnet/netstack/internal/ifname"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 
 	// MaxName is the largest length of the name of a device, in bytes (IFNAMSIZ
 	// without the terminating zero).
-	MaxName = 15
+	MaxName = ifname.MaxLen
 )
 
 // Driver says how packets go to and from the device.
@@ -63,13 +63,13 @@ func (d *Driver) UnmarshalText(text []byte) error {
 // Errors of [Open] and [Link.Configure], which wrap them with what to do.
 var (
 	// ErrConfig: the configuration is wrong, whatever the system.
-	ErrConfig = errors.New("invalid configuration")
+	ErrConfig = netstack.ErrConfig
 	// ErrPermission: the process lacks CAP_NET_ADMIN, or access to the TUN driver.
-	ErrPermission = errors.New("not permitted")
+	ErrPermission = netstack.ErrPermission
+	// ErrInUse: the name, an address or a route belongs to another device.
+	ErrInUse = netstack.ErrInUse
 	// ErrNoDriver: the system has no TUN driver, or not the one asked for.
 	ErrNoDriver = errors.New("no TUN driver")
-	// ErrInUse: the name, an address or a route belongs to another device.
-	ErrInUse = errors.New("in use")
 )
 
 // Config configures [Open]. The zero value is a good configuration.
@@ -86,6 +86,12 @@ type Config struct {
 	Driver Driver
 }
 
+// Check says what is wrong with c, whatever the system. The error is an [ErrConfig].
+func (c Config) Check() error {
+	_, err := c.withDefaults()
+	return err
+}
+
 // withDefaults replaces what is zero in c and says what is wrong with the rest.
 func (c Config) withDefaults() (Config, error) {
 	if c.MTU == 0 {
@@ -94,11 +100,10 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MTU < netstack.MinMTU || c.MTU > MaxMTU {
 		return c, fmt.Errorf("MTU %d: %w: choose one between %d, which IPv6 needs, and %d", c.MTU, ErrConfig, netstack.MinMTU, MaxMTU)
 	}
-	if len(c.Name) > MaxName {
-		return c, fmt.Errorf("device name %q has %d bytes: %w: choose one of at most %d", c.Name, len(c.Name), ErrConfig, MaxName)
-	}
-	if c.Name == "." || c.Name == ".." || strings.ContainsFunc(c.Name, unfit) {
-		return c, fmt.Errorf("device name %q: %w: choose one of letters and digits", c.Name, ErrConfig)
+	if c.Name != "" {
+		if err := ifname.Check(c.Name); err != nil {
+			return c, err
+		}
 	}
 	switch c.Driver {
 	case Auto:
@@ -108,10 +113,4 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("%v: %w: choose %v, %v or %v", c.Driver, ErrConfig, Auto, VNetHdr, Water)
 	}
 	return c, nil
-}
-
-// unfit reports whether a name must not have r: Linux refuses it, or would put a
-// number in its place (%), or it is not ASCII.
-func unfit(r rune) bool {
-	return r <= ' ' || r > '~' || r == '/' || r == ':' || r == '%'
 }

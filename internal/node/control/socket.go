@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/mnet-dev/mnet/internal/node"
+	"github.com/mnet-dev/mnet/netstack"
 )
 
 // SocketEnv is the environment variable with the path of the socket, for commands
@@ -35,7 +36,7 @@ const (
 )
 
 // ErrSocketInUse: another node answers at the socket.
-var ErrSocketInUse = errors.New("another mnet is controlled by this socket")
+var ErrSocketInUse = fmt.Errorf("control socket %w by another mnet", netstack.ErrInUse)
 
 // Listen makes the socket at path, for the user with the ID uid (see [LookupOwner]). A
 // socket that a killed node has left is replaced. willCreate is called before the
