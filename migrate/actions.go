@@ -14,8 +14,11 @@ const (
 	// unscaled window of 65535 and the options of section 5, Option last.
 	ActSendSYN ActionKind = iota
 	ActSendSYNACK
-	// ActSendACK sends a segment without payload and with Option, if any, on
-	// the path on trial or, without one, on the current path.
+	// ActSendWindowUpdate acknowledges Ack at Seq on the path on trial, with a
+	// scaled window: step 3.
+	ActSendWindowUpdate
+	// ActSendACK sends a segment without payload at Seq, with Option, on the
+	// current path: steps 4 and 5. It acknowledges all that has arrived.
 	ActSendACK
 	// ActOpenPath puts Tuple on trial. If that fails the rest of the list is
 	// void and PathFailed is to be called.

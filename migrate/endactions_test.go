@@ -91,15 +91,16 @@ func (e *end) do(acts []Action) {
 				Tuple: *e.path, SYN: true, ACK: a.Kind == ActSendSYNACK, Seq: a.Seq, Ack: a.Ack,
 				Window: maxUnscaled, Len: 1, Options: a.Option,
 			})
-		case ActSendACK:
-			t, ack := e.cur, e.rcvNxt // acknowledges all
-			if e.path != nil {
-				t, ack = *e.path, a.Ack
+		case ActSendWindowUpdate:
+			if e.path == nil {
+				w.fatalf("%v: window update without a path on trial", e.role)
 			}
-			if len(a.Option) > 28 {
+			w.send(Segment{Tuple: *e.path, ACK: true, Seq: a.Seq, Ack: a.Ack, Window: e.rcvNxt + e.wnd - a.Ack})
+		case ActSendACK:
+			if len(a.Option) == 0 || len(a.Option) > 28 {
 				w.fatalf("%v: %d bytes of option on an ACK", e.role, len(a.Option))
 			}
-			w.send(Segment{Tuple: t, ACK: true, Seq: a.Seq, Ack: ack, Window: e.rcvNxt + e.wnd - ack, Options: a.Option})
+			w.send(Segment{Tuple: e.cur, ACK: true, Seq: a.Seq, Ack: e.rcvNxt, Window: e.wnd, Options: a.Option})
 		case ActOpenPath:
 			if slices.Contains(e.drains, a.Tuple) || a.Tuple == e.cur {
 				w.fatalf("%v: path %v is in use", e.role, a.Tuple)

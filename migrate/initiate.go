@@ -232,8 +232,8 @@ func (m *Machine) provenSYNACK(r Request, seq uint32) bool {
 // seen an ACK that goes no further than a strict middlebox allows.
 func (m *Machine) third(tcb TCB) Action {
 	if m.prov != nil {
-		// ActSendACK would go to the peer's path on trial. ACKOption has the
-		// same option, and the cover has been sent.
+		// The gVisor below would send ActSendACK on the peer's path on trial.
+		// ACKOption has the same option, and the cover has been sent.
 		return Action{Kind: ActAnswer}
 	}
 	seq := tcb.SndNxt
@@ -241,7 +241,7 @@ func (m *Machine) third(tcb TCB) Action {
 		seq = m.att.seq + 1
 	}
 	return Action{
-		Kind: ActSendACK, Seq: seq, Ack: m.att.ack,
+		Kind: ActSendACK, Seq: seq,
 		Option: m.cfg.Format.layout().appendRequest(nil, m.proof(seq, tcb), maxOptions),
 	}
 }

@@ -130,7 +130,7 @@ func (m *Machine) sendSYNACK(acts []Action, now Time, tcb TCB) []Action {
 		Option: m.cfg.Format.layout().appendRequest(nil, r, maxOptions),
 	})
 	if int32(tcb.RcvAcc-first) > maxUnscaled {
-		acts = append(acts, Action{Kind: ActSendACK, Seq: p.seq + 1, Ack: first})
+		acts = append(acts, Action{Kind: ActSendWindowUpdate, Seq: p.seq + 1, Ack: first})
 	}
 	return acts
 }
@@ -189,7 +189,7 @@ func (m *Machine) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, co
 	acts = append(acts,
 		Action{Kind: ActRebind, Rebind: re},
 		Action{
-			Kind: ActSendACK, Seq: tcb.SndNxt, Ack: tcb.RcvNxt,
+			Kind: ActSendACK, Seq: tcb.SndNxt,
 			Option: m.cfg.Format.layout().appendRequest(nil, m.receipt(tcb), maxOptions),
 		},
 		Action{Kind: ActPush},

@@ -270,7 +270,7 @@ func checkOptions(t *testing.T, v *vectorFile, suite SuiteID, format Format, ini
 	third := sent(acts, ActSendACK)
 	equal("step 4", third.Option, w.ACK)
 	acts, _ = s.Segment(now, Segment{
-		Tuple: tuple(2, 1), Seq: third.Seq, Ack: third.Ack, ACK: true, Options: third.Option,
+		Tuple: tuple(2, 1), Seq: third.Seq, Ack: reply.Seq + 1, ACK: true, Options: third.Option,
 	}, tuple(4, 3), tcb(initiator.peer()))
 	equal("step 5", sent(acts, ActSendACK).Option, w.Receipt)
 }

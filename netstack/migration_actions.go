@@ -27,8 +27,10 @@ func (h *Migration) do(acts []migrate.Action) {
 			h.tcb.MigrationSendSYN(false, a.Seq, a.Ack, a.Option)
 		case migrate.ActSendSYNACK:
 			h.tcb.MigrationSendSYN(true, a.Seq, a.Ack, a.Option)
+		case migrate.ActSendWindowUpdate:
+			h.tcb.MigrationSendACK(a.Seq, a.Ack, nil)
 		case migrate.ActSendACK:
-			h.tcb.MigrationSendACK(a.Seq, a.Ack, a.Option)
+			h.tcb.MigrationSendACK(a.Seq, 0, a.Option)
 		case migrate.ActRebind:
 			h.rebind(a)
 		case migrate.ActDropDrain:
