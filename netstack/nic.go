@@ -186,7 +186,7 @@ func (n *NIC) Detach() error {
 	n.addrs = nil
 	s.mu.Unlock()
 	n.remove()
-	s.changed()
+	s.watchers.Send(struct{}{})
 	s.log.Debug("netstack: detached", "nic", n.name)
 	return nil
 }
@@ -205,7 +205,7 @@ func (n *NIC) change(what string, f func(*stack.Stack) error) error {
 	if err := n.tryChange(f); err != nil {
 		return fmt.Errorf("netstack: %s: %s: %w", n.name, what, err)
 	}
-	n.stack.changed()
+	n.stack.watchers.Send(struct{}{})
 	return nil
 }
 

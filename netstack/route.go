@@ -168,3 +168,32 @@ func (n *NIC) sourceLocked(r Route) netip.Addr {
 	}
 	return netip.Addr{}
 }
+
+// Exit is an address that packets can leave the stack with, to anywhere.
+type Exit struct {
+	Local   netip.Addr
+	NIC     *NIC
+	Gateway netip.Addr // invalid if the destinations are on the link
+}
+
+// Exits returns the addresses of NICs that are up and have a default route of the
+// same family, in the order of these routes.
+func (s *Stack) Exits() []Exit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	var exits []Exit
+	for _, r := range s.routesLocked() {
+		if r.Destination.Bits() != 0 || !s.gv.CheckNIC(r.NIC.id) {
+			continue
+		}
+		for _, p := range r.NIC.addrs {
+			if p.Addr().Is4() == r.Destination.Addr().Is4() {
+				exits = append(exits, Exit{Local: p.Addr(), NIC: r.NIC, Gateway: r.Gateway})
+			}
+		}
+	}
+	return exits
+}

@@ -17,6 +17,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"github.com/mnet-dev/mnet/internal/broadcast"
 )
 
 // Stack is a TCP/IP stack of its own, independent of the host's. Its methods are
@@ -35,7 +37,7 @@ type Stack struct {
 	routes []route        // in the order they were added
 	done   chan struct{}  // closed when Close has released everything
 
-	watchers watchers
+	watchers broadcast.List[struct{}]
 }
 
 // The addresses of the loopback. Without it, packets for them would take the
@@ -123,6 +125,13 @@ func (s *Stack) configure(cfg Config) error {
 // are undone by the next change made through it. The stack must not be used
 // after Close, see [Stack.Do].
 func (s *Stack) GVisor() *stack.Stack { return s.gv }
+
+// Watch has f called after each change of the NICs, addresses or routes of the
+// stack, by the goroutine that made the change. Calls may overlap. stop ends
+// that; it does not wait for a call that is under way.
+func (s *Stack) Watch(f func()) (stop func()) {
+	return s.watchers.Add(func(struct{}) { f() })
+}
 
 // Clock returns the clock that drives the stack, never nil.
 func (s *Stack) Clock() tcpip.Clock { return s.clock }

@@ -41,28 +41,24 @@ type Event struct {
 // not make the node hold more.
 const maxEvents = 256
 
-// events tells receivers what happens. Its lock is a leaf.
-type events struct {
-	mu        sync.Mutex
-	receivers map[*receiver]bool
-}
-
-type receiver struct {
-	ch   chan Event
-	lost int
-}
-
-func (e *events) publish(ev Event) {
+// publish tells all receivers. Their locks are leaves.
+func (n *Node) publish(ev Event) {
 	ev.Time = time.Now()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for r := range e.receivers {
-		r.offer(ev)
-	}
+	n.events.Send(ev)
+}
+
+// receiver is a caller of Events.
+type receiver struct {
+	ch chan Event
+
+	mu   sync.Mutex
+	lost int // events that found no place since the last one that did
 }
 
 // offer never blocks: of events that find no place, the number is told.
 func (r *receiver) offer(ev Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.lost > 0 {
 		select {
 		case r.ch <- Event{Time: ev.Time, Kind: EventLost, Lost: r.lost}:
@@ -80,19 +76,8 @@ func (r *receiver) offer(ev Event) {
 // Events returns what happens from now on, until stop is called. A receiver that
 // is slow misses events, and is told how many.
 func (n *Node) Events() (ch <-chan Event, stop func()) {
-	e := &n.events
 	r := &receiver{ch: make(chan Event, maxEvents)}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.receivers == nil {
-		e.receivers = make(map[*receiver]bool)
-	}
-	e.receivers[r] = true
-	return r.ch, func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		delete(e.receivers, r)
-	}
+	return r.ch, n.events.Add(r.offer)
 }
 
 // observe takes what the roamer did.
@@ -121,7 +106,7 @@ func (n *Node) moved(c *Conn, m MoveStatus, err error) {
 	c.mu.Lock()
 	c.last = &m
 	c.mu.Unlock()
-	n.events.publish(e)
+	n.publish(e)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

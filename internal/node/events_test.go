@@ -17,14 +17,14 @@ func TestEventsLost(t *testing.T) {
 	ch, stop := n.Events()
 	const missed = 7
 	for range maxEvents + missed {
-		n.events.publish(Event{Kind: EventOpened})
+		n.publish(Event{Kind: EventOpened})
 	}
 	for i := range maxEvents {
 		if ev := <-ch; ev.Kind != EventOpened || ev.Time.IsZero() {
 			t.Fatalf("event %d: %+v", i, ev)
 		}
 	}
-	n.events.publish(Event{Kind: EventClosed})
+	n.publish(Event{Kind: EventClosed})
 	if ev := <-ch; ev.Kind != EventLost || ev.Lost != missed {
 		t.Errorf("%+v, want %d lost", ev, missed)
 	}
@@ -32,7 +32,7 @@ func TestEventsLost(t *testing.T) {
 		t.Errorf("%+v", ev)
 	}
 	stop()
-	n.events.publish(Event{Kind: EventOpened})
+	n.publish(Event{Kind: EventOpened})
 	select {
 	case ev := <-ch:
 		t.Errorf("after stop: %+v", ev)

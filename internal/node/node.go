@@ -16,6 +16,7 @@ import (
 
 	"github.com/mnet-dev/mnet/endpoint"
 	"github.com/mnet-dev/mnet/endpoint/roam"
+	"github.com/mnet-dev/mnet/internal/broadcast"
 	"github.com/mnet-dev/mnet/internal/measure"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/tun"
@@ -36,7 +37,7 @@ type Node struct {
 
 	conns    registry
 	services services
-	events   events
+	events   broadcast.List[Event]
 	measure  measure.Server
 
 	slots  chan struct{} // one for each of maxConns in use
@@ -138,7 +139,7 @@ func (n *Node) defaultRoutes() (routes []netstack.Route) {
 // that come and go; else the stack's addresses.
 func (n *Node) roam() error {
 	n.uplinks = &uplinkTap{Monitor: endpoint.StackMonitor(n.stack), tell: func(ch roam.Change) {
-		n.events.publish(Event{Kind: EventUplinks, Uplinks: uplinkStatus(ch.Uplinks), Woke: ch.Woke})
+		n.publish(Event{Kind: EventUplinks, Uplinks: uplinkStatus(ch.Uplinks), Woke: ch.Woke})
 	}}
 	if n.set.Masquerade {
 		n.uplinks.Monitor = endpoint.HostMonitor(n.stack, n.share)

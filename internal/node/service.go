@@ -132,7 +132,7 @@ func reset(c interface {
 // former as long as it lasts.
 func (n *Node) carry(c *Conn, other relay.Conn) {
 	n.log.Debug("open", "conn", c.ID, "kind", c.Kind, "peer", c.Peer)
-	n.events.publish(Event{Kind: EventOpened, Conn: c.ID, Peer: c.Peer})
+	n.publish(Event{Kind: EventOpened, Conn: c.ID, Peer: c.Peer})
 	err := relay.Join(n.ctx, other, c, &c.progress)
 	n.forget(c, err)
 }
@@ -145,5 +145,5 @@ func (n *Node) forget(c *Conn, err error) {
 		e.Error = err.Error()
 	}
 	n.log.Debug("closed", "conn", c.ID, "kind", c.Kind, "peer", c.Peer, "err", err)
-	n.events.publish(e)
+	n.publish(e)
 }
