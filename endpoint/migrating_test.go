@@ -77,7 +77,7 @@ func cycle(addrs ...string) func(func(int, netip.AddrPort) bool) {
 
 // TestSemanticsMigrating runs the cases on connections that are moved meanwhile,
 // except those that want fixed addresses, and those with a RST: one that arrives
-// where the connection is no more does not close it (docs/protocol.md, section 6).
+// where the connection is no more does not close it (docs/protocol.md, M702).
 func TestSemanticsMigrating(t *testing.T) {
 	needPatched(t)
 	var moves atomic.Int64

@@ -5,7 +5,7 @@ package migrate
 
 import "time"
 
-// hold is MIGRATE_WAIT, section 6.
+// hold is MIGRATE_WAIT, section 7.
 type hold struct {
 	until Time
 	err   error

@@ -8,7 +8,7 @@ import "time"
 // MaxTokens is the number of tokens that a connection publishes at most.
 const MaxTokens = tokenWindow
 
-// Limits, section 8.
+// Limits, section 9.
 const (
 	// maxFollowUps stops a peer or middlebox from making us repeat key halves
 	// for ever.

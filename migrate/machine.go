@@ -95,7 +95,7 @@ func (m *Machine) Moves() (initiated, accepted uint64) { return m.initiated, m.a
 // Phase is what a connection is in the middle of.
 type Phase uint8
 
-// Phases, section 7.
+// Phases, section 8.
 const (
 	Idle Phase = iota
 	SYNSent

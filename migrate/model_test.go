@@ -68,7 +68,7 @@ func newModel(t *testing.T, seed uint64) *model {
 		e.wnd = 1 << (10 + m.rng.IntN(15))
 	}
 	if !v.suite.rolling() {
-		// Section 9: these suites are open to reflection if the sequence
+		// Section 10: these suites are open to reflection if the sequence
 		// spaces overlap.
 		m.acceptor().iss = m.opener().iss + 1<<31
 	}
@@ -218,7 +218,7 @@ func (m *model) attack(e *end) {
 		}
 		p = m.recorded[m.rng.IntN(len(m.recorded))]
 		if !e.conn.suite.rolling() && !p.SYN {
-			return // section 9: a recorded third ACK is as good as a new one
+			return // section 10: a recorded third ACK is as good as a new one
 		}
 	case 3: // a record, late
 		if len(m.recorded) == 0 {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// NegotiationState is how far the exchange of keys has come, section 7.
+// NegotiationState is how far the exchange of keys has come, section 8.
 type NegotiationState uint8
 
 // States of the negotiation.

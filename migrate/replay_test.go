@@ -117,7 +117,7 @@ func TestRecordedACK(t *testing.T) {
 
 // TestRecordedHandshake: who has recorded a whole handshake, and kept the third
 // ACK from arriving, cannot complete it from elsewhere when the responder has
-// forgotten. Section 9: suites without a nonce do not stop that.
+// forgotten. Section 10: suites without a nonce do not stop that.
 func TestRecordedHandshake(t *testing.T) {
 	for r := range Role(2) {
 		w := usual.connected(t, 1)

@@ -168,7 +168,7 @@ func (w *world) run(until Time, done func() bool) {
 		case fire == nil:
 			return
 		case machine:
-			// Section 8: whatever repeats, repeats after a while.
+			// Section 9: whatever repeats, repeats after a while.
 			if w.timers++; w.timers > 20 {
 				w.fatalf("%v: timer of the machine makes no progress", fire.role)
 			}
