@@ -1,0 +1,104 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tcp
+
+import (
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/seqnum"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+)
+
+// migrateSYNOptions appends the handler's option to those of a connection's
+// SYN or SYN-ACK. options has the capacity of the largest option field.
+//
+// +checklocks:e.mu
+func (e *Endpoint) migrateSYNOptions(options []byte) []byte {
+	m := e.mig
+	if m == nil || m.h == nil {
+		return options
+	}
+	return padOptions(m.h.MigrationSYNOption(options, maxOptionSize-len(options)))
+}
+
+// migrateOut changes a segment that is about to be sent on the current tuple. It
+// returns options to append, and whether the segment may be sent.
+//
+// +checklocks:e.mu
+func (e *Endpoint) migrateOut(pkt *stack.PacketBuffer, flags header.TCPFlags, seq seqnum.Value, ack *seqnum.Value, rcvWnd *seqnum.Size, sack *[]header.SACKBlock) (extra []byte, ok bool) {
+	m := e.mig
+	if m == nil || m.h == nil {
+		return nil, true
+	}
+	if flags.Contains(header.TCPFlagRst) {
+		return m.h.MigrationAbortOption(nil, maxOptionSize-e.plainOptionSize(nil), uint32(seq)), !m.held
+	}
+	if !m.shape {
+		return nil, true
+	}
+	// Segments of the migration handshake have an option. They are always sent.
+	var option []byte
+	if b := m.busy; b != nil {
+		option = b.option
+		if b.clamp.on {
+			e.clampOut(&b.clamp, ack, rcvWnd, sack)
+		}
+	}
+	if m.silent() && option == nil {
+		return nil, false
+	}
+	switch {
+	case option != nil:
+		extra = option
+		*sack = nil
+	case m.acks && pkt.Data().Size() == 0 && flags == header.TCPFlagAck:
+		extra = m.h.MigrationACKOption(nil, maxOptionSize-e.plainOptionSize(*sack))
+	}
+	return extra, true
+}
+
+// migratePeerACK shows the handler the options of a segment without payload.
+//
+// +checklocks:e.mu
+func (e *Endpoint) migratePeerACK(s *segment) {
+	usual := 0
+	if e.SendTSOk {
+		usual = 2 + header.TCPOptionTSLength
+	}
+	if s.flags&(header.TCPFlagSyn|header.TCPFlagFin|header.TCPFlagRst) != 0 || len(s.options) <= usual {
+		return
+	}
+	if e.mig.h.MigrationPeerACK(uint32(s.sequenceNumber), s.options) && e.snd != nil && e.rcv != nil {
+		e.snd.sendAck()
+	}
+}
+
+// MigrationAnswer acknowledges on the current tuple.
+//
+// +checklocks:e.mu
+func (e *Endpoint) MigrationAnswer() {
+	e.snd.sendAck()
+}
+
+// plainOptionSize is the size of the options that makeOptions makes.
+//
+// +checklocks:e.mu
+func (e *Endpoint) plainOptionSize(sack []header.SACKBlock) int {
+	n := 0
+	if e.SendTSOk {
+		n += 2 + header.TCPOptionTSLength
+	}
+	if e.SACKPermitted && len(sack) > 0 {
+		// As many blocks as fit, each 8 bytes behind a header of 4.
+		n += min(4+8*len(sack), (maxOptionSize-n)/8*8+4)
+	}
+	return n
+}
+
+// padOptions fills the last word of an option field (RFC 9293, section 3.1).
+func padOptions(b []byte) []byte {
+	for len(b)%4 != 0 {
+		b = append(b, header.TCPOptionNOP)
+	}
+	return b
+}
