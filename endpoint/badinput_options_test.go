@@ -20,7 +20,7 @@ import (
 // TestMalformedRequests sends SYNs with Migrate options of every length, cut and
 // doubled. They are SYNs like any other, to a port that nobody listens on.
 func TestMalformedRequests(t *testing.T) {
-	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	right := v.capture(v.c)
 	o := migrateOption(t, right.opts).encode()
 	send := func(name string, opts []byte) {
@@ -61,7 +61,7 @@ func TestMalformedRequests(t *testing.T) {
 // TestMigrateOptionElsewhere sends a right Migrate option on segments that are
 // no request.
 func TestMigrateOptionElsewhere(t *testing.T) {
-	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	right := v.capture(v.c)
 	local, _ := v.c.addrs()
 	for _, flags := range []header.TCPFlags{fACK, fSYN | fACK, fRST, fRST | fACK, fFIN, fFIN | fACK, fSYN | fFIN, fSYN | fRST, 0} {
@@ -121,10 +121,10 @@ func permitted(suite byte, key []byte) []byte {
 // TestMalformedOffers opens connections with Migrate-Permitted options of every
 // length and suite. What is not right is not there.
 func TestMalformedOffers(t *testing.T) {
-	l := newLab(t, labConfig{})
-	l.suites(allSuites...)
-	m := l.mallory()
-	v := &victim{lab: l, mallory: m}
+	r := newRig(t, rigConfig{})
+	r.suites(allSuites...)
+	m := r.mallory()
+	v := &victim{rig: r, mallory: m}
 	v.listening()
 	key := bytes.Repeat([]byte{9}, 40)
 	port := uint16(2000)
@@ -154,7 +154,7 @@ func TestMalformedOffers(t *testing.T) {
 	check("length 0", []byte{kindPermitted, 0}, false)
 	check("length 1", []byte{kindPermitted, 1}, false)
 	check("no length", []byte{header.TCPOptionNOP, header.TCPOptionNOP, header.TCPOptionNOP, kindPermitted}, false)
-	if n := connections(l.server); n != 2 {
+	if n := connections(r.server); n != 2 {
 		t.Errorf("%d connections are left", n)
 	}
 }
@@ -195,7 +195,7 @@ func TestBadKeys(t *testing.T) {
 	} {
 		for suite := range byte(2) {
 			t.Run(fmt.Sprintf("%s/%d", test.name, suite+1), func(t *testing.T) {
-				l := newLab(t, labConfig{})
+				l := newRig(t, rigConfig{})
 				m := l.mallory()
 				ln, err := l.listen.Listen(t.Context(), "tcp", serverAddr)
 				if err != nil {
@@ -235,11 +235,11 @@ func TestBadKeys(t *testing.T) {
 // TestForgedKeys has somebody who knows the tuple, but not the sequence numbers,
 // send keys while the negotiation is open.
 func TestForgedKeys(t *testing.T) {
-	l := newLab(t, labConfig{})
-	m := l.mallory()
+	r := newRig(t, rigConfig{})
+	m := r.mallory()
 	// No key half arrives until the forged ones have.
-	l.inner[0].set((&simnet.OptionBox{Kinds: []uint8{kindPermitted}, Segments: simnet.OnACK}).Process)
-	c, s := l.pair(serverAddr)
+	r.inner[0].set((&simnet.OptionBox{Kinds: []uint8{kindPermitted}, Segments: simnet.OnACK}).Process)
+	c, s := r.pair(serverAddr)
 	local, remote := c.addrs()
 	forged := append(rest(bytes.Repeat([]byte{9}, 15)), confirm(4711)...)
 	for _, to := range []struct {
@@ -254,9 +254,9 @@ func TestForgedKeys(t *testing.T) {
 			t.Errorf("%v: %v", to.dst, st)
 		}
 	}
-	l.inner[0].set(nil)
-	l.await(c, s)
+	r.inner[0].set(nil)
+	r.await(c, s)
 	finish := bothWays(t, c, s, 64<<10)
-	l.migrate(c, "10.2.0.2")
+	r.migrate(c, "10.2.0.2")
 	finish()
 }

@@ -32,7 +32,7 @@ func TestForgedReset(t *testing.T) {
 	for _, suite := range allSuites {
 		for _, opts := range [][]byte{nil, option{}.encode(), option{tag: 4711}.encode()} {
 			t.Run(fmt.Sprintf("%v/%d", suite, len(opts)), func(t *testing.T) {
-				v := newVictim(t, labConfig{}, suite)
+				v := newVictim(t, rigConfig{}, suite)
 				up, down := newStream(v.c, v.s, 1), newStream(v.s, v.c, 2)
 				exchanged := func() {
 					up.send(t, 10_000)
@@ -72,7 +72,7 @@ func TestForgedReset(t *testing.T) {
 
 // TestResetOutOfPlace forges RSTs that RFC 5961 does not accept.
 func TestResetOutOfPlace(t *testing.T) {
-	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	before := v.server.MigrationStats().Counts
 	for _, off := range []uint32{1, 1000, 1 << 30, 1 << 31, ^uint32(0)} {
 		rst := v.forgedReset()
@@ -87,7 +87,7 @@ func TestResetOutOfPlace(t *testing.T) {
 
 // TestResetOldTuple forges a RST for a tuple that the connection has left.
 func TestResetOldTuple(t *testing.T) {
-	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	rst := v.forgedReset()
 	v.migrate(v.c, "10.2.0.2")
 	v.sleep(time.Second)
@@ -106,21 +106,21 @@ func TestResetOldTuple(t *testing.T) {
 func TestHoldDisabled(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		set  func(*lab)
+		set  func(*rig)
 		want migrate.Counter
 	}{
-		{"no hold", func(l *lab) { l.listen.MigrationOptions.Hold = -1 }, migrate.CountHoldRefused},
+		{"no hold", func(r *rig) { r.listen.MigrationOptions.Hold = -1 }, migrate.CountHoldRefused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLab(t, labConfig{})
-			test.set(l)
-			v := &victim{lab: l, mallory: l.mallory()}
-			v.c, v.s = l.open(serverAddr)
+			r := newRig(t, rigConfig{})
+			test.set(r)
+			v := &victim{rig: r, mallory: r.mallory()}
+			v.c, v.s = r.open(serverAddr)
 			v.mallory.send(v.forgedReset())
 			if err := v.readError(v.s); !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("read: %v", err)
 			}
-			if n := counts(l.server, test.want); n != 1 {
+			if n := counts(r.server, test.want); n != 1 {
 				t.Errorf("%v: %d", test.want, n)
 			}
 		})
@@ -133,31 +133,31 @@ func TestAbort(t *testing.T) {
 		for _, moved := range []bool{false, true} {
 			for _, client := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%v/moved=%v/client=%v", suite, moved, client), func(t *testing.T) {
-					l := newLab(t, labConfig{})
-					l.suites(suite)
-					c, s := l.open(serverAddr)
+					r := newRig(t, rigConfig{})
+					r.suites(suite)
+					c, s := r.open(serverAddr)
 					exchange(t, c, s, 10_000)
 					if moved {
-						l.migrate(c, "10.2.0.2")
+						r.migrate(c, "10.2.0.2")
 						exchange(t, c, s, 10_000)
 					}
 					if !client {
 						c, s = s, c
 					}
-					begin := l.net.Clock.Elapsed()
+					begin := r.net.Clock.Elapsed()
 					c.SetLinger(0)
 					c.Close()
-					if err := l.readError(s); !errors.Is(err, syscall.ECONNRESET) {
+					if err := r.readError(s); !errors.Is(err, syscall.ECONNRESET) {
 						t.Errorf("read: %v", err)
 					}
-					if took := l.net.Clock.Elapsed() - begin; took > 2*delay {
+					if took := r.net.Clock.Elapsed() - begin; took > 2*delay {
 						t.Errorf("after %v", took)
 					}
 					if n := counts(s.stack, migrate.CountAborted); n != 1 {
 						t.Errorf("aborted: %d", n)
 					}
 					s.Close()
-					l.nothingLeft(t)
+					r.nothingLeft(t)
 				})
 			}
 		}
@@ -168,34 +168,34 @@ func TestAbort(t *testing.T) {
 // nobody has read, and while the peer sends.
 func TestAbortByClose(t *testing.T) {
 	for _, client := range []bool{false, true} {
-		l := newLab(t, labConfig{})
-		c, s := l.open(serverAddr)
+		r := newRig(t, rigConfig{})
+		c, s := r.open(serverAddr)
 		if !client {
 			c, s = s, c
 		}
 		exchange(t, c, s, 10_000)
 		s.Write([]byte("x"))
-		l.sleep(time.Second)
-		begin := l.net.Clock.Elapsed()
+		r.sleep(time.Second)
+		begin := r.net.Clock.Elapsed()
 		c.Close()
-		if err := l.readError(s); !errors.Is(err, syscall.ECONNRESET) || l.net.Clock.Elapsed()-begin > 2*delay {
-			t.Errorf("client %v, unread data: %v after %v", client, err, l.net.Clock.Elapsed()-begin)
+		if err := r.readError(s); !errors.Is(err, syscall.ECONNRESET) || r.net.Clock.Elapsed()-begin > 2*delay {
+			t.Errorf("client %v, unread data: %v after %v", client, err, r.net.Clock.Elapsed()-begin)
 		}
 
-		l = newLab(t, labConfig{})
-		c, s = l.open(serverAddr)
+		r = newRig(t, rigConfig{})
+		c, s = r.open(serverAddr)
 		if !client {
 			c, s = s, c
 		}
 		c.Close()
-		l.sleep(time.Second)
-		begin = l.net.Clock.Elapsed()
+		r.sleep(time.Second)
+		begin = r.net.Clock.Elapsed()
 		var err error
 		for err == nil {
 			_, err = s.Write([]byte("x"))
-			l.sleep(delay)
+			r.sleep(delay)
 		}
-		if took := l.net.Clock.Elapsed() - begin; took > 5*delay {
+		if took := r.net.Clock.Elapsed() - begin; took > 5*delay {
 			t.Errorf("client %v, while the peer sends: %v after %v", client, err, took)
 		}
 	}
@@ -206,39 +206,27 @@ func TestAbortByClose(t *testing.T) {
 func TestAbortEarly(t *testing.T) {
 	for _, client := range []bool{false, true} {
 		for wait := time.Duration(0); wait <= 8*delay; wait += delay / 2 {
-			l := newLab(t, labConfig{})
-			c, s := l.pair(serverAddr)
-			l.sleep(wait)
+			r := newRig(t, rigConfig{})
+			c, s := r.pair(serverAddr)
+			r.sleep(wait)
 			if !client {
 				c, s = s, c
 			}
 			states := fmt.Sprint(c.Migration().State, s.Migration().State)
-			begin := l.net.Clock.Elapsed()
+			begin := r.net.Clock.Elapsed()
 			c.SetLinger(0)
 			c.Close()
-			err := l.readError(s)
-			if took := l.net.Clock.Elapsed() - begin; !errors.Is(err, syscall.ECONNRESET) || took > 2*delay {
+			err := r.readError(s)
+			if took := r.net.Clock.Elapsed() - begin; !errors.Is(err, syscall.ECONNRESET) || took > 2*delay {
 				t.Errorf("client %v, %s: %v after %v", client, states, err, took)
 			}
 		}
 	}
 }
 
-// nothingLeft checks that no connection has left anything on either stack.
-func (l *lab) nothingLeft(t *testing.T) {
-	t.Helper()
-	l.sleep(3 * time.Minute) // more than TIME-WAIT and any drain
-	for _, st := range []*netstack.Stack{l.client, l.server} {
-		stats := st.MigrationStats()
-		if n := connections(st); n != 0 || stats.Tokens != 0 || stats.Holds != 0 {
-			t.Errorf("left: %d connections, %d tokens, %d holds", n, stats.Tokens, stats.Holds)
-		}
-	}
-}
-
 // TestResetUnknown answers requests for unknown connections as the draft does.
 func TestResetUnknown(t *testing.T) {
-	v := newVictim(t, labConfig{server: netstack.Config{Migration: netstack.MigrationConfig{ResetUnknown: true}}}, migrate.SuiteX25519SHA256)
+	v := newVictim(t, rigConfig{server: netstack.Config{Migration: netstack.MigrationConfig{ResetUnknown: true}}}, migrate.SuiteX25519SHA256)
 	v.listening()
 	syn := rawSegment{
 		src: netip.AddrPortFrom(v.mallory.addr, 666), dst: addr(serverAddr),
@@ -260,7 +248,7 @@ func TestResetUnknown(t *testing.T) {
 // TestRequestTimeWait sends requests to a tuple in TIME-WAIT, where a SYN could
 // open a connection anew.
 func TestRequestTimeWait(t *testing.T) {
-	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	v.listening()
 	old := v.capture(v.c)
 	local, _ := v.c.addrs()
@@ -288,7 +276,7 @@ func TestRequestTimeWait(t *testing.T) {
 // TestRequestMeetsClose has a request wait in the queue of a connection that
 // closes meanwhile. Nobody else must get it, not even a listener.
 func TestRequestMeetsClose(t *testing.T) {
-	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	v.listening()
 	request := v.capture(v.c)
 	before := connections(v.server)

@@ -33,7 +33,7 @@ func (v *victim) listening() {
 func TestBadRequests(t *testing.T) {
 	for _, suite := range allSuites {
 		t.Run(suite.String(), func(t *testing.T) {
-			v := newVictim(t, labConfig{}, suite)
+			v := newVictim(t, rigConfig{}, suite)
 			v.listening()
 			right := v.capture(v.c)
 			o := migrateOption(t, right.opts)
@@ -92,7 +92,7 @@ func TestBadRequests(t *testing.T) {
 // TestBadAddresses has a right migrate SYN come from and go to addresses that no
 // connection has.
 func TestBadAddresses(t *testing.T) {
-	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	v.listening()
 	right := v.capture(v.c)
 	right.src = netip.AddrPortFrom(v.mallory.addr, 666)
@@ -139,7 +139,7 @@ func TestBadAddresses(t *testing.T) {
 func TestReplayFromElsewhere(t *testing.T) {
 	for _, suite := range allSuites {
 		t.Run(suite.String(), func(t *testing.T) {
-			v := newVictim(t, labConfig{}, suite)
+			v := newVictim(t, rigConfig{}, suite)
 			v.listening()
 			replay := v.capture(v.c)
 			replay.src = netip.AddrPortFrom(v.mallory.addr, 666)
@@ -183,7 +183,7 @@ func TestReplayFromElsewhere(t *testing.T) {
 
 // TestReplayRefused has the host at the replayed address answer as hosts do.
 func TestReplayRefused(t *testing.T) {
-	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	replay := v.capture(v.c)
 	replay.src = netip.AddrPortFrom(v.mallory.addr, 666)
 	v.mallory.send(replay)
@@ -207,7 +207,7 @@ func TestReplayRefused(t *testing.T) {
 func TestReplayLater(t *testing.T) {
 	for _, suite := range allSuites {
 		t.Run(suite.String(), func(t *testing.T) {
-			v := newVictim(t, labConfig{}, suite)
+			v := newVictim(t, rigConfig{}, suite)
 			v.listening()
 			overtaken := v.capture(v.c)
 			seen := v.firstSYN(simnet.Pass)
@@ -234,7 +234,7 @@ func TestReplayLater(t *testing.T) {
 func TestReflection(t *testing.T) {
 	for _, suite := range allSuites {
 		t.Run(suite.String(), func(t *testing.T) {
-			v := newVictim(t, labConfig{}, suite)
+			v := newVictim(t, rigConfig{}, suite)
 			s := v.capture(v.c)
 			s.src, s.dst = netip.AddrPortFrom(v.mallory.addr, 666), addr("10.1.0.2:80")
 			want := tally{migrate.CountReflected: 1}
@@ -251,7 +251,7 @@ func TestReflection(t *testing.T) {
 // TestBadSequence asks by the null suite, whose requests everybody can make that
 // knows the sequence numbers, for what no window allows.
 func TestBadSequence(t *testing.T) {
-	v := newVictim(t, labConfig{}, migrate.SuiteNull)
+	v := newVictim(t, rigConfig{}, migrate.SuiteNull)
 	v.listening()
 	ni, nj := sequenceOf(v.c).nxt-1, sequenceOf(v.s).nxt-1
 	request := func(seq uint32, reqNo uint8) rawSegment {

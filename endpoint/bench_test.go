@@ -14,7 +14,7 @@ import (
 func BenchmarkThroughput(b *testing.B) {
 	for _, size := range []int{1 << 10, 16 << 10, 256 << 10} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
-			from, to := pipeWorld(b).pair(b)
+			from, to := pipeNet(b).pair(b)
 			buf := make([]byte, size)
 			done := make(chan error)
 			go func() {
@@ -43,7 +43,7 @@ func BenchmarkThroughput(b *testing.B) {
 
 // BenchmarkPingPong sends a byte there and back: what waking up costs.
 func BenchmarkPingPong(b *testing.B) {
-	from, to := pipeWorld(b).pair(b)
+	from, to := pipeNet(b).pair(b)
 	go io.Copy(to, to)
 	buf := make([]byte, 1)
 	b.ReportAllocs()
@@ -59,15 +59,15 @@ func BenchmarkPingPong(b *testing.B) {
 
 // BenchmarkDial opens and closes connections.
 func BenchmarkDial(b *testing.B) {
-	w := pipeWorld(b)
-	l, err := w.listen("tcp", w.host4+":0")
+	tn := pipeNet(b)
+	l, err := tn.listen("tcp", tn.host4+":0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer l.Close()
 	b.ReportAllocs()
 	for b.Loop() {
-		c, err := w.dial(b.Context(), "tcp", l.Addr().String(), nil)
+		c, err := tn.dial(b.Context(), "tcp", l.Addr().String(), nil)
 		if err != nil {
 			b.Fatal(err)
 		}

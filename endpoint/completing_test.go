@@ -26,15 +26,15 @@ func TestSentTwice(t *testing.T) {
 		{"step 4 lost", 0, true, 10},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLab(t, labConfig{})
-			c, s := l.open(serverAddr)
+			r := newRig(t, rigConfig{})
+			c, s := r.open(serverAddr)
 			u := newStream(c, s, 1)
 			sent := u.sending(t, 1<<20)
-			l.sleep(rtt + rtt/2) // less than 64 KiB are in flight
-			l.breakUplink(0)
+			r.sleep(rtt + rtt/2) // less than 64 KiB are in flight
+			r.breakUplink(0)
 
 			var synACKs int
-			l.outer[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+			r.outer[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
 				if s, ok := p.TCP(); ok && at.Dir == simnet.BtoA && s.Flags() == fSYN|fACK && !test.lost {
 					return simnet.Duplicate
 				}
@@ -42,7 +42,7 @@ func TestSentTwice(t *testing.T) {
 			})
 			lost := !test.lost
 			times := make(map[uint32]int)
-			l.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+			r.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
 				s, ok := p.TCP()
 				switch {
 				case !ok:
@@ -58,10 +58,10 @@ func TestSentTwice(t *testing.T) {
 				}
 				return simnet.Pass
 			})
-			l.migrate(c, "10.2.0.2")
+			r.migrate(c, "10.2.0.2")
 			sent()
 			u.finish(t)
-			l.inner[1].set(nil)
+			r.inner[1].set(nil)
 
 			if synACKs < 2 {
 				t.Fatalf("%d SYN-ACKs, want two at least", synACKs)

@@ -109,10 +109,12 @@ func newBulk(t *testing.T, cc string, up simnet.Wire) *bulk {
 	t.Helper()
 	down := up
 	down.Loss = 0
-	r := newRig(t, simnet.MultihomedConfig{
-		Seed:    1,
-		Uplinks: []simnet.Uplink{{Link: simnet.LinkConfig{AtoB: up, BtoA: down}}},
-	}, netstack.Config{CongestionControl: cc})
+	r := newRig(t, rigConfig{
+		seed:    1,
+		uplinks: []simnet.Uplink{{Link: simnet.LinkConfig{AtoB: up, BtoA: down}}},
+		client:  netstack.Config{CongestionControl: cc},
+		server:  netstack.Config{CongestionControl: cc},
+	})
 	r.dialer.Migration, r.listen.Migration = Off, Off
 	b := &bulk{t: t, net: r.net}
 	b.client, b.server = r.pair(serverAddr)

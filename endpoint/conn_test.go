@@ -19,7 +19,6 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/faketime"
 
 	"github.com/mnet-dev/mnet/netstack"
-	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
 // clockPair returns two ends whose stacks run on a clock that only moves when
@@ -29,7 +28,7 @@ func clockPair(t *testing.T, lc ListenConfig, d Dialer) (clock *faketime.ManualC
 	clock = faketime.NewManualClock()
 	client, server := newStacks(t, netstack.Config{Clock: clock}, netstack.PipeConfig{})
 	d.Stack, lc.Stack = client, server
-	w := &world{dial: func(ctx context.Context, network, address string, _ net.Addr) (net.Conn, error) {
+	tn := &tcpNet{dial: func(ctx context.Context, network, address string, _ net.Addr) (net.Conn, error) {
 		return d.DialContext(ctx, network, address)
 	}}
 	l, err := lc.Listen(context.Background(), "tcp", "10.0.0.2:80")
@@ -37,7 +36,7 @@ func clockPair(t *testing.T, lc ListenConfig, d Dialer) (clock *faketime.ManualC
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	dialled, accepted := w.connect(t, l, "tcp")
+	dialled, accepted := tn.connect(t, l, "tcp")
 	return clock, dialled.(*Conn), accepted.(*Conn)
 }
 
@@ -76,8 +75,7 @@ func TestKeepAlive(t *testing.T) {
 		"listener": func(r *rig) { r.listen.KeepAliveConfig = cfg },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, closeRig := openRig(t, simnet.MultihomedConfig{})
-			defer closeRig()
+			r := openRig(t, rigConfig{paced: true})
 			configure(r)
 			a, b := r.pair(serverAddr)
 			if name == "listener" {
@@ -120,7 +118,7 @@ func TestAbortIsNoEOF(t *testing.T) {
 		"write": func(c *Conn) error { return fill(c) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, a := pipeWorld(t).pair(t)
+			d, a := pipeNet(t).pair(t)
 			d.SetLinger(0)
 			d.Close()
 			c := a.(*Conn)
@@ -142,8 +140,7 @@ func TestAbortIsNoEOF(t *testing.T) {
 // TestBufferSizes is in virtual time: whatever fits has been written when the deadline
 // comes.
 func TestBufferSizes(t *testing.T) {
-	r, closeRig := openRig(t, simnet.MultihomedConfig{})
-	defer closeRig()
+	r := openRig(t, rigConfig{paced: true})
 	a, b := r.pair(serverAddr)
 	a.SetWriteBuffer(1)
 	b.SetReadBuffer(1)
@@ -188,7 +185,7 @@ func TestNoGoroutinePerConnection(t *testing.T) {
 // TestAllocations looks at what does not need a packet; see the benchmarks for the
 // rest.
 func TestAllocations(t *testing.T) {
-	a, b := pipeWorld(t).pair(t)
+	a, b := pipeNet(t).pair(t)
 	const runs = 1000
 	mustWrite(t, b, string(make([]byte, 2*runs)))
 	mustRead(t, a, 1)

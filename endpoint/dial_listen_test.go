@@ -13,20 +13,20 @@ import (
 	"time"
 )
 
-// worldCase is something to do in a world, and what is seen of it: by a user of
-// the net package on Linux, and by one of this package.
-type worldCase struct {
+// netCase is something to do in a network and what the user sees of it, be it a user
+// of package net on Linux or of this package.
+type netCase struct {
 	name string
-	run  func(t *testing.T, w *world) []string
+	run  func(t *testing.T, tn *tcpNet) []string
 	want []string
 }
 
 func TestDialAndListen(t *testing.T) {
-	for name, newWorld := range map[string]func(testing.TB) *world{"kernel": kernelWorld, "stack": pipeWorld} {
+	for name, newNet := range map[string]func(testing.TB) *tcpNet{"kernel": kernelNet, "stack": pipeNet} {
 		t.Run(name, func(t *testing.T) {
-			for _, c := range worldCases {
+			for _, c := range netCases {
 				t.Run(c.name, func(t *testing.T) {
-					if got := c.run(t, newWorld(t)); !slices.Equal(got, c.want) {
+					if got := c.run(t, newNet(t)); !slices.Equal(got, c.want) {
 						t.Errorf("saw\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(c.want, "\n  "))
 					}
 				})
@@ -35,35 +35,35 @@ func TestDialAndListen(t *testing.T) {
 	}
 }
 
-var worldCases = []worldCase{{
+var netCases = []netCase{{
 	name: "refused",
-	run: func(t *testing.T, w *world) []string {
-		l := w.mustListen(t, "tcp", net.JoinHostPort(w.host4, "0"))
+	run: func(t *testing.T, tn *tcpNet) []string {
+		l := tn.mustListen(t, "tcp", net.JoinHostPort(tn.host4, "0"))
 		l.Close()
-		return []string{w.dialError("tcp", l.Addr().String())}
+		return []string{tn.dialError("tcp", l.Addr().String())}
 	},
 	want: []string{"dial addr connect:connection refused -"},
 }, {
 	name: "bad arguments",
-	run: func(t *testing.T, w *world) []string {
-		_, err := w.listen("udp6x", w.host4+":0")
+	run: func(t *testing.T, tn *tcpNet) []string {
+		_, err := tn.listen("udp6x", tn.host4+":0")
 		saw := []string{describe(err)}
-		_, err = w.listen("tcp", w.host4)
+		_, err = tn.listen("tcp", tn.host4)
 		saw = append(saw, describe(err))
-		_, err = w.listen("tcp6", w.host4+":0")
+		_, err = tn.listen("tcp6", tn.host4+":0")
 		saw = append(saw, describe(err))
-		_, err = w.listen("tcp6", "0.0.0.0:0")
+		_, err = tn.listen("tcp6", "0.0.0.0:0")
 		saw = append(saw, describe(err))
-		l, err := w.listen("tcp4", "[::]:0")
+		l, err := tn.listen("tcp4", "[::]:0")
 		if err == nil {
 			l.Close()
 		}
 		saw = append(saw, describe(err))
 		return append(saw,
-			w.dialError("udp6x", w.host4+":80"),
-			w.dialError("tcp", w.host4),
-			w.dialError("tcp", ""),
-			w.dialError("tcp6", w.host4+":80"))
+			tn.dialError("udp6x", tn.host4+":80"),
+			tn.dialError("tcp", tn.host4),
+			tn.dialError("tcp", ""),
+			tn.dialError("tcp6", tn.host4+":80"))
 	},
 	want: []string{
 		"listen net.UnknownNetworkError -",
@@ -72,17 +72,17 @@ var worldCases = []worldCase{{
 	},
 }, {
 	name: "address in use",
-	run: func(t *testing.T, w *world) []string {
-		l := w.mustListen(t, "tcp", net.JoinHostPort(w.host4, "0"))
-		_, err := w.listen("tcp", l.Addr().String())
+	run: func(t *testing.T, tn *tcpNet) []string {
+		l := tn.mustListen(t, "tcp", net.JoinHostPort(tn.host4, "0"))
+		_, err := tn.listen("tcp", l.Addr().String())
 		return []string{describe(err)}
 	},
 	want: []string{"listen addr bind:address already in use -"},
 }, {
 	name: "address not available",
-	run: func(t *testing.T, w *world) []string {
-		_, err := w.listen("tcp", net.JoinHostPort(w.nobody, "0"))
-		_, derr := w.dial(context.Background(), "tcp", w.host4+":1", &net.TCPAddr{IP: net.ParseIP(w.nobody)})
+	run: func(t *testing.T, tn *tcpNet) []string {
+		_, err := tn.listen("tcp", net.JoinHostPort(tn.nobody, "0"))
+		_, derr := tn.dial(context.Background(), "tcp", tn.host4+":1", &net.TCPAddr{IP: net.ParseIP(tn.nobody)})
 		return []string{describe(err), describe(derr)}
 	},
 	want: []string{
@@ -91,41 +91,41 @@ var worldCases = []worldCase{{
 	},
 }, {
 	name: "mismatched local address",
-	run: func(t *testing.T, w *world) []string {
-		_, err := w.dial(context.Background(), "tcp", w.host4+":1", &net.TCPAddr{IP: net.IPv6loopback})
-		_, uerr := w.dial(context.Background(), "tcp", w.host4+":1", &net.UDPAddr{})
+	run: func(t *testing.T, tn *tcpNet) []string {
+		_, err := tn.dial(context.Background(), "tcp", tn.host4+":1", &net.TCPAddr{IP: net.IPv6loopback})
+		_, uerr := tn.dial(context.Background(), "tcp", tn.host4+":1", &net.UDPAddr{})
 		return []string{describe(err), cause(uerr)}
 	},
 	want: []string{"dial *net.AddrError -", "*net.AddrError"},
 }, {
 	name: "local port of a dial",
-	run: func(t *testing.T, w *world) []string {
-		l := w.mustListen(t, "tcp", net.JoinHostPort(w.host4, "0"))
-		first, _ := w.connect(t, l, "tcp")
+	run: func(t *testing.T, tn *tcpNet) []string {
+		l := tn.mustListen(t, "tcp", net.JoinHostPort(tn.host4, "0"))
+		first, _ := tn.connect(t, l, "tcp")
 		port := first.LocalAddr().(*net.TCPAddr).Port
-		_, err := w.dial(context.Background(), "tcp", l.Addr().String(), &net.TCPAddr{Port: port})
+		_, err := tn.dial(context.Background(), "tcp", l.Addr().String(), &net.TCPAddr{Port: port})
 		first.Close()
 		return []string{describe(err)}
 	},
 	want: []string{"dial src addr bind:address already in use -"},
 }, {
 	name: "context",
-	run: func(t *testing.T, w *world) []string {
-		l := w.mustListen(t, "tcp", net.JoinHostPort(w.host4, "0"))
+	run: func(t *testing.T, tn *tcpNet) []string {
+		l := tn.mustListen(t, "tcp", net.JoinHostPort(tn.host4, "0"))
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		_, err := w.dial(ctx, "tcp", l.Addr().String(), nil)
+		_, err := tn.dial(ctx, "tcp", l.Addr().String(), nil)
 		saw := []string{describe(err)}
 		ctx, cancel = context.WithTimeout(context.Background(), 0)
 		defer cancel()
-		_, err = w.dial(ctx, "tcp", l.Addr().String(), nil)
+		_, err = tn.dial(ctx, "tcp", l.Addr().String(), nil)
 		return append(saw, describe(err))
 	},
 	want: []string{"dial addr canceled -", "dial addr context-deadline timeout"},
 }, {
 	name: "closed listener",
-	run: func(t *testing.T, w *world) []string {
-		l := w.mustListen(t, "tcp", net.JoinHostPort(w.host4, "0"))
+	run: func(t *testing.T, tn *tcpNet) []string {
+		l := tn.mustListen(t, "tcp", net.JoinHostPort(tn.host4, "0"))
 		addr := l.Addr().String()
 		accepted := make(chan error)
 		for range 2 {
@@ -148,20 +148,20 @@ var worldCases = []worldCase{{
 	},
 }, {
 	name: "deadline of a listener",
-	run: func(t *testing.T, w *world) []string {
-		l := w.mustListen(t, "tcp", net.JoinHostPort(w.host4, "0"))
+	run: func(t *testing.T, tn *tcpNet) []string {
+		l := tn.mustListen(t, "tcp", net.JoinHostPort(tn.host4, "0"))
 		saw := []string{describe(l.SetDeadline(time.Now().Add(5 * time.Millisecond)))}
 		_, err := l.Accept()
 		saw = append(saw, describe(err), describe(l.SetDeadline(time.Time{})))
-		w.connect(t, l, "tcp")
+		tn.connect(t, l, "tcp")
 		return saw
 	},
 	want: []string{"ok", "accept addr deadline timeout", "ok"},
 }, {
 	name: "not accepted before close",
-	run: func(t *testing.T, w *world) []string {
-		l := w.mustListen(t, "tcp", net.JoinHostPort(w.host4, "0"))
-		c, err := w.dial(context.Background(), "tcp", l.Addr().String(), nil)
+	run: func(t *testing.T, tn *tcpNet) []string {
+		l := tn.mustListen(t, "tcp", net.JoinHostPort(tn.host4, "0"))
+		c, err := tn.dial(context.Background(), "tcp", l.Addr().String(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,29 +173,29 @@ var worldCases = []worldCase{{
 	want: []string{"read src addr read:connection reset by peer -"},
 }, {
 	name: "port is free after close",
-	run: func(t *testing.T, w *world) []string {
-		l := w.mustListen(t, "tcp", net.JoinHostPort(w.host4, "0"))
-		d, a := w.connect(t, l, "tcp")
+	run: func(t *testing.T, tn *tcpNet) []string {
+		l := tn.mustListen(t, "tcp", net.JoinHostPort(tn.host4, "0"))
+		d, a := tn.connect(t, l, "tcp")
 		saw := []string{describe(l.Close())}
-		again, err := w.listen("tcp", l.Addr().String())
+		again, err := tn.listen("tcp", l.Addr().String())
 		if err != nil {
 			return append(saw, describe(err))
 		}
 		defer again.Close()
 		// The old connection does not mind, nor does a new one.
-		w.connect(t, again, "tcp")
+		tn.connect(t, again, "tcp")
 		mustWrite(t, d, "x")
 		return append(saw, mustRead(t, a, 1))
 	},
 	want: []string{"ok", "x"},
 }, {
 	name: "both families",
-	run: func(t *testing.T, w *world) []string {
-		l := w.mustListen(t, "tcp", ":0")
+	run: func(t *testing.T, tn *tcpNet) []string {
+		l := tn.mustListen(t, "tcp", ":0")
 		saw := []string{l.Addr().(*net.TCPAddr).IP.String()}
 		_, port, _ := net.SplitHostPort(l.Addr().String())
-		for _, host := range []string{w.host4, w.host6, "::ffff:" + w.host4} {
-			a, err := w.dial(context.Background(), "tcp", net.JoinHostPort(host, port), nil)
+		for _, host := range []string{tn.host4, tn.host6, "::ffff:" + tn.host4} {
+			a, err := tn.dial(context.Background(), "tcp", net.JoinHostPort(host, port), nil)
 			if err != nil {
 				return append(saw, describe(err))
 			}
@@ -217,29 +217,29 @@ var worldCases = []worldCase{{
 	want: []string{"::"},
 }, {
 	name: "one family",
-	run: func(t *testing.T, w *world) []string {
-		l4 := w.mustListen(t, "tcp4", ":0")
-		l6 := w.mustListen(t, "tcp6", ":0")
+	run: func(t *testing.T, tn *tcpNet) []string {
+		l4 := tn.mustListen(t, "tcp4", ":0")
+		l6 := tn.mustListen(t, "tcp6", ":0")
 		_, port4, _ := net.SplitHostPort(l4.Addr().String())
 		_, port6, _ := net.SplitHostPort(l6.Addr().String())
 		return []string{
 			l4.Addr().(*net.TCPAddr).IP.String(), l6.Addr().(*net.TCPAddr).IP.String(),
-			w.dialError("tcp", net.JoinHostPort(w.host6, port4)),
-			w.dialError("tcp", net.JoinHostPort(w.host4, port6)),
+			tn.dialError("tcp", net.JoinHostPort(tn.host6, port4)),
+			tn.dialError("tcp", net.JoinHostPort(tn.host4, port6)),
 		}
 	},
 	want: []string{"0.0.0.0", "::", "dial addr connect:connection refused -", "dial addr connect:connection refused -"},
 }, {
 	name: "wildcard of tcp takes both families",
-	run: func(t *testing.T, w *world) []string {
-		return []string{w.mustListen(t, "tcp", "0.0.0.0:0").Addr().(*net.TCPAddr).IP.String()}
+	run: func(t *testing.T, tn *tcpNet) []string {
+		return []string{tn.mustListen(t, "tcp", "0.0.0.0:0").Addr().(*net.TCPAddr).IP.String()}
 	},
 	want: []string{"::"},
 }, {
 	name: "many connections at once",
-	run: func(t *testing.T, w *world) []string {
+	run: func(t *testing.T, tn *tcpNet) []string {
 		const n = 50
-		l := w.mustListen(t, "tcp", net.JoinHostPort(w.host4, "0"))
+		l := tn.mustListen(t, "tcp", net.JoinHostPort(tn.host4, "0"))
 		echoed := make(chan error)
 		for range n {
 			go func() {
@@ -251,7 +251,7 @@ var worldCases = []worldCase{{
 				echoed <- err
 			}()
 			go func() {
-				c, err := w.dial(context.Background(), "tcp", l.Addr().String(), nil)
+				c, err := tn.dial(context.Background(), "tcp", l.Addr().String(), nil)
 				if err == nil {
 					_, err = c.Write([]byte("hello"))
 					c.(tcpConn).CloseWrite()
@@ -272,9 +272,9 @@ var worldCases = []worldCase{{
 	want: []string{"ok"},
 }}
 
-func (w *world) mustListen(t *testing.T, network, address string) tcpListener {
+func (tn *tcpNet) mustListen(t *testing.T, network, address string) tcpListener {
 	t.Helper()
-	l, err := w.listen(network, address)
+	l, err := tn.listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,8 +282,8 @@ func (w *world) mustListen(t *testing.T, network, address string) tcpListener {
 	return l.(tcpListener)
 }
 
-func (w *world) dialError(network, address string) string {
-	c, err := w.dial(context.Background(), network, address, nil)
+func (tn *tcpNet) dialError(network, address string) string {
+	c, err := tn.dial(context.Background(), network, address, nil)
 	if err == nil {
 		c.Close()
 	}

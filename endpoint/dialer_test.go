@@ -274,7 +274,7 @@ func TestShare(t *testing.T) {
 func TestClosedStack(t *testing.T) {
 	client, server := newStacks(t, netstack.Config{}, netstack.PipeConfig{})
 	hole := newBlackhole(t, client)
-	w := &world{
+	tn := &tcpNet{
 		dial: func(ctx context.Context, network, address string, _ net.Addr) (net.Conn, error) {
 			return (&Dialer{Stack: client}).DialContext(ctx, network, address)
 		},
@@ -287,7 +287,7 @@ func TestClosedStack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := w.connect(t, l, "tcp")
+	a, b := tn.connect(t, l, "tcp")
 	read, written, accepted := make(chan error), make(chan error), make(chan error)
 	go func() {
 		_, err := a.Read(make([]byte, 1))

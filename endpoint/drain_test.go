@@ -36,20 +36,20 @@ func TestDrainSlowQueue(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			buffers := bigBuffers()
 			buffers.MinRTO = 2 * slowQueue // what is in a queue is not lost
-			l := newLab(t, labConfig{client: buffers, server: buffers, nat: &strictNAT, jumbo: true})
+			r := newRig(t, rigConfig{client: buffers, server: buffers, nat: &strictNAT, jumbo: true})
 			setWires := func(w simnet.Wire) {
-				l.net.Uplinks[0].SetWire(simnet.AtoB, w)
-				l.net.Uplinks[0].SetWire(simnet.BtoA, w)
+				r.net.Uplinks[0].SetWire(simnet.AtoB, w)
+				r.net.Uplinks[0].SetWire(simnet.BtoA, w)
 			}
 			setWires(simnet.Wire{Delay: slowWire.Delay})
-			c, s := l.open(serverAddr)
+			c, s := r.open(serverAddr)
 			old, _ := c.addrs()
 			up, down := newStream(c, s, 1), newStream(s, c, 2)
-			b := &burst{lab: l, c: c, s: s, up: up, down: down}
+			b := &burst{rig: r, c: c, s: s, up: up, down: down}
 			b.warm(slowWindow)
 			setWires(slowWire)
 			waitUp, waitDown := up.sending(t, 2*slowWindow), down.sending(t, 2*slowWindow)
-			l.sleep(delay)
+			r.sleep(delay)
 			for _, e := range []*Conn{c, s} {
 				if q := sequenceOf(e); q.nxt-q.una < slowWindow {
 					t.Fatalf("%d bytes in flight, want %d", q.nxt-q.una, slowWindow)
@@ -58,35 +58,35 @@ func TestDrainSlowQueue(t *testing.T) {
 
 			var resets atomic.Int64
 			count := countResets(&resets)
-			for i := range l.inner {
-				l.inner[i].set(count)
-				l.outer[i].set(count)
+			for i := range r.inner {
+				r.inner[i].set(count)
+				r.outer[i].set(count)
 			}
 			if test.deaf > 0 {
-				until := l.net.Clock.Elapsed() + test.deaf
-				l.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+				until := r.net.Clock.Elapsed() + test.deaf
+				r.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
 					if t, ok := p.TCP(); ok && at.Dir == simnet.AtoB && at.Now < until && t.Flags()&fSYN == 0 {
 						return simnet.Drop
 					}
 					return count(p, at)
 				})
 			}
-			l.migrate(c, "10.2.0.2")
-			moved := l.net.Clock.Elapsed()
+			r.migrate(c, "10.2.0.2")
+			moved := r.net.Clock.Elapsed()
 			waitUp()
 			waitDown()
-			at := l.emptied(l.net.Uplinks[0])
+			at := r.emptied(r.net.Uplinks[0])
 			if n := c.Migration().Initiated + s.Migration().Accepted; n != 2 {
 				t.Errorf("%d moves of both ends", n)
 			}
 			if d := at - moved; d < slowQueue {
 				t.Errorf("the old path's queues were empty after %v, want %v", d, slowQueue)
 			}
-			l.sleep(moved + drainLimit - l.net.Clock.Elapsed())
+			r.sleep(moved + drainLimit - r.net.Clock.Elapsed())
 			if n := resets.Load(); n != 0 {
 				t.Errorf("%d RSTs", n)
 			}
-			for i, n := range l.nats {
+			for i, n := range r.net.NATs {
 				// Trackers let SYN-ACKs that have to be repeated pass.
 				if st := n.Stats(); st.Invalid+st.NoConn+st.NotSYN+st.RSTsSent > 0 {
 					t.Errorf("nat %d: %+v", i, st)
@@ -95,8 +95,8 @@ func TestDrainSlowQueue(t *testing.T) {
 			up.finish(t)
 			down.finish(t)
 			// Its port and tuple, at both ends, may be another connection's.
-			l.dialer.LocalAddr = net.TCPAddrFromAddrPort(old)
-			c, s = l.open(serverAddr)
+			r.dialer.LocalAddr = net.TCPAddrFromAddrPort(old)
+			c, s = r.open(serverAddr)
 			if now, _ := c.addrs(); now != old {
 				t.Errorf("opened from %v, not %v", now, old)
 			}
@@ -117,14 +117,14 @@ func countResets(n *atomic.Int64) gateFunc {
 
 // emptied waits until everything that has been sent on a link has arrived, and
 // returns when that was.
-func (l *lab) emptied(link *simnet.Link) time.Duration {
-	l.tb.Helper()
-	for deadline := l.net.Clock.Elapsed() + patience; l.net.Clock.Elapsed() < deadline; l.sleep(10 * time.Millisecond) {
+func (r *rig) emptied(link *simnet.Link) time.Duration {
+	r.tb.Helper()
+	for deadline := r.net.Clock.Elapsed() + patience; r.net.Clock.Elapsed() < deadline; r.sleep(10 * time.Millisecond) {
 		up, down := link.Stats(simnet.AtoB), link.Stats(simnet.BtoA)
 		if up.Sent == up.Delivered && down.Sent == down.Delivered {
-			return l.net.Clock.Elapsed()
+			return r.net.Clock.Elapsed()
 		}
 	}
-	l.tb.Fatalf("up %+v, down %+v", link.Stats(simnet.AtoB), link.Stats(simnet.BtoA))
+	r.tb.Fatalf("up %+v, down %+v", link.Stats(simnet.AtoB), link.Stats(simnet.BtoA))
 	return 0
 }

@@ -42,17 +42,17 @@ func TestFallbackDropped(t *testing.T) {
 				name = test.name + "/upload"
 			}
 			t.Run(name, func(t *testing.T) {
-				l := newLab(t, labConfig{})
+				r := newRig(t, rigConfig{})
 				box := &simnet.OptionBox{Action: simnet.DiscardOption, Kinds: []uint8{kindPermitted}, Segments: test.on}
-				l.net.Uplinks[0].Use(box)
-				c, s := l.pair(serverAddr)
+				r.net.Uplinks[0].Use(box)
+				c, s := r.pair(serverAddr)
 				one, other := newStream(s, c, 1), newStream(c, s, 2)
 				if up {
 					one, other = other, one
 				}
 				one.send(t, 256<<10)
 				one.finish(t)
-				if at := l.net.Clock.Elapsed(); at > test.limit {
+				if at := r.net.Clock.Elapsed(); at > test.limit {
 					t.Errorf("256 kB took %v, want at most %v", at, test.limit)
 				}
 				if box.Hits() == 0 {
@@ -69,17 +69,17 @@ func TestFallbackDropped(t *testing.T) {
 // TestRequiredDropped: who requires migration goes on offering it, and gets no
 // connection.
 func TestRequiredDropped(t *testing.T) {
-	l := newLab(t, labConfig{})
+	r := newRig(t, rigConfig{})
 	box := &simnet.OptionBox{Action: simnet.DiscardOption, Kinds: []uint8{kindPermitted}, Segments: simnet.OnSYN}
-	l.net.Uplinks[0].Use(box)
-	l.dialer.Migration = Required
-	l.dialer.Timeout = 10 * time.Second
-	ln, err := l.listen.Listen(t.Context(), "tcp", serverAddr)
+	r.net.Uplinks[0].Use(box)
+	r.dialer.Migration = Required
+	r.dialer.Timeout = 10 * time.Second
+	ln, err := r.listen.Listen(t.Context(), "tcp", serverAddr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	c, err := l.dialer.Dial("tcp", serverAddr)
+	c, err := r.dialer.Dial("tcp", serverAddr)
 	var timeout interface{ Timeout() bool }
 	if !errors.As(err, &timeout) || !timeout.Timeout() {
 		t.Fatalf("dial: %v, %v", c, err)

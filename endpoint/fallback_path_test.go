@@ -41,13 +41,13 @@ func TestNewPathTampered(t *testing.T) {
 	} {
 		for _, suite := range []migrate.SuiteID{migrate.SuiteX25519SHA256, migrate.SuiteX25519SHA1, migrate.SuiteNull} {
 			t.Run(test.name+"/"+suite.String(), func(t *testing.T) {
-				l := newLab(t, labConfig{})
-				l.suites(suite)
-				c, s := l.open(serverAddr)
-				l.net.Uplinks[1].Use(test.box)
+				r := newRig(t, rigConfig{})
+				r.suites(suite)
+				c, s := r.open(serverAddr)
+				r.net.Uplinks[1].Use(test.box)
 				finish := bothWays(t, c, s, 256<<10)
 				stays(t, c, s, test.idle)
-				ln, err := l.listen.Listen(context.Background(), "tcp", serverAddr)
+				ln, err := r.listen.Listen(context.Background(), "tcp", serverAddr)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -78,18 +78,18 @@ func stays(t *testing.T, c, s *Conn, want error) {
 // server stays. A later move, elsewhere, mends that.
 func TestNewPathACKTampered(t *testing.T) {
 	for _, a := range []simnet.OptionAction{simnet.StripOption, simnet.GarbleOption, simnet.DiscardOption} {
-		l := newLab(t, labConfig{})
-		c, s := l.open(serverAddr)
+		r := newRig(t, rigConfig{})
+		c, s := r.open(serverAddr)
 		box := &simnet.OptionBox{Action: a, Kinds: []uint8{kindMigrate}, Segments: simnet.OnACK}
-		l.inner[1].set(oneWay{box, simnet.AtoB}.Process)
+		r.inner[1].set(oneWay{box, simnet.AtoB}.Process)
 		finish := bothWays(t, c, s, 256<<10)
 		before := s.Migration().Current
-		l.migrate(c, "10.2.0.2")
-		l.sleep(10 * delay)
+		r.migrate(c, "10.2.0.2")
+		r.sleep(10 * delay)
 		if now := s.Migration().Current; now != before {
 			t.Errorf("action %d: the server moved to %v", a, now)
 		}
-		l.migrate(c, "10.1.0.2")
+		r.migrate(c, "10.1.0.2")
 		finish()
 	}
 }
@@ -98,10 +98,10 @@ func TestNewPathACKTampered(t *testing.T) {
 // itself.
 func TestNewPathSYNProxy(t *testing.T) {
 	for _, opts := range [][]byte{nil, {header.TCPOptionMSS, 4, 5, 180}} {
-		l := newLab(t, labConfig{})
-		c, s := l.open(serverAddr)
-		proxy := l.mallory()
-		l.outer[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+		r := newRig(t, rigConfig{})
+		c, s := r.open(serverAddr)
+		proxy := r.mallory()
+		r.outer[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
 			t, ok := p.TCP()
 			if !ok || t.Flags() != fSYN {
 				return simnet.Pass
@@ -113,7 +113,7 @@ func TestNewPathSYNProxy(t *testing.T) {
 		})
 		finish := bothWays(t, c, s, 256<<10)
 		stays(t, c, s, ErrNotProven)
-		if n := counts(l.client, migrate.CountUnproven); n != 1 {
+		if n := counts(r.client, migrate.CountUnproven); n != 1 {
 			t.Errorf("unproven: %d", n)
 		}
 		finish()
@@ -156,28 +156,28 @@ func (r rewriter) Process(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
 func TestSequenceRewriting(t *testing.T) {
 	box := rewriter{0x12345678, 0x9abcdef0}
 	t.Run("x25519-sha256", func(t *testing.T) {
-		l := newLab(t, labConfig{})
-		l.net.Bottleneck.Use(box)
-		c, s := l.open(serverAddr)
+		r := newRig(t, rigConfig{})
+		r.net.Bottleneck.Use(box)
+		c, s := r.open(serverAddr)
 		finish := bothWays(t, c, s, 1<<20)
-		l.migrate(c, "10.2.0.2")
+		r.migrate(c, "10.2.0.2")
 		finish()
 	})
 	t.Run("x25519-sha1", func(t *testing.T) {
-		l := newLab(t, labConfig{})
-		l.suites(migrate.SuiteX25519SHA1)
-		l.net.Bottleneck.Use(box)
-		c, s := l.pair(serverAddr)
+		r := newRig(t, rigConfig{})
+		r.suites(migrate.SuiteX25519SHA1)
+		r.net.Bottleneck.Use(box)
+		c, s := r.pair(serverAddr)
 		finish := bothWays(t, c, s, 256<<10)
 		plainTCP(t, "client", c, migrate.PlainUnconfirmed)
 		plainTCP(t, "server", s, migrate.PlainUnconfirmed, migrate.PlainNoAnswer)
 		finish()
 	})
 	t.Run("null", func(t *testing.T) {
-		l := newLab(t, labConfig{})
-		l.suites(migrate.SuiteNull)
-		l.net.Bottleneck.Use(box)
-		c, s := l.open(serverAddr)
+		r := newRig(t, rigConfig{})
+		r.suites(migrate.SuiteNull)
+		r.net.Bottleneck.Use(box)
+		c, s := r.open(serverAddr)
 		finish := bothWays(t, c, s, 256<<10)
 		stays(t, c, s, ErrNoAnswer)
 		finish()
@@ -186,15 +186,15 @@ func TestSequenceRewriting(t *testing.T) {
 	// new path: what comes there has no place in the old sequence space.
 	t.Run("per flow", func(t *testing.T) {
 		for _, place := range []string{"uplink", "bottleneck"} {
-			l := newLab(t, labConfig{})
-			links := l.net.Uplinks
+			r := newRig(t, rigConfig{})
+			links := r.net.Uplinks
 			if place == "bottleneck" {
-				links = []*simnet.Link{l.net.Bottleneck}
+				links = []*simnet.Link{r.net.Bottleneck}
 			}
 			for i, link := range links {
 				link.Use(simnet.NewSequenceShifter(uint64(i)))
 			}
-			c, s := l.open(serverAddr)
+			c, s := r.open(serverAddr)
 			finish := bothWays(t, c, s, 1<<20)
 			stays(t, c, s, ErrNoAnswer)
 			finish()

@@ -138,15 +138,15 @@ func TestFallback(t *testing.T) {
 	} {
 		for _, suite := range []migrate.SuiteID{migrate.SuiteX25519SHA256, migrate.SuiteX25519SHA1} {
 			t.Run(test.name+"/"+suite.String(), func(t *testing.T) {
-				l := newLab(t, labConfig{})
-				l.suites(suite)
-				l.net.Uplinks[0].Use(test.box)
-				c, s := l.pair(serverAddr)
+				r := newRig(t, rigConfig{})
+				r.suites(suite)
+				r.net.Uplinks[0].Use(test.box)
+				c, s := r.pair(serverAddr)
 				finish := bothWays(t, c, s, 256<<10)
 				plainTCP(t, "client", c, test.client...)
 				plainTCP(t, "server", s, test.server...)
 				finish()
-				for _, st := range []*netstack.Stack{l.client, l.server} {
+				for _, st := range []*netstack.Stack{r.client, r.server} {
 					if st := st.MigrationStats(); st.Tokens != 0 {
 						t.Errorf("%d tokens", st.Tokens)
 					}
@@ -169,9 +169,9 @@ func TestFallbackPolicy(t *testing.T) {
 		{"both off", Off, Off, migrate.PlainOff, migrate.PlainOff},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLab(t, labConfig{})
-			l.dialer.Migration, l.listen.Migration = test.client, test.server
-			c, s := l.pair(serverAddr)
+			r := newRig(t, rigConfig{})
+			r.dialer.Migration, r.listen.Migration = test.client, test.server
+			c, s := r.pair(serverAddr)
 			finish := bothWays(t, c, s, 256<<10)
 			plainTCP(t, "client", c, test.c)
 			plainTCP(t, "server", s, test.s)
@@ -183,18 +183,18 @@ func TestFallbackPolicy(t *testing.T) {
 // TestFallbackFormat has two ends that write their options in different formats.
 func TestFallbackFormat(t *testing.T) {
 	experimental := netstack.Config{Migration: netstack.MigrationConfig{Format: migrate.FormatExperimental}}
-	for _, cfg := range []labConfig{{client: experimental}, {server: experimental}} {
-		l := newLab(t, cfg)
-		c, s := l.pair(serverAddr)
+	for _, cfg := range []rigConfig{{client: experimental}, {server: experimental}} {
+		r := newRig(t, cfg)
+		c, s := r.pair(serverAddr)
 		finish := bothWays(t, c, s, 256<<10)
 		plainTCP(t, "client", c, migrate.PlainNotOffered)
 		plainTCP(t, "server", s, migrate.PlainNotOffered)
 		finish()
 	}
-	l := newLab(t, labConfig{client: experimental, server: experimental})
-	c, s := l.open(serverAddr)
+	r := newRig(t, rigConfig{client: experimental, server: experimental})
+	c, s := r.open(serverAddr)
 	finish := bothWays(t, c, s, 256<<10)
-	l.migrate(c, "10.2.0.2")
+	r.migrate(c, "10.2.0.2")
 	finish()
 }
 
@@ -204,14 +204,14 @@ func TestFallbackSuites(t *testing.T) {
 	for _, offered := range all {
 		for _, allowed := range all {
 			t.Run(offered.String()+"/"+allowed.String(), func(t *testing.T) {
-				l := newLab(t, labConfig{})
-				l.dialer.MigrationOptions.Suites = []migrate.SuiteID{offered}
-				l.listen.MigrationOptions.Suites = []migrate.SuiteID{allowed}
-				c, s := l.pair(serverAddr)
+				r := newRig(t, rigConfig{})
+				r.dialer.MigrationOptions.Suites = []migrate.SuiteID{offered}
+				r.listen.MigrationOptions.Suites = []migrate.SuiteID{allowed}
+				c, s := r.pair(serverAddr)
 				finish := bothWays(t, c, s, 64<<10)
 				if offered == allowed {
-					l.await(c, s)
-					l.migrate(c, "10.2.0.2")
+					r.await(c, s)
+					r.migrate(c, "10.2.0.2")
 				} else {
 					plainTCP(t, "client", c, migrate.PlainNotOffered)
 					plainTCP(t, "server", s, migrate.PlainSuite, migrate.PlainNotOffered)
@@ -237,19 +237,19 @@ func TestWithoutExtensions(t *testing.T) {
 	} {
 		for _, suite := range allSuites {
 			t.Run(test.name+"/"+suite.String(), func(t *testing.T) {
-				l := newLab(t, labConfig{nat: &strictNAT})
-				l.suites(suite)
-				l.net.Bottleneck.Use(&simnet.OptionBox{Kinds: test.kinds, Segments: simnet.OnSYN | simnet.OnSYNACK})
-				c, s := l.pair(serverAddr)
+				r := newRig(t, rigConfig{nat: &strictNAT})
+				r.suites(suite)
+				r.net.Bottleneck.Use(&simnet.OptionBox{Kinds: test.kinds, Segments: simnet.OnSYN | simnet.OnSYNACK})
+				c, s := r.pair(serverAddr)
 				finish := bothWays(t, c, s, 256<<10)
 				for name, c := range map[string]*Conn{"client": c, "server": s} {
 					if err := c.AwaitMigratable(context.Background()); err != nil {
 						t.Errorf("%s: %v", name, err)
 					}
 				}
-				l.migrate(c, "10.2.0.2")
+				r.migrate(c, "10.2.0.2")
 				finish()
-				l.checkNATs(t)
+				r.checkNATs(t)
 			})
 		}
 	}
@@ -259,10 +259,10 @@ func TestWithoutExtensions(t *testing.T) {
 func TestRequiredDial(t *testing.T) {
 	for _, s := range []simnet.Segments{simnet.OnSYN, simnet.OnSYNACK, simnet.OnACK} {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
-			l := newLab(t, labConfig{})
-			l.net.Uplinks[0].Use(&simnet.OptionBox{Kinds: []uint8{kindPermitted}, Segments: s})
-			l.dialer.Migration = Required
-			ln, err := l.listen.Listen(context.Background(), "tcp", serverAddr)
+			r := newRig(t, rigConfig{})
+			r.net.Uplinks[0].Use(&simnet.OptionBox{Kinds: []uint8{kindPermitted}, Segments: s})
+			r.dialer.Migration = Required
+			ln, err := r.listen.Listen(context.Background(), "tcp", serverAddr)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -271,19 +271,19 @@ func TestRequiredDial(t *testing.T) {
 			go func() {
 				a, err := ln.Accept()
 				if err == nil {
-					err = l.readError(a)
+					err = r.readError(a)
 					a.Close()
 				}
 				read <- err
 			}()
-			c, err := l.dialer.Dial("tcp", serverAddr)
+			c, err := r.dialer.Dial("tcp", serverAddr)
 			if !errors.Is(err, ErrNotNegotiated) {
 				t.Fatalf("dial: %v, %v", c, err)
 			}
 			if err := <-read; !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("read of the accepted connection: %v", err)
 			}
-			if n := connections(l.client); n != 0 {
+			if n := connections(r.client); n != 0 {
 				t.Errorf("%d connections are left", n)
 			}
 		})
@@ -292,9 +292,9 @@ func TestRequiredDial(t *testing.T) {
 
 // TestRequiredListener resets connections that cannot migrate.
 func TestRequiredListener(t *testing.T) {
-	l := newLab(t, labConfig{})
-	l.listen.Migration = Required
-	ln, err := l.listen.Listen(context.Background(), "tcp", serverAddr)
+	r := newRig(t, rigConfig{})
+	r.listen.Migration = Required
+	ln, err := r.listen.Listen(context.Background(), "tcp", serverAddr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,39 +313,39 @@ func TestRequiredListener(t *testing.T) {
 	reset := func(c net.Conn) {
 		t.Helper()
 		defer c.Close()
-		if err := l.readError(c); !errors.Is(err, syscall.ECONNRESET) {
+		if err := r.readError(c); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("read: %v", err)
 		}
 	}
 
 	// One that does not offer it is never seen.
-	l.dialer.Migration = Off
-	c, err := l.dialer.Dial("tcp", serverAddr)
+	r.dialer.Migration = Off
+	c, err := r.dialer.Dial("tcp", serverAddr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	reset(c)
 
 	// One whose negotiation fails later is reset when it does.
-	l.dialer.Migration = Preferred
-	l.inner[0].set((&simnet.OptionBox{Kinds: []uint8{kindPermitted}, Segments: simnet.OnACK}).Process)
-	if c, err = l.dialer.Dial("tcp", serverAddr); err != nil {
+	r.dialer.Migration = Preferred
+	r.inner[0].set((&simnet.OptionBox{Kinds: []uint8{kindPermitted}, Segments: simnet.OnACK}).Process)
+	if c, err = r.dialer.Dial("tcp", serverAddr); err != nil {
 		t.Fatal(err)
 	}
 	s := <-accepted
 	reset(c)
-	if err := l.readError(s); !errors.Is(err, syscall.ECONNABORTED) {
+	if err := r.readError(s); !errors.Is(err, syscall.ECONNABORTED) {
 		t.Errorf("read at the server: %v", err)
 	}
 	s.Close()
 
-	l.inner[0].set(nil)
-	d, err := l.dialer.Dial("tcp", serverAddr)
+	r.inner[0].set(nil)
+	d, err := r.dialer.Dial("tcp", serverAddr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c2, s2 := d.(*Conn), <-accepted
-	l.await(c2, s2)
+	r.await(c2, s2)
 	bothWays(t, c2, s2, 1000)()
 	ln.Close()
 	<-accepted

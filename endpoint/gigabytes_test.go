@@ -29,8 +29,8 @@ func TestGigabytes(t *testing.T) {
 	for _, upload := range []bool{true, false} {
 		t.Run(fmt.Sprintf("upload=%v", upload), func(t *testing.T) {
 			client, server := newStacks(t, netstack.Config{}, netstack.PipeConfig{MTU: netstack.MaxMTU - 1})
-			w := &world{dial: stackDial(client), listen: stackListen(server), host4: server4.Addr().String()}
-			dialled, accepted := w.pair(t)
+			tn := &tcpNet{dial: stackDial(client), listen: stackListen(server), host4: server4.Addr().String()}
+			dialled, accepted := tn.pair(t)
 			c, s := dialled.(*Conn), accepted.(*Conn)
 			if err := c.AwaitMigratable(context.Background()); err != nil {
 				t.Fatal(err)

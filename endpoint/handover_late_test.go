@@ -26,11 +26,11 @@ type leaving struct {
 
 // newLeaving returns a connection whose client, if up, or server has a congestion
 // window for lateBytes.
-func newLeaving(t *testing.T, cfg labConfig, mtu int, up bool) *leaving {
+func newLeaving(t *testing.T, cfg rigConfig, mtu int, up bool) *leaving {
 	t.Helper()
 	wire := simnet.Wire{Delay: delay, Rate: 10 * simnet.Mbit, Queue: 1 << 20}
 	other := simnet.LinkConfig{AtoB: wire, BtoA: wire, MTU: mtu}
-	cfg.Uplinks = []simnet.Uplink{{Link: simnet.Symmetric(wire)}, {Link: other}, {Link: other}}
+	cfg.uplinks = []simnet.Uplink{{Link: simnet.Symmetric(wire)}, {Link: other}, {Link: other}}
 	l := &leaving{victim: newVictim(t, cfg, migrate.SuiteX25519SHA256)}
 	l.src, l.dst = l.s, l.c
 	if up {
@@ -87,7 +87,7 @@ func TestHandoverLate(t *testing.T) {
 				name = test.name + ", upload"
 			}
 			t.Run(name, func(t *testing.T) {
-				l := newLeaving(t, labConfig{}, test.mtu, up)
+				l := newLeaving(t, rigConfig{}, test.mtu, up)
 				begin := l.net.Clock.Elapsed()
 				data := newStream(l.src, l.dst, 2)
 				data.send(t, lateBytes)
@@ -121,7 +121,7 @@ func TestHandoverWindow(t *testing.T) {
 	b := netstack.BufferSizes{Min: buffer, Default: buffer, Max: buffer}
 	cfg := netstack.Config{ReceiveBuffer: b}
 	for _, up := range []bool{false, true} {
-		l := newLeaving(t, labConfig{client: cfg, server: cfg}, 0, up)
+		l := newLeaving(t, rigConfig{client: cfg, server: cfg}, 0, up)
 		sent := make(chan [32]byte)
 		go func() {
 			sum, _ := content(l.src, 2, 1<<20)
@@ -144,7 +144,7 @@ func TestHandoverWindow(t *testing.T) {
 // TestHandoverAbort ends connections while data is late.
 func TestHandoverAbort(t *testing.T) {
 	for _, up := range []bool{false, true} {
-		l := newLeaving(t, labConfig{}, 0, up)
+		l := newLeaving(t, rigConfig{}, 0, up)
 		if _, err := content(l.src, 2, lateBytes); err != nil {
 			t.Fatal(err)
 		}

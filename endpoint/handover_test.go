@@ -91,11 +91,12 @@ type handover struct {
 const around = 300 * time.Millisecond
 
 func (h *handover) run(t *testing.T) {
-	r := newRig(t, simnet.MultihomedConfig{
-		Seed:       1,
-		Uplinks:    []simnet.Uplink{{Link: h.old}, {Link: h.new}},
-		Bottleneck: simnet.Symmetric(simnet.Wire{}),
-	}, h.stack)
+	r := newRig(t, rigConfig{
+		seed:    1,
+		uplinks: []simnet.Uplink{{Link: h.old}, {Link: h.new}},
+		client:  h.stack,
+		server:  h.stack,
+	})
 	c, s := r.pair(serverAddr)
 	r.await(c, s)
 	var box repeats

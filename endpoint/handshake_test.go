@@ -24,7 +24,7 @@ func TestHandshakeLoss(t *testing.T) {
 	for syns := range lost + 1 {
 		for answers := range lost + 1 {
 			t.Run(fmt.Sprintf("%d SYN, %d SYN-ACK", syns, answers), func(t *testing.T) {
-				r := newRig(t, simnet.MultihomedConfig{Seed: 1})
+				r := newRig(t, rigConfig{seed: 1, paced: true})
 				r.dialer.Migration, r.listen.Migration = Off, Off
 				left := [2]int{simnet.AtoB: syns, simnet.BtoA: answers}
 				r.net.Uplinks[0].Use(simnet.TCPFilter(func(s header.TCP, d simnet.Direction, _ int) simnet.Verdict {

@@ -33,10 +33,10 @@ func migratingPairs(moves *atomic.Int64) pairFunc {
 				tb.Fatal(err)
 			}
 		}
-		w := &world{}
-		w.dial, w.listen = stackDial(client), stackListen(server)
-		w.host4, w.host6 = server4.Addr().String(), server6.Addr().String()
-		a, b = w.pair(tb)
+		tn := &tcpNet{}
+		tn.dial, tn.listen = stackDial(client), stackListen(server)
+		tn.host4, tn.host6 = server4.Addr().String(), server6.Addr().String()
+		a, b = tn.pair(tb)
 
 		c := a.(*Conn)
 		ctx, cancel := context.WithCancel(context.Background())

@@ -73,24 +73,24 @@ func TestNATHandshakeFaults(t *testing.T) {
 }
 
 func natFault(t *testing.T, size int64, d simnet.Direction, n int, f fault, inner bool) {
-	l := newLab(t, labConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: true})
-	b := newBurst(l, serverAddr, size, false)
-	at := l.outer[1]
+	r := newRig(t, rigConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: true})
+	b := newBurst(r, serverAddr, size, false)
+	at := r.outer[1]
 	if inner {
-		at = l.inner[1]
+		at = r.inner[1]
 	}
 	at.set(nth(d, n, f))
-	begin := l.net.Clock.Elapsed()
-	l.breakUplink(0)
-	l.migrate(b.c, "10.2.0.2")
+	begin := r.net.Clock.Elapsed()
+	r.breakUplink(0)
+	r.migrate(b.c, "10.2.0.2")
 	b.up.send(t, 100<<10)
 	b.down.send(t, 100<<10)
 	b.up.finish(t)
 	b.down.finish(t)
-	if all := l.net.Clock.Elapsed() - begin; all > 3*time.Second {
+	if all := r.net.Clock.Elapsed() - begin; all > 3*time.Second {
 		t.Errorf("all after %v", all)
 	}
-	if st := l.nats[1].Stats(); st.Invalid+st.NoConn+st.RSTsSent > 0 {
+	if st := r.net.NATs[1].Stats(); st.Invalid+st.NoConn+st.RSTsSent > 0 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -102,20 +102,20 @@ func TestNATHandshakeOutage(t *testing.T) {
 		for _, outage := range []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second} {
 			for _, size := range []int64{0, 200_000} {
 				t.Run(fmt.Sprintf("%v/%v/%d", d, outage, size), func(t *testing.T) {
-					l := newLab(t, labConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: true})
-					b := newBurst(l, serverAddr, size, false)
-					l.inner[1].set(pause(d, outage))
-					begin := l.net.Clock.Elapsed()
-					l.breakUplink(0)
-					l.migrate(b.c, "10.2.0.2")
+					r := newRig(t, rigConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: true})
+					b := newBurst(r, serverAddr, size, false)
+					r.inner[1].set(pause(d, outage))
+					begin := r.net.Clock.Elapsed()
+					r.breakUplink(0)
+					r.migrate(b.c, "10.2.0.2")
 					b.up.send(t, 100<<10)
 					b.down.send(t, 100<<10)
 					b.up.finish(t)
 					b.down.finish(t)
-					if all := l.net.Clock.Elapsed() - begin; all > 2*outage+3*time.Second {
+					if all := r.net.Clock.Elapsed() - begin; all > 2*outage+3*time.Second {
 						t.Errorf("all after %v", all)
 					}
-					if st := l.nats[1].Stats(); st.Invalid+st.NoConn+st.RSTsSent > 0 {
+					if st := r.net.NATs[1].Stats(); st.Invalid+st.NoConn+st.RSTsSent > 0 {
 						t.Errorf("%+v", st)
 					}
 				})
@@ -148,24 +148,24 @@ func pause(d simnet.Direction, outage time.Duration) gateFunc {
 func TestNATOneWay(t *testing.T) {
 	for _, size := range []int64{0, 200_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			l := newLab(t, labConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT})
-			b := newBurst(l, serverAddr, size, false)
-			l.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+			r := newRig(t, rigConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT})
+			b := newBurst(r, serverAddr, size, false)
+			r.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
 				if t, ok := p.TCP(); ok && at.Dir == simnet.AtoB && t.Flags()&header.TCPFlagSyn == 0 {
 					return simnet.Drop
 				}
 				return simnet.Pass
 			})
-			l.breakUplink(0)
+			r.breakUplink(0)
 			for range 6 { // more than a window of tokens
-				l.migrate(b.c, "10.2.0.2")
-				l.sleep(10 * time.Second)
+				r.migrate(b.c, "10.2.0.2")
+				r.sleep(10 * time.Second)
 				if n := b.s.Migration().Accepted; n != 0 {
 					t.Fatalf("the server has moved %d times", n)
 				}
 			}
-			l.inner[1].set(nil)
-			l.migrate(b.c, "10.2.0.2")
+			r.inner[1].set(nil)
+			r.migrate(b.c, "10.2.0.2")
 			b.up.send(t, 100<<10)
 			b.down.send(t, 100<<10)
 			b.up.finish(t)
@@ -194,21 +194,21 @@ func TestNATUnmappedResponder(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			nat := strictNAT
 			nat.DropInvalid = test.silent
-			l := newLab(t, labConfig{
-				nat:              &nat,
-				MultihomedConfig: simnet.MultihomedConfig{Server: twoAddresses},
+			r := newRig(t, rigConfig{
+				nat:   &nat,
+				homes: twoAddresses,
 			})
-			c, s := l.open(serverAddr)
+			c, s := r.open(serverAddr)
 			up, down := newStream(c, s, 1), newStream(s, c, 2)
 			wait := down.sending(t, 1<<20)
 			before := s.Migration().Current
 			restore := func() {}
 			if test.icmp {
-				restore = l.unreachable(nat4[0], l.net.Uplinks[0])
+				restore = r.unreachable(nat4[0], r.net.Uplinks[0])
 			}
-			begin := l.net.Clock.Elapsed()
+			begin := r.net.Clock.Elapsed()
 			err := s.Migrate(context.Background(), addr("10.9.0.2"))
-			took := l.net.Clock.Elapsed() - begin
+			took := r.net.Clock.Elapsed() - begin
 			restore()
 			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) || took > test.within {
 				t.Errorf("%v after %v, want %v within %v", err, took, test.want, test.within)
@@ -226,13 +226,13 @@ func TestNATUnmappedResponder(t *testing.T) {
 
 // unreachable has a router answer what is for an address with ICMP, until that is
 // restored to its link.
-func (l *lab) unreachable(a netip.Addr, link *simnet.Link) (restore func()) {
-	nowhere := l.net.NewRouter("nowhere", simnet.RouterConfig{
+func (r *rig) unreachable(a netip.Addr, link *simnet.Link) (restore func()) {
+	nowhere := r.net.NewRouter("nowhere", simnet.RouterConfig{
 		Addr4: netip.MustParseAddr("192.0.0.9"), Addr6: netip.MustParseAddr("2001:1::1"), Unreachable: true,
 	})
 	dst := netip.PrefixFrom(a, a.BitLen())
-	l.net.Core.Route(dst, l.net.Connect(l.net.Core, nowhere, simnet.LinkConfig{}))
-	return func() { l.net.Core.Route(dst, link) }
+	r.net.Core.Route(dst, r.net.Connect(r.net.Core, nowhere, simnet.LinkConfig{}))
+	return func() { r.net.Core.Route(dst, link) }
 }
 
 // twoAddresses lets a server move.

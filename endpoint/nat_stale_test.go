@@ -34,11 +34,11 @@ func TestNATStaleSequence(t *testing.T) {
 				name = fmt.Sprintf("NAT, strict %v", nat.Conntrack.Legacy)
 			}
 			t.Run(name+"/"+dir, func(t *testing.T) {
-				l := newLab(t, labConfig{
-					MultihomedConfig: simnet.MultihomedConfig{Uplinks: uplinks, Bottleneck: jumbo},
-					client:           small, server: small, nat: nat,
+				r := newRig(t, rigConfig{
+					uplinks: uplinks, bottleneck: jumbo,
+					client: small, server: small, nat: nat,
 				})
-				c, s := l.open(serverAddr)
+				c, s := r.open(serverAddr)
 				up, down := newStream(c, s, 1), newStream(s, c, 2)
 				idle := func() {}
 				waitUp, waitDown := idle, idle
@@ -48,10 +48,10 @@ func TestNATStaleSequence(t *testing.T) {
 				if dir != "up" {
 					waitDown = down.sending(t, 6<<20)
 				}
-				l.sleep(300 * time.Millisecond)
+				r.sleep(300 * time.Millisecond)
 				before := sequenceOf(c)
-				l.migrate(c, "10.2.0.2")
-				begin := l.net.Clock.Elapsed()
+				r.migrate(c, "10.2.0.2")
+				begin := r.net.Clock.Elapsed()
 				after := sequenceOf(c)
 				if sent, got := after.una-before.una, after.rcv-before.rcv; dir != "down" && sent < 256<<10 || dir != "up" && got < 256<<10 {
 					t.Errorf("only %d bytes up and %d down during the handshake", sent, got)
@@ -60,10 +60,13 @@ func TestNATStaleSequence(t *testing.T) {
 				waitDown()
 				up.finish(t)
 				down.finish(t)
-				if took := l.net.Clock.Elapsed() - begin; took > time.Minute {
+				if took := r.net.Clock.Elapsed() - begin; took > time.Minute {
 					t.Errorf("the rest took %v", took)
 				}
-				for i, n := range l.nats {
+				for i, n := range r.net.NATs {
+					if n == nil {
+						continue
+					}
 					// The slow path has SYNs repeated, which trackers let pass.
 					if st := n.Stats(); st.Invalid != 0 || st.RSTsSent != 0 || st.Tolerated > 2 {
 						t.Errorf("nat %d: %+v", i, st)

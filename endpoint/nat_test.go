@@ -20,7 +20,7 @@ var strictNAT = simnet.NATConfig{Conntrack: simnet.Conntrack{Legacy: true, NoPic
 // burst is a connection with data in flight in both directions that has arrived
 // but is not acknowledged.
 type burst struct {
-	*lab
+	*rig
 	c, s     *Conn
 	up, down *stream
 	// at is what each end had at the break.
@@ -30,10 +30,10 @@ type burst struct {
 // newBurst opens a connection from the first uplink and puts n bytes in flight
 // in each direction. With hole the first segment of each is lost, so that the
 // rest is out of order.
-func newBurst(l *lab, address string, n int64, hole bool) *burst {
-	l.tb.Helper()
-	b := &burst{lab: l}
-	b.c, b.s = l.open(address)
+func newBurst(r *rig, address string, n int64, hole bool) *burst {
+	r.tb.Helper()
+	b := &burst{rig: r}
+	b.c, b.s = r.open(address)
 	b.up, b.down = newStream(b.c, b.s, 1), newStream(b.s, b.c, 2)
 	b.warm(n)
 	b.strand(n, hole)
@@ -118,9 +118,9 @@ func (b *burst) settle(tb testing.TB) {
 	b.checkNATs(tb)
 }
 
-func (l *lab) checkNATs(tb testing.TB) {
+func (r *rig) checkNATs(tb testing.TB) {
 	tb.Helper()
-	for i, n := range l.nats {
+	for i, n := range r.net.NATs {
 		if st := n.Stats(); st.Invalid+st.Tolerated+st.NotSYN+st.NoConn+st.RSTsSent+st.Other > 0 {
 			tb.Errorf("nat %d: %+v", i, st)
 		}
@@ -145,13 +145,13 @@ func TestNATInFlight(t *testing.T) {
 					continue
 				}
 				t.Run(fmt.Sprintf("%s/%d/hole=%v", family.name, n, hole), func(t *testing.T) {
-					l := newLab(t, labConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: n > 500_000})
-					b := newBurst(l, family.server, n, hole)
+					r := newRig(t, rigConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: n > 500_000})
+					b := newBurst(r, family.server, n, hole)
 					again := b.resent(1)
-					begin := l.net.Clock.Elapsed()
-					l.breakUplink(0)
-					l.migrate(b.c, family.to)
-					took := l.net.Clock.Elapsed() - begin
+					begin := r.net.Clock.Elapsed()
+					r.breakUplink(0)
+					r.migrate(b.c, family.to)
+					took := r.net.Clock.Elapsed() - begin
 					b.settle(t)
 					if u, d := again[simnet.AtoB].Load(), again[simnet.BtoA].Load(); u+d > 0 {
 						t.Errorf("sent again what had arrived: %d bytes up, %d down", u, d)
@@ -171,10 +171,10 @@ func TestNATInFlight(t *testing.T) {
 func TestNATInPlace(t *testing.T) {
 	for _, n := range []int64{0, 10_000, 200_000, 1 << 20} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			l := newLab(t, labConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: n > 500_000})
-			b := newBurst(l, serverAddr, n, false)
-			before := l.nats[0].Stats()
-			l.nats[0].Flush()
+			r := newRig(t, rigConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: n > 500_000})
+			b := newBurst(r, serverAddr, n, false)
+			before := r.net.NATs[0].Stats()
+			r.net.NATs[0].Flush()
 			old, _ := b.c.addrs()
 			b.inner[0].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
 				if p.Src() == old {
@@ -183,14 +183,14 @@ func TestNATInPlace(t *testing.T) {
 				return simnet.Pass
 			})
 			again := b.resent(0)
-			l.migrate(b.c, "10.1.0.2")
+			r.migrate(b.c, "10.1.0.2")
 			b.up.send(t, 100<<10)
 			b.down.send(t, 100<<10)
 			b.up.finish(t)
 			b.down.finish(t)
 			// What was under way to the mapping that is gone is refused by the
 			// NAT; the server must live with that.
-			if st := l.nats[0].Stats(); st.Invalid+st.Tolerated != before.Invalid+before.Tolerated {
+			if st := r.net.NATs[0].Stats(); st.Invalid+st.Tolerated != before.Invalid+before.Tolerated {
 				t.Errorf("nat: %+v", st)
 			}
 			if u, d := again[simnet.AtoB].Load(), again[simnet.BtoA].Load(); u+d > 0 {
@@ -212,26 +212,26 @@ func TestNATSequenceWrap(t *testing.T) {
 		{"server", func(iss, irs uint32) uint32 { return irs }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLab(t, labConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: true})
-			l.dialer.LocalAddr = net.TCPAddrFromAddrPort(addr("10.1.0.2:40000"))
+			r := newRig(t, rigConfig{client: bigBuffers(), server: bigBuffers(), nat: &strictNAT, jumbo: true})
+			r.dialer.LocalAddr = net.TCPAddrFromAddrPort(addr("10.1.0.2:40000"))
 			// The ISN of a tuple grows by one every 64 ns (RFC 6528; gVisor's
 			// tick). Learn it, and dial again when it is right.
-			begin := l.net.Clock.Elapsed()
-			c, s := l.open(serverAddr)
+			begin := r.net.Clock.Elapsed()
+			c, s := r.open(serverAddr)
 			isn := test.end(sequenceOf(c).nxt-1, sequenceOf(s).nxt-1)
 			c.SetLinger(0)
 			c.Close()
 			s.Close()
 			want := -uint32(warmUp(n) + n/2 + 1)
-			l.sleep(time.Duration(want-isn)*64 - (l.net.Clock.Elapsed() - begin))
-			b := newBurst(l, serverAddr, n, false)
+			r.sleep(time.Duration(want-isn)*64 - (r.net.Clock.Elapsed() - begin))
+			b := newBurst(r, serverAddr, n, false)
 			at := test.end(b.atC.nxt, b.atS.nxt)
 			if at == 0 || at >= n {
 				t.Fatalf("SND.NXT %d has not wrapped within the last %d bytes", at, n)
 			}
 			again := b.resent(1)
-			l.breakUplink(0)
-			l.migrate(b.c, "10.2.0.2")
+			r.breakUplink(0)
+			r.migrate(b.c, "10.2.0.2")
 			b.settle(t)
 			if u, d := again[simnet.AtoB].Load(), again[simnet.BtoA].Load(); u+d > 0 {
 				t.Errorf("sent again what had arrived: %d bytes up, %d down", u, d)

@@ -19,5 +19,5 @@ func runConformance(t *testing.T, newPair pairFunc) {
 }
 
 func TestConformance(t *testing.T) {
-	runConformance(t, func(tb testing.TB) (tcpConn, tcpConn) { return pipeWorld(tb).pair(tb) })
+	runConformance(t, func(tb testing.TB) (tcpConn, tcpConn) { return pipeNet(tb).pair(tb) })
 }

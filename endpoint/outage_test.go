@@ -12,21 +12,6 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// baseRTT is the round-trip time of the rig's paths without a queue.
-const baseRTT = 40 * time.Millisecond
-
-// breakUplink takes the client's first uplink away: link and addresses, at one
-// instant.
-func (r *rig) breakUplink(i int) {
-	r.tb.Helper()
-	r.net.Uplinks[i].SetDown(true)
-	for _, p := range r.up[i].Addresses() {
-		if err := r.up[i].RemoveAddress(p.Addr()); err != nil {
-			r.tb.Fatal(err)
-		}
-	}
-}
-
 // arrivals reads from c and tells when data came, in virtual time.
 type arrivals struct {
 	clock *simnet.Clock
@@ -98,7 +83,7 @@ func TestOutageBulk(t *testing.T) {
 		{"upload", true, 1.8},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := newRig(t, simnet.MultihomedConfig{Seed: 1})
+			r := newRig(t, rigConfig{seed: 1, paced: true})
 			c, s := r.pair(serverAddr)
 			r.await(c, s)
 			src, dst := s, c

@@ -42,7 +42,7 @@ func TestSlowStartOvershoot(t *testing.T) {
 			w := simnet.Wire{Delay: test.rtt / 2, Rate: rate, Queue: int(test.queue * bdp)}
 			cfg := bigBuffers()
 			cfg.CongestionControl = netstack.Reno
-			r := newRig(t, simnet.MultihomedConfig{Seed: 1, Uplinks: []simnet.Uplink{{Link: simnet.Symmetric(w)}}}, cfg)
+			r := newRig(t, rigConfig{seed: 1, uplinks: []simnet.Uplink{{Link: simnet.Symmetric(w)}}, client: cfg, server: cfg})
 			r.dialer.Migration, r.listen.Migration = Off, Off
 			c, s := r.pair(serverAddr)
 			begin := r.net.Clock.Elapsed()

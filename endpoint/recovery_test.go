@@ -49,9 +49,9 @@ func TestLossRecovery(t *testing.T) {
 // moved, it is the connection that goes to another path then.
 func outage(t *testing.T, cc string, moved bool, before, length time.Duration) time.Duration {
 	t.Helper()
-	needPatched(t)
-	r, closeRig := openRig(t, simnet.MultihomedConfig{Seed: uint64(before)}, netstack.Config{CongestionControl: cc})
-	defer closeRig()
+	cfg := netstack.Config{CongestionControl: cc}
+	r := newRig(t, rigConfig{seed: uint64(before), paced: true, client: cfg, server: cfg})
+	defer r.close()
 	c, s, err := r.connect(serverAddr)
 	if err != nil {
 		t.Fatal(err)
@@ -106,56 +106,56 @@ func outage(t *testing.T, cc string, moved bool, before, length time.Duration) t
 // is known of the path, and loses the segment once more.
 func TestMoveEndsBackOff(t *testing.T) {
 	const outage, limit = 400 * time.Millisecond, time.Second
-	l := newLab(t, labConfig{})
-	c, s := l.open(serverAddr)
+	r := newRig(t, rigConfig{})
+	c, s := r.open(serverAddr)
 	send := func() {
 		if _, err := c.Write(make([]byte, 1000)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	receive := func(limit time.Duration) {
-		s.SetReadDeadline(l.net.Clock.Now().Add(limit))
+		s.SetReadDeadline(r.net.Clock.Now().Add(limit))
 		if _, err := io.ReadFull(s, make([]byte, 1000)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	send()
 	receive(limit)
-	l.inner[0].set(func(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
+	r.inner[0].set(func(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
 		if s, ok := p.TCP(); ok && len(s.Payload()) > 0 {
 			return simnet.Drop
 		}
 		return simnet.Pass
 	})
 	send()
-	l.sleep(10 * time.Second)
+	r.sleep(10 * time.Second)
 	if rto := c.TCPInfo().RTO; rto < 2*limit {
 		t.Fatalf("timeout %v, want more than %v", rto, 2*limit)
 	}
-	l.migrate(c, "10.1.0.2")
-	l.sleep(outage)
-	l.inner[0].set(nil)
+	r.migrate(c, "10.1.0.2")
+	r.sleep(outage)
+	r.inner[0].set(nil)
 	receive(limit)
 }
 
 // TestRTTAfterLostACKs loses the acknowledgements of a segment that has arrived,
 // for a while: what the timer waits meanwhile is not a round trip.
 func TestRTTAfterLostACKs(t *testing.T) {
-	l := newLab(t, labConfig{})
-	c, s := l.open(serverAddr)
+	r := newRig(t, rigConfig{})
+	c, s := r.open(serverAddr)
 	u := newStream(c, s, 1)
 	u.send(t, 64<<10)
-	l.sleep(time.Second)
-	l.inner[0].set(func(_ *simnet.Packet, at simnet.Hop) simnet.Verdict {
+	r.sleep(time.Second)
+	r.inner[0].set(func(_ *simnet.Packet, at simnet.Hop) simnet.Verdict {
 		if at.Dir == simnet.BtoA {
 			return simnet.Drop
 		}
 		return simnet.Pass
 	})
 	u.send(t, 1000)
-	l.sleep(3 * time.Second)
-	l.inner[0].set(nil)
-	l.sleep(10 * time.Second)
+	r.sleep(3 * time.Second)
+	r.inner[0].set(nil)
+	r.sleep(10 * time.Second)
 	u.send(t, 1000)
 	u.finish(t)
 	if rtt, limit := c.TCPInfo().RTT, 2*baseRTT; rtt > limit {

@@ -56,17 +56,17 @@ func TestRejected(t *testing.T) {
 	} {
 		for _, code := range c.codes {
 			t.Run(fmt.Sprintf("%s/%d", c.to, code), func(t *testing.T) {
-				l := newLab(t, labConfig{})
-				conn, s := l.open(c.server)
-				for _, g := range l.inner {
+				r := newRig(t, rigConfig{})
+				conn, s := r.open(c.server)
+				for _, g := range r.inner {
 					g.set(withCode(code))
 				}
-				restore := l.unreachable(addr(c.server).Addr(), l.net.Bottleneck)
+				restore := r.unreachable(addr(c.server).Addr(), r.net.Bottleneck)
 				within := func(what string, f func() error, want ...error) {
 					t.Helper()
-					begin := l.net.Clock.Elapsed()
+					begin := r.net.Clock.Elapsed()
 					err := f()
-					took := l.net.Clock.Elapsed() - begin
+					took := r.net.Clock.Elapsed() - begin
 					wanted := slices.ContainsFunc(want, func(w error) bool { return errors.Is(err, w) })
 					if !wanted || took > 2*delay+time.Millisecond {
 						t.Errorf("%s: %v after %v, want one of %v", what, err, took, want)
@@ -74,7 +74,7 @@ func TestRejected(t *testing.T) {
 				}
 				within("migrate", func() error { return conn.Migrate(context.Background(), addr(c.to)) }, ErrUnreachable)
 				within("dial", func() error {
-					d, err := l.dialer.Dial("tcp", c.server)
+					d, err := r.dialer.Dial("tcp", c.server)
 					if err == nil {
 						d.Close()
 					}
@@ -84,7 +84,7 @@ func TestRejected(t *testing.T) {
 				// For a connection it is a soft error (RFC 1122, 4.2.3.9).
 				up := newStream(conn, s, 1)
 				up.send(t, 10_000)
-				l.sleep(2 * delay)
+				r.sleep(2 * delay)
 				restore()
 				up.finish(t)
 			})

@@ -90,15 +90,15 @@ type rawHost struct {
 var _ stack.NetworkDispatcher = (*rawHost)(nil)
 
 // mallory is a third host, at 10.6.6.6 and fd00:6::6, without delay.
-func (l *lab) mallory() *rawHost {
+func (r *rig) mallory() *rawHost {
 	h := &rawHost{
 		addr:  netip.MustParseAddr("10.6.6.6"),
-		clock: l.net.Clock,
-		iface: l.net.NewHost("mallory").NewInterface("eth0"),
+		clock: r.net.Clock,
+		iface: r.net.NewHost("mallory").NewInterface("eth0"),
 	}
-	link := l.net.Connect(h.iface, l.net.Core, simnet.LinkConfig{})
+	link := r.net.Connect(h.iface, r.net.Core, simnet.LinkConfig{})
 	for _, a := range []netip.Addr{h.addr, netip.MustParseAddr("fd00:6::6")} {
-		l.net.Core.Route(netip.PrefixFrom(a, a.BitLen()), link)
+		r.net.Core.Route(netip.PrefixFrom(a, a.BitLen()), link)
 	}
 	h.iface.Attach(h)
 	return h

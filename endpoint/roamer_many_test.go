@@ -18,23 +18,23 @@ import (
 
 // pairs opens n connections to a listener of the server and returns the two ends of each, one
 // after the other.
-func (l *roamLab) pairs(n int, address string) (conns []*Conn) {
-	l.tb.Helper()
-	ln, err := l.listen.Listen(context.Background(), "tcp", address)
+func (r *roamRig) pairs(n int, address string) (conns []*Conn) {
+	r.tb.Helper()
+	ln, err := r.listen.Listen(context.Background(), "tcp", address)
 	if err != nil {
-		l.tb.Fatal(err)
+		r.tb.Fatal(err)
 	}
 	defer ln.Close()
 	for range n {
-		c, err := l.dialer.Dial("tcp", address)
+		c, err := r.dialer.Dial("tcp", address)
 		if err != nil {
-			l.tb.Fatal(err)
+			r.tb.Fatal(err)
 		}
 		s, err := ln.Accept()
 		if err != nil {
-			l.tb.Fatal(err)
+			r.tb.Fatal(err)
 		}
-		l.tb.Cleanup(func() { c.Close(); s.Close() })
+		r.tb.Cleanup(func() { c.Close(); s.Close() })
 		conns = append(conns, c.(*Conn), s.(*Conn))
 	}
 	return conns
@@ -42,13 +42,13 @@ func (l *roamLab) pairs(n int, address string) (conns []*Conn) {
 
 // crowd is many connections of one client.
 type crowd struct {
-	*roamLab
+	*roamRig
 	conns []*Conn // two ends of each
 	peak  int     // attempts under way at once
 }
 
 func newCrowd(tb testing.TB, n int) *crowd {
-	w := &crowd{roamLab: newRoamLab(tb, labConfig{}, RoamerConfig{})}
+	w := &crowd{roamRig: newRoamRig(tb, rigConfig{}, RoamerConfig{})}
 	w.conns = w.pairs(n, serverAddr)
 	w.await(w.conns...)
 	return w
@@ -155,10 +155,10 @@ func TestRoamMany(t *testing.T) {
 // waiting that have just lost their path.
 func TestRoamManyRetries(t *testing.T) {
 	const silent, n = 2 * MaxRoamAttempts, 10
-	l, m := newMonitored(t, labConfig{MultihomedConfig: simnet.MultihomedConfig{Server: twoAddresses}}, RoamerConfig{}, wlan)
-	lost, others := l.pairs(silent, "10.9.0.2:80"), l.pairs(n, serverAddr)
-	l.await(append(lost, others...)...)
-	l.inner[0].set(func(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
+	r, m := newMonitored(t, rigConfig{homes: twoAddresses}, RoamerConfig{}, wlan)
+	lost, others := r.pairs(silent, "10.9.0.2:80"), r.pairs(n, serverAddr)
+	r.await(append(lost, others...)...)
+	r.inner[0].set(func(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
 		if p.Dst().Addr() == twoAddresses[1].Addr() {
 			return simnet.Drop
 		}
@@ -167,15 +167,15 @@ func TestRoamManyRetries(t *testing.T) {
 	for i := 0; i < len(lost); i += 2 {
 		lost[i].Write([]byte("x"))
 	}
-	l.until("tried all", time.Minute, func() bool { return l.events.count() >= silent })
-	l.until("all in a pause", 10*time.Minute, func() bool {
+	r.until("tried all", time.Minute, func() bool { return r.events.count() >= silent })
+	r.until("all in a pause", 10*time.Minute, func() bool {
 		return !slices.ContainsFunc(lost, func(c *Conn) bool { return c.Migration().Phase == migrate.SYNSent })
 	})
-	begin := l.net.Clock.Elapsed()
+	begin := r.net.Clock.Elapsed()
 	m.set(false, wwan)
-	l.until("moved", 10*time.Second, func() bool { return len(l.events.moves()) == n })
+	r.until("moved", 10*time.Second, func() bool { return len(r.events.moves()) == n })
 	// The attempts of the others need not end for that.
-	if took := l.net.Clock.Elapsed() - begin; took > 200*time.Millisecond {
+	if took := r.net.Clock.Elapsed() - begin; took > 200*time.Millisecond {
 		t.Errorf("moved after %v", took)
 	}
 }

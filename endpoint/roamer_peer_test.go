@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint/roam"
-	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
 // registry is a resolver whose answers a test changes.
@@ -48,16 +47,16 @@ func (n *registry) LookupNetIP(ctx context.Context, network, host string) ([]net
 var server1, server2 = netip.MustParseAddr("10.9.0.1"), netip.MustParseAddr("10.9.0.2")
 
 // openNamed returns a connection to server.example, whose client roams.
-func openNamed(t *testing.T, n *registry) (l *roamLab, c, s *Conn) {
+func openNamed(t *testing.T, n *registry) (r *roamRig, c, s *Conn) {
 	n.set(server1)
-	l = newRoamLab(t, labConfig{MultihomedConfig: simnet.MultihomedConfig{Server: twoAddresses}}, RoamerConfig{})
-	l.dialer.Resolver = n
-	ln, err := l.listen.Listen(context.Background(), "tcp", ":80")
+	r = newRoamRig(t, rigConfig{homes: twoAddresses}, RoamerConfig{})
+	r.dialer.Resolver = n
+	ln, err := r.listen.Listen(context.Background(), "tcp", ":80")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	d, err := l.dialer.Dial("tcp", "server.example:80")
+	d, err := r.dialer.Dial("tcp", "server.example:80")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,15 +66,15 @@ func openNamed(t *testing.T, n *registry) (l *roamLab, c, s *Conn) {
 	}
 	c, s = d.(*Conn), a.(*Conn)
 	t.Cleanup(func() { c.Close(); s.Close() })
-	l.await(c, s)
-	return l, c, s
+	r.await(c, s)
+	return r, c, s
 }
 
 // loseServer takes the server's first address away.
-func (l *roamLab) loseServer() {
-	l.tb.Helper()
-	if err := l.eth.RemoveAddress(server1); err != nil {
-		l.tb.Fatal(err)
+func (r *roamRig) loseServer() {
+	r.tb.Helper()
+	if err := r.eth.RemoveAddress(server1); err != nil {
+		r.tb.Fatal(err)
 	}
 }
 
@@ -85,18 +84,18 @@ func TestRoamBothMove(t *testing.T) {
 	for _, later := range []time.Duration{0, 20 * time.Second} {
 		t.Run(later.String(), func(t *testing.T) {
 			n := new(registry)
-			l, c, s := openNamed(t, n)
-			l.breakUplink(0)
-			l.loseServer()
-			l.sleep(later)
+			r, c, s := openNamed(t, n)
+			r.breakUplink(0)
+			r.loseServer()
+			r.sleep(later)
 			n.set(server2)
-			begin := l.net.Clock.Elapsed()
-			ev := l.moved(1, roam.MaxBackoff+roam.MaxTry, roam.PathGone)
+			begin := r.net.Clock.Elapsed()
+			ev := r.moved(1, roam.MaxBackoff+roam.MaxTry, roam.PathGone)
 			if _, remote := c.addrs(); remote.Addr() != server2 || ev.To.Addr() != local2 {
 				t.Errorf("at %v, the peer at %v", ev.To, remote)
 			}
 			// An attempt towards the old address, and the pause after it.
-			if took := l.net.Clock.Elapsed() - begin; later == 0 && took > roam.FirstTry+roam.FirstBackoff+200*time.Millisecond {
+			if took := r.net.Clock.Elapsed() - begin; later == 0 && took > roam.FirstTry+roam.FirstBackoff+200*time.Millisecond {
 				t.Errorf("after %v", took)
 			}
 			bothWays(t, c, s, 64<<10)()
@@ -108,10 +107,10 @@ func TestRoamBothMove(t *testing.T) {
 // data. The client notices that nobody answers.
 func TestRoamServerMoves(t *testing.T) {
 	n := new(registry)
-	l, c, s := openNamed(t, n)
-	l.loseServer()
+	r, c, s := openNamed(t, n)
+	r.loseServer()
 	n.set(server2)
-	l.moved(1, time.Minute, roam.PathDead)
+	r.moved(1, time.Minute, roam.PathDead)
 	bothWays(t, c, s, 64<<10)()
 }
 
@@ -119,13 +118,13 @@ func TestRoamServerMoves(t *testing.T) {
 // connection knows is among those that are tried.
 func TestRoamSharedName(t *testing.T) {
 	n := new(registry)
-	l, c, s := openNamed(t, n)
+	r, c, s := openNamed(t, n)
 	n.set(netip.MustParseAddr("10.8.0.1"), server1, netip.MustParseAddr("10.8.0.2"))
-	l.net.Uplinks[1].SetDown(true)
-	l.breakUplink(0)
-	l.sleep(20 * time.Second)
-	l.net.Uplinks[1].SetDown(false)
-	l.moved(1, 3*(roam.MaxBackoff+roam.MaxTry), roam.PathGone)
+	r.net.Uplinks[1].SetDown(true)
+	r.breakUplink(0)
+	r.sleep(20 * time.Second)
+	r.net.Uplinks[1].SetDown(false)
+	r.moved(1, 3*(roam.MaxBackoff+roam.MaxTry), roam.PathGone)
 	if _, remote := c.addrs(); remote.Addr() != server1 {
 		t.Errorf("the peer at %v", remote)
 	}
@@ -136,15 +135,15 @@ func TestRoamSharedName(t *testing.T) {
 // attempts towards the address that is known.
 func TestRoamSilentResolver(t *testing.T) {
 	n := new(registry)
-	l, c, s := openNamed(t, n)
+	r, c, s := openNamed(t, n)
 	n.mu.Lock()
 	n.block = make(chan struct{})
 	n.mu.Unlock()
-	l.net.Uplinks[1].SetDown(true)
-	l.breakUplink(0)
-	l.sleep(20 * time.Second)
-	l.net.Uplinks[1].SetDown(false)
-	l.moved(1, roam.MaxBackoff+roam.MaxTry+lookupTimeout, roam.PathGone)
+	r.net.Uplinks[1].SetDown(true)
+	r.breakUplink(0)
+	r.sleep(20 * time.Second)
+	r.net.Uplinks[1].SetDown(false)
+	r.moved(1, roam.MaxBackoff+roam.MaxTry+lookupTimeout, roam.PathGone)
 	n.mu.Lock()
 	asked := n.asked
 	n.mu.Unlock()

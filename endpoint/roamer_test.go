@@ -13,9 +13,9 @@ import (
 	"github.com/mnet-dev/mnet/endpoint/roam"
 )
 
-// roamLab is a lab whose client roams.
-type roamLab struct {
-	*lab
+// roamRig is a rig whose client roams.
+type roamRig struct {
+	*rig
 	roamer *Roamer
 	events roamEvents
 }
@@ -58,60 +58,60 @@ func (e *roamEvents) count() int {
 	return len(e.all)
 }
 
-func newRoamLab(tb testing.TB, cfg labConfig, rc RoamerConfig) *roamLab {
+func newRoamRig(tb testing.TB, cfg rigConfig, rc RoamerConfig) *roamRig {
 	tb.Helper()
-	l := &roamLab{lab: newLab(tb, cfg)}
-	l.events.now = l.net.Clock.Elapsed
-	rc.Stack, rc.Observe = l.client, l.events.add
-	r, err := NewRoamer(rc)
+	r := &roamRig{rig: newRig(tb, cfg)}
+	r.events.now = r.net.Clock.Elapsed
+	rc.Stack, rc.Observe = r.client, r.events.add
+	roamer, err := NewRoamer(rc)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { r.Close() })
-	l.roamer, l.dialer.Roamer = r, r
-	return l
+	tb.Cleanup(func() { roamer.Close() })
+	r.roamer, r.dialer.Roamer = roamer, roamer
+	return r
 }
 
 // until lets time pass until cond is true, or fails the test.
-func (l *roamLab) until(what string, limit time.Duration, cond func() bool) {
-	l.tb.Helper()
+func (r *roamRig) until(what string, limit time.Duration, cond func() bool) {
+	r.tb.Helper()
 	const step = 10 * time.Millisecond
 	for waited := time.Duration(0); !cond(); waited += step {
 		if waited > limit {
-			l.tb.Fatalf("not %s after %v; %+v", what, limit, l.events.all)
+			r.tb.Fatalf("not %s after %v; %+v", what, limit, r.events.all)
 		}
-		l.sleep(step)
+		r.sleep(step)
 	}
 }
 
 // mend brings an uplink back, with its IPv4 address.
-func (l *roamLab) mend(i int) {
-	l.tb.Helper()
-	l.net.Uplinks[i].SetDown(false)
-	if err := l.up[i].AddAddress(l.net.Client.Interfaces()[i].Prefixes()[0]); err != nil {
-		l.tb.Fatal(err)
+func (r *roamRig) mend(i int) {
+	r.tb.Helper()
+	r.net.Uplinks[i].SetDown(false)
+	if err := r.up[i].AddAddress(r.net.Client.Interfaces()[i].Prefixes()[0]); err != nil {
+		r.tb.Fatal(err)
 	}
 }
 
 // moved waits for the n-th move and checks its cause.
-func (l *roamLab) moved(n int, limit time.Duration, cause roam.Cause) timedEvent {
-	l.tb.Helper()
-	l.until("moved", limit, func() bool { return len(l.events.moves()) >= n })
-	ev := l.events.moves()[n-1]
+func (r *roamRig) moved(n int, limit time.Duration, cause roam.Cause) timedEvent {
+	r.tb.Helper()
+	r.until("moved", limit, func() bool { return len(r.events.moves()) >= n })
+	ev := r.events.moves()[n-1]
 	if ev.Cause != cause {
-		l.tb.Errorf("move %d because of %v, want %v", n, ev.Cause, cause)
+		r.tb.Errorf("move %d because of %v, want %v", n, ev.Cause, cause)
 	}
 	return ev
 }
 
 // TestRoamAddressGone takes the address away that a connection uses.
 func TestRoamAddressGone(t *testing.T) {
-	l := newRoamLab(t, labConfig{}, RoamerConfig{})
-	c, s := l.open(serverAddr)
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
+	c, s := r.open(serverAddr)
 	done := bothWays(t, c, s, 1<<20)
-	l.sleep(100 * time.Millisecond)
-	l.breakUplink(0)
-	ev := l.moved(1, time.Second, roam.PathGone)
+	r.sleep(100 * time.Millisecond)
+	r.breakUplink(0)
+	ev := r.moved(1, time.Second, roam.PathGone)
 	if ev.To.Addr() != addr("10.2.0.2").Addr() || ev.Took > 3*2*delay {
 		t.Errorf("%+v", ev)
 	}
@@ -120,28 +120,28 @@ func TestRoamAddressGone(t *testing.T) {
 
 // TestRoamHold takes all addresses away, for long.
 func TestRoamHold(t *testing.T) {
-	l := newRoamLab(t, labConfig{}, RoamerConfig{})
-	l.listen.MigrationOptions.HoldOnTimeout = DefaultRoamHold
-	c, s := l.open(serverAddr)
-	l.breakUplink(0)
-	l.moved(1, time.Second, roam.PathGone)
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
+	r.listen.MigrationOptions.HoldOnTimeout = DefaultRoamHold
+	c, s := r.open(serverAddr)
+	r.breakUplink(0)
+	r.moved(1, time.Second, roam.PathGone)
 	s.Write([]byte("one"))
-	l.breakUplink(1)
+	r.breakUplink(1)
 	c.Write([]byte("two"))
-	l.until("held", time.Second, func() bool { return c.Migration().Holding })
-	l.sleep(50 * time.Minute) // longer than the server's TCP has patience
-	if n := len(l.events.moves()); n != 1 {
+	r.until("held", time.Second, func() bool { return c.Migration().Holding })
+	r.sleep(50 * time.Minute) // longer than the server's TCP has patience
+	if n := len(r.events.moves()); n != 1 {
 		t.Fatalf("%d moves without an address", n)
 	}
-	back := l.net.Clock.Elapsed()
-	l.mend(0)
-	l.moved(2, time.Second, roam.PathGone)
-	if took := l.net.Clock.Elapsed() - back; took > 200*time.Millisecond {
+	back := r.net.Clock.Elapsed()
+	r.mend(0)
+	r.moved(2, time.Second, roam.PathGone)
+	if took := r.net.Clock.Elapsed() - back; took > 200*time.Millisecond {
 		t.Errorf("resumed after %v", took)
 	}
 	for src, want := range map[*Conn]string{c: "one", s: "two"} {
 		b := make([]byte, len(want))
-		src.SetReadDeadline(l.net.Clock.Now().Add(patience))
+		src.SetReadDeadline(r.net.Clock.Now().Add(patience))
 		if _, err := io.ReadFull(src, b); err != nil || string(b) != want {
 			t.Errorf("read %q, %v, want %q", b, err, want)
 		}
@@ -151,14 +151,14 @@ func TestRoamHold(t *testing.T) {
 
 // TestRoamHoldExpires lets the hold run out.
 func TestRoamHoldExpires(t *testing.T) {
-	l := newRoamLab(t, labConfig{}, RoamerConfig{})
-	c, _ := l.open(serverAddr)
-	l.breakUplink(0)
-	l.breakUplink(1)
-	begin := l.net.Clock.Elapsed()
-	c.SetReadDeadline(l.net.Clock.Now().Add(2 * DefaultRoamHold))
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
+	c, _ := r.open(serverAddr)
+	r.breakUplink(0)
+	r.breakUplink(1)
+	begin := r.net.Clock.Elapsed()
+	c.SetReadDeadline(r.net.Clock.Now().Add(2 * DefaultRoamHold))
 	_, err := c.Read(make([]byte, 1))
-	if took := l.net.Clock.Elapsed() - begin; took < DefaultRoamHold || took > DefaultRoamHold+time.Minute {
+	if took := r.net.Clock.Elapsed() - begin; took < DefaultRoamHold || took > DefaultRoamHold+time.Minute {
 		t.Errorf("%v after %v", err, took)
 	}
 }
@@ -174,17 +174,17 @@ func TestRoamPathDead(t *testing.T) {
 		{"interactive", Interactive, time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newRoamLab(t, labConfig{}, RoamerConfig{Policy: tt.policy})
-			c, s := l.open(serverAddr)
+			r := newRoamRig(t, rigConfig{}, RoamerConfig{Policy: tt.policy})
+			c, s := r.open(serverAddr)
 			done := bothWays(t, c, s, 1<<20)
-			l.sleep(100 * time.Millisecond)
-			l.net.Uplinks[0].SetDown(true)
-			ev := l.moved(1, tt.limit, roam.PathDead)
+			r.sleep(100 * time.Millisecond)
+			r.net.Uplinks[0].SetDown(true)
+			ev := r.moved(1, tt.limit, roam.PathDead)
 			if ev.To.Addr() != addr("10.2.0.2").Addr() {
 				t.Errorf("%+v", ev)
 			}
 			done()
-			if n := len(l.events.moves()); n != 1 {
+			if n := len(r.events.moves()); n != 1 {
 				t.Errorf("%d moves, want 1", n)
 			}
 		})
@@ -194,11 +194,11 @@ func TestRoamPathDead(t *testing.T) {
 // TestRoamNATForgets has a NAT lose the mapping of a connection whose client has
 // nothing to send: keep-alive probes find out.
 func TestRoamNATForgets(t *testing.T) {
-	l := newRoamLab(t, labConfig{nat: &strictNAT}, RoamerConfig{})
-	c, s := l.open(serverAddr)
+	r := newRoamRig(t, rigConfig{nat: &strictNAT}, RoamerConfig{})
+	c, s := r.open(serverAddr)
 	before := c.LocalAddr().String()
-	l.nats[0].Flush()
-	l.moved(1, time.Minute, roam.PathDead)
+	r.net.NATs[0].Flush()
+	r.moved(1, time.Minute, roam.PathDead)
 	if after := c.LocalAddr().String(); after == before {
 		t.Errorf("still at %s", after)
 	}
@@ -207,14 +207,14 @@ func TestRoamNATForgets(t *testing.T) {
 
 // TestRoamBack returns to the better uplink, once it has proved stable.
 func TestRoamBack(t *testing.T) {
-	l := newRoamLab(t, labConfig{}, RoamerConfig{})
-	c, s := l.open(serverAddr)
-	l.breakUplink(0)
-	l.moved(1, time.Second, roam.PathGone)
-	back := l.net.Clock.Elapsed()
-	l.mend(0)
-	ev := l.moved(2, time.Minute, roam.Preferred)
-	if took := l.net.Clock.Elapsed() - back; took < roam.HandoverSettle || ev.To.Addr() != addr("10.1.0.2").Addr() {
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
+	c, s := r.open(serverAddr)
+	r.breakUplink(0)
+	r.moved(1, time.Second, roam.PathGone)
+	back := r.net.Clock.Elapsed()
+	r.mend(0)
+	ev := r.moved(2, time.Minute, roam.Preferred)
+	if took := r.net.Clock.Elapsed() - back; took < roam.HandoverSettle || ev.To.Addr() != addr("10.1.0.2").Addr() {
 		t.Errorf("to %v after %v", ev.To, took)
 	}
 	bothWays(t, c, s, 64<<10)()
@@ -222,16 +222,16 @@ func TestRoamBack(t *testing.T) {
 
 // TestRoamManual stays.
 func TestRoamManual(t *testing.T) {
-	l := newRoamLab(t, labConfig{}, RoamerConfig{Policy: Manual})
-	c, _ := l.open(serverAddr)
-	l.breakUplink(0)
-	l.sleep(time.Minute)
-	if n := l.events.count(); n != 0 || c.Migration().Initiated != 0 {
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{Policy: Manual})
+	c, _ := r.open(serverAddr)
+	r.breakUplink(0)
+	r.sleep(time.Minute)
+	if n := r.events.count(); n != 0 || c.Migration().Initiated != 0 {
 		t.Errorf("%d attempts", n)
 	}
-	l.migrate(c, "10.2.0.2")
-	l.breakUplink(1)
-	l.sleep(time.Second)
+	r.migrate(c, "10.2.0.2")
+	r.breakUplink(1)
+	r.sleep(time.Second)
 	if c.Migration().Holding {
 		t.Error("held without having been asked")
 	}
@@ -242,21 +242,21 @@ func TestRoamManual(t *testing.T) {
 func TestRoamInPlace(t *testing.T) {
 	m := &fakeMonitor{}
 	m.set(false, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: "wlan0"})
-	l := newRoamLab(t, labConfig{}, RoamerConfig{Monitor: m})
-	c, s := l.open(serverAddr)
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{Monitor: m})
+	c, s := r.open(serverAddr)
 	before := c.LocalAddr().String()
 	m.set(false, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: "wwan0"})
-	ev := l.moved(1, time.Second, roam.PathGone)
+	ev := r.moved(1, time.Second, roam.PathGone)
 	if ev.To.Addr() != ev.From.Addr() || c.LocalAddr().String() == before {
 		t.Errorf("%+v", ev)
 	}
 	m.set(true, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: "wwan0"})
-	l.moved(2, time.Second, roam.Woke)
+	r.moved(2, time.Second, roam.Woke)
 	done := bothWays(t, c, s, 1<<20)
 	m.set(false)
-	l.until("held", time.Second, func() bool { return c.Migration().Holding })
+	r.until("held", time.Second, func() bool { return c.Migration().Holding })
 	m.set(false, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: "wwan0"})
-	l.moved(3, time.Second, roam.PathGone)
+	r.moved(3, time.Second, roam.PathGone)
 	done()
 }
 

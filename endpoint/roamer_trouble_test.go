@@ -16,7 +16,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// The addresses of a lab's client, and uplinks with them.
+// The addresses of a rig's client, and uplinks with them.
 var (
 	local1, local2 = netip.MustParseAddr("10.1.0.2"), netip.MustParseAddr("10.2.0.2")
 
@@ -25,40 +25,32 @@ var (
 	eth  = roam.Uplink{Local: local2, Via: "eth0"}
 )
 
-// newMonitored returns a roamLab that a test tells what uplinks there are.
-func newMonitored(t *testing.T, cfg labConfig, rc RoamerConfig, ups ...roam.Uplink) (*roamLab, *fakeMonitor) {
+// newMonitored returns a roamRig that a test tells what uplinks there are.
+func newMonitored(t *testing.T, cfg rigConfig, rc RoamerConfig, ups ...roam.Uplink) (*roamRig, *fakeMonitor) {
 	m := &fakeMonitor{}
 	m.set(false, ups...)
 	rc.Monitor = m
-	return newRoamLab(t, cfg, rc), m
+	return newRoamRig(t, cfg, rc), m
 }
 
 // attempted waits for the n-th attempt.
-func (l *roamLab) attempted(n int, limit time.Duration) timedEvent {
-	l.tb.Helper()
-	l.until("attempted", limit, func() bool { return l.events.count() >= n })
-	l.events.mu.Lock()
-	defer l.events.mu.Unlock()
-	return l.events.all[n-1]
-}
-
-// dropSYNs lets an attempt to move over a path wait for its end.
-func dropSYNs(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
-	if t, ok := p.TCP(); ok && t.Flags()&header.TCPFlagSyn != 0 {
-		return simnet.Drop
-	}
-	return simnet.Pass
+func (r *roamRig) attempted(n int, limit time.Duration) timedEvent {
+	r.tb.Helper()
+	r.until("attempted", limit, func() bool { return r.events.count() >= n })
+	r.events.mu.Lock()
+	defer r.events.mu.Unlock()
+	return r.events.all[n-1]
 }
 
 // TestRoamReset resets the client's end, as a NAT does that has forgotten. The
 // connection waits, and moves at once.
 func TestRoamReset(t *testing.T) {
-	l := newRoamLab(t, labConfig{}, RoamerConfig{})
-	mallory := l.mallory()
-	c, s := l.open(serverAddr)
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
+	mallory := r.mallory()
+	c, s := r.open(serverAddr)
 	local, remote := c.addrs()
 	mallory.send(rawSegment{src: remote, dst: local, seq: sequenceOf(c).rcv, ack: sequenceOf(c).nxt, flags: fRST | fACK})
-	ev := l.moved(1, 200*time.Millisecond, roam.Held)
+	ev := r.moved(1, 200*time.Millisecond, roam.Held)
 	if ev.To.Addr() != local.Addr() || ev.To == local {
 		t.Errorf("from %v to %v, want another port", local, ev.To)
 	}
@@ -68,24 +60,24 @@ func TestRoamReset(t *testing.T) {
 // TestRoamUnreachable has a router say that the server cannot be reached, and the
 // uplink be dead from then on: one time-out is enough.
 func TestRoamUnreachable(t *testing.T) {
-	l := newRoamLab(t, labConfig{}, RoamerConfig{})
-	c, s := l.open(serverAddr)
-	restore := l.unreachable(addr(serverAddr).Addr(), l.net.Bottleneck)
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
+	c, s := r.open(serverAddr)
+	restore := r.unreachable(addr(serverAddr).Addr(), r.net.Bottleneck)
 	c.Write([]byte("x"))
-	l.sleep(delay + time.Millisecond) // the packet has been refused
+	r.sleep(delay + time.Millisecond) // the packet has been refused
 	restore()
-	l.sleep(delay)
-	l.net.Uplinks[0].SetDown(true)
-	begin := l.net.Clock.Elapsed()
-	if ev := l.attempted(1, 5*time.Second); ev.Cause != roam.Unreachable || ev.Uplink.Local != local1 || ev.at-ev.Took-begin > 500*time.Millisecond {
+	r.sleep(delay)
+	r.net.Uplinks[0].SetDown(true)
+	begin := r.net.Clock.Elapsed()
+	if ev := r.attempted(1, 5*time.Second); ev.Cause != roam.Unreachable || ev.Uplink.Local != local1 || ev.at-ev.Took-begin > 500*time.Millisecond {
 		t.Errorf("begun after %v: %+v", ev.at-ev.Took-begin, ev)
 	}
-	ev := l.moved(1, 2*roam.FirstTry, roam.Unreachable)
+	ev := r.moved(1, 2*roam.FirstTry, roam.Unreachable)
 	if ev.Uplink.Local != local2 {
 		t.Errorf("%+v", ev)
 	}
 	b := make([]byte, 1)
-	s.SetReadDeadline(l.net.Clock.Now().Add(patience))
+	s.SetReadDeadline(r.net.Clock.Now().Add(patience))
 	if n, err := s.Read(b); n != 1 || err != nil {
 		t.Errorf("read %d, %v", n, err)
 	}
@@ -94,10 +86,10 @@ func TestRoamUnreachable(t *testing.T) {
 // TestRoamForgedUnreachable has somebody who knows the connection, but not its sequence
 // numbers, say the same (RFC 5927, section 4.1). Nothing comes of that.
 func TestRoamForgedUnreachable(t *testing.T) {
-	l := newRoamLab(t, labConfig{}, RoamerConfig{})
-	c, _ := l.open(serverAddr)
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
+	c, _ := r.open(serverAddr)
 	var forged atomic.Int64
-	l.inner[0].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+	r.inner[0].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
 		if p.Protocol() == uint8(header.ICMPv4ProtocolNumber) {
 			quoted := p.Bytes()[header.IPv4MinimumSize+header.ICMPv4MinimumSize+header.IPv4MinimumSize:]
 			quoted[header.TCPSeqNumOffset] ^= 1
@@ -106,44 +98,44 @@ func TestRoamForgedUnreachable(t *testing.T) {
 		}
 		return simnet.Pass
 	})
-	restore := l.unreachable(addr(serverAddr).Addr(), l.net.Bottleneck)
+	restore := r.unreachable(addr(serverAddr).Addr(), r.net.Bottleneck)
 	c.Write([]byte("x"))
-	l.sleep(delay + time.Millisecond)
+	r.sleep(delay + time.Millisecond)
 	restore()
-	l.sleep(delay)
-	l.net.Uplinks[0].SetDown(true)
-	if ev := l.attempted(1, 5*time.Second); ev.Cause == roam.Unreachable || forged.Load() == 0 {
+	r.sleep(delay)
+	r.net.Uplinks[0].SetDown(true)
+	if ev := r.attempted(1, 5*time.Second); ev.Cause == roam.Unreachable || forged.Load() == 0 {
 		t.Errorf("%d forged: %+v", forged.Load(), ev)
 	}
 }
 
 // TestRoamHint has the application say that the path is bad.
 func TestRoamHint(t *testing.T) {
-	l := newRoamLab(t, labConfig{}, RoamerConfig{})
-	c, s := l.open(serverAddr)
-	l.roamer.Hint(c)
-	if ev := l.moved(1, time.Second, roam.Hint); ev.Uplink.Local != local2 {
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
+	c, s := r.open(serverAddr)
+	r.roamer.Hint(c)
+	if ev := r.moved(1, time.Second, roam.Hint); ev.Uplink.Local != local2 {
 		t.Errorf("%+v", ev)
 	}
-	l.roamer.Hint(s) // not managed: ignored
+	r.roamer.Hint(s) // not managed: ignored
 	bothWays(t, c, s, 64<<10)()
 }
 
 // TestRoamUplinkVanishes takes the uplink away that an attempt uses. It is given
 // up, and the next one is tried.
 func TestRoamUplinkVanishes(t *testing.T) {
-	l, m := newMonitored(t, labConfig{}, RoamerConfig{}, wlan)
-	c, s := l.open(serverAddr)
-	l.inner[0].set(dropSYNs)
+	r, m := newMonitored(t, rigConfig{}, RoamerConfig{}, wlan)
+	c, s := r.open(serverAddr)
+	r.inner[0].set(dropSYNs)
 	m.set(false, wwan)
-	l.sleep(100 * time.Millisecond)
-	begin := l.net.Clock.Elapsed()
+	r.sleep(100 * time.Millisecond)
+	begin := r.net.Clock.Elapsed()
 	m.set(false, eth)
-	if ev := l.attempted(1, time.Second); !errors.Is(ev.Err, errUplinkGone) || ev.Uplink != wwan {
+	if ev := r.attempted(1, time.Second); !errors.Is(ev.Err, errUplinkGone) || ev.Uplink != wwan {
 		t.Errorf("%+v", ev)
 	}
-	if ev := l.moved(1, time.Second, roam.PathGone); ev.Uplink != eth || l.net.Clock.Elapsed()-begin > 100*time.Millisecond {
-		t.Errorf("after %v: %+v", l.net.Clock.Elapsed()-begin, ev)
+	if ev := r.moved(1, time.Second, roam.PathGone); ev.Uplink != eth || r.net.Clock.Elapsed()-begin > 100*time.Millisecond {
+		t.Errorf("after %v: %+v", r.net.Clock.Elapsed()-begin, ev)
 	}
 	bothWays(t, c, s, 64<<10)()
 }
@@ -151,19 +143,19 @@ func TestRoamUplinkVanishes(t *testing.T) {
 // TestRoamUplinkAppears has another uplink appear while the only one is tried in
 // vain, with all the time that it may need.
 func TestRoamUplinkAppears(t *testing.T) {
-	l, m := newMonitored(t, labConfig{}, RoamerConfig{}, wlan)
-	c, s := l.open(serverAddr)
-	l.inner[0].set(dropSYNs)
+	r, m := newMonitored(t, rigConfig{}, RoamerConfig{}, wlan)
+	c, s := r.open(serverAddr)
+	r.inner[0].set(dropSYNs)
 	m.set(false, wwan)
-	l.sleep(100 * time.Millisecond)
-	begin := l.net.Clock.Elapsed()
+	r.sleep(100 * time.Millisecond)
+	begin := r.net.Clock.Elapsed()
 	m.set(false, wwan, eth)
 	// The one that failed is tried once more: it was alone then.
-	ev := l.moved(1, 10*time.Second, roam.PathGone)
-	if took := l.net.Clock.Elapsed() - begin; ev.Uplink != eth || took > 3*roam.FirstTry {
+	ev := r.moved(1, 10*time.Second, roam.PathGone)
+	if took := r.net.Clock.Elapsed() - begin; ev.Uplink != eth || took > 3*roam.FirstTry {
 		t.Errorf("after %v: %+v", took, ev)
 	}
-	if ev := l.attempted(1, 0); !errors.Is(ev.Err, errOtherUplink) {
+	if ev := r.attempted(1, 0); !errors.Is(ev.Err, errOtherUplink) {
 		t.Errorf("%+v", ev)
 	}
 	bothWays(t, c, s, 64<<10)()
@@ -172,14 +164,14 @@ func TestRoamUplinkAppears(t *testing.T) {
 // TestRoamDeadPreferred has a better uplink appear that is dead. The connection
 // goes on where it is, and tries the other ever more seldom.
 func TestRoamDeadPreferred(t *testing.T) {
-	l, m := newMonitored(t, labConfig{}, RoamerConfig{}, wlan)
-	c, s := l.open(serverAddr)
-	l.net.Uplinks[1].SetDown(true)
+	r, m := newMonitored(t, rigConfig{}, RoamerConfig{}, wlan)
+	c, s := r.open(serverAddr)
+	r.net.Uplinks[1].SetDown(true)
 	m.set(false, eth, wlan)
 	done := bothWays(t, c, s, 1<<20)
-	l.sleep(time.Hour)
+	r.sleep(time.Hour)
 	done()
-	if n, limit := l.events.count(), int(time.Hour/roam.MaxPenalty)+6; n < 6 || n > limit || len(l.events.moves()) > 0 {
+	if n, limit := r.events.count(), int(time.Hour/roam.MaxPenalty)+6; n < 6 || n > limit || len(r.events.moves()) > 0 {
 		t.Errorf("%d attempts in an hour, at most %d wanted", n, limit)
 	}
 }
@@ -188,18 +180,18 @@ func TestRoamDeadPreferred(t *testing.T) {
 // no others, as behind a tunnel that says nothing of its MTU. The connection
 // leaves it again.
 func TestRoamBlackHole(t *testing.T) {
-	l, m := newMonitored(t, labConfig{}, RoamerConfig{}, wlan)
-	c, s := l.open(serverAddr)
-	l.inner[1].set(func(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
+	r, m := newMonitored(t, rigConfig{}, RoamerConfig{}, wlan)
+	c, s := r.open(serverAddr)
+	r.inner[1].set(func(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
 		if p.Len() > 1000 {
 			return simnet.Drop
 		}
 		return simnet.Pass
 	})
 	m.set(false, eth, wlan)
-	l.moved(1, time.Minute, roam.Preferred)
+	r.moved(1, time.Minute, roam.Preferred)
 	done := bothWays(t, c, s, 1<<20)
-	l.until("back", 10*time.Second, func() bool { return localOf(c) == local1 })
+	r.until("back", 10*time.Second, func() bool { return localOf(c) == local1 })
 	done()
 }
 
@@ -211,22 +203,22 @@ func localOf(c *Conn) netip.Addr {
 // TestRoamFlapping takes a better uplink away and brings it back, again and again,
 // while data flows. No byte is lost, and the cap holds.
 func TestRoamFlapping(t *testing.T) {
-	l := newRoamLab(t, labConfig{}, RoamerConfig{Policy: Interactive})
-	c, s := l.open(serverAddr)
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{Policy: Interactive})
+	c, s := r.open(serverAddr)
 	up, down := newStream(c, s, 1), newStream(s, c, 2)
 	for range 30 {
-		l.breakUplink(0)
+		r.breakUplink(0)
 		up.send(t, 20_000)
 		down.send(t, 20_000)
-		l.sleep(700 * time.Millisecond)
-		l.mend(0)
+		r.sleep(700 * time.Millisecond)
+		r.mend(0)
 		up.send(t, 20_000)
 		down.send(t, 20_000)
-		l.sleep(1300 * time.Millisecond)
+		r.sleep(1300 * time.Millisecond)
 	}
 	up.finish(t)
 	down.finish(t)
-	moves := l.events.moves()
+	moves := r.events.moves()
 	movesAreFew(t, moves)
 	if len(moves) < 2 {
 		t.Errorf("%d moves", len(moves))
@@ -248,19 +240,19 @@ func movesAreFew(t *testing.T, moves []timedEvent) {
 // TestRoamCap has the only uplink change faster than a connection may move. It
 // moves, but not each time, and goes on when the changes have ended.
 func TestRoamCap(t *testing.T) {
-	l, m := newMonitored(t, labConfig{}, RoamerConfig{}, wlan)
-	c, s := l.open(serverAddr)
+	r, m := newMonitored(t, rigConfig{}, RoamerConfig{}, wlan)
+	c, s := r.open(serverAddr)
 	up := newStream(c, s, 1)
 	for i := range 2 * roam.MaxMovesPerMinute {
 		m.set(false, []roam.Uplink{wwan, wlan}[i%2])
 		up.send(t, 1000)
-		l.sleep(time.Second)
+		r.sleep(time.Second)
 	}
-	moves := l.events.moves()
+	moves := r.events.moves()
 	if n := len(moves); n <= roam.MaxMovesPerMinute {
 		t.Errorf("%d moves", n)
 	}
 	movesAreFew(t, moves)
-	l.moved(len(moves)+1, 16*time.Second, roam.PathGone)
+	r.moved(len(moves)+1, 16*time.Second, roam.PathGone)
 	up.finish(t)
 }

@@ -89,10 +89,10 @@ func (p *schedule) wire() simnet.Wire {
 	return w
 }
 
-func (p *schedule) topology() simnet.MultihomedConfig {
-	cfg := simnet.MultihomedConfig{
-		Seed: p.seed,
-		Server: []netip.Prefix{
+func (p *schedule) topology() rigConfig {
+	cfg := rigConfig{
+		seed: p.seed,
+		homes: []netip.Prefix{
 			netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.2/24"), netip.MustParsePrefix("fd00:9::1/64"),
 		},
 	}
@@ -101,9 +101,9 @@ func (p *schedule) topology() simnet.MultihomedConfig {
 		if p.chance(40) {
 			up.NAT = &simnet.NATConfig{}
 		}
-		cfg.Uplinks = append(cfg.Uplinks, up)
+		cfg.uplinks = append(cfg.uplinks, up)
 	}
-	p.say("uplinks %+v", cfg.Uplinks)
+	p.say("uplinks %+v", cfg.uplinks)
 	return cfg
 }
 
@@ -123,8 +123,8 @@ func (p *schedule) playWatched() error {
 }
 
 func (p *schedule) play() error {
-	r, closeRig := openRig(p.t, p.topology())
-	defer closeRig()
+	r := newRig(p.t, p.topology())
+	defer r.close()
 	suites := []migrate.SuiteID{migrate.SuiteX25519SHA256, migrate.SuiteX25519SHA1, migrate.SuiteNull}
 	o := MigrationOptions{Suites: suites[p.rng.IntN(3):][:1]}
 	r.dialer.MigrationOptions, r.listen.MigrationOptions = o, o

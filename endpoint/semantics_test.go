@@ -46,10 +46,10 @@ func runSemantics(t *testing.T, newPair pairFunc, wanted func(pairCase) bool) {
 
 func TestSemantics(t *testing.T) {
 	t.Run("kernel", func(t *testing.T) {
-		runSemantics(t, func(tb testing.TB) (a, b tcpConn) { return kernelWorld(tb).pair(tb) }, nil)
+		runSemantics(t, func(tb testing.TB) (a, b tcpConn) { return kernelNet(tb).pair(tb) }, nil)
 	})
 	t.Run("stack", func(t *testing.T) {
-		runSemantics(t, func(tb testing.TB) (a, b tcpConn) { return pipeWorld(tb).pair(tb) }, nil)
+		runSemantics(t, func(tb testing.TB) (a, b tcpConn) { return pipeNet(tb).pair(tb) }, nil)
 	})
 }
 

@@ -49,10 +49,10 @@ func soakOneConnection(t *testing.T, suite migrate.SuiteID, moves int) {
 	w := wire(5 * time.Millisecond)
 	w.Rate, w.Loss = 10_000_000, 0.02
 	up := simnet.Uplink{Link: simnet.Symmetric(w)}
-	r := newRig(t, simnet.MultihomedConfig{
-		Seed:    7,
-		Uplinks: []simnet.Uplink{up, up},
-		Server:  []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.2/24"), netip.MustParsePrefix("fd00:9::1/64")},
+	r := newRig(t, rigConfig{
+		seed:    7,
+		uplinks: []simnet.Uplink{up, up},
+		homes:   []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.2/24"), netip.MustParsePrefix("fd00:9::1/64")},
 	})
 	r.dialer.MigrationOptions.Suites = []migrate.SuiteID{suite}
 	r.listen.MigrationOptions.Suites = []migrate.SuiteID{suite}

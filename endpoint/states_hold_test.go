@@ -6,7 +6,6 @@ package endpoint
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"syscall"
 	"testing"
 	"time"
@@ -19,7 +18,7 @@ import (
 // TestHoldExpires waits for a migration that does not come.
 func TestHoldExpires(t *testing.T) {
 	const hold = 45 * time.Second
-	v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	v.s.Close()
 	v.c.Close()
 	v.listen.MigrationOptions.Hold = hold
@@ -42,7 +41,7 @@ func TestHoldExpires(t *testing.T) {
 func TestHoldBound(t *testing.T) {
 	const bound = 2
 	cfg := netstack.Config{Migration: netstack.MigrationConfig{MaxHolds: bound}}
-	v := newVictim(t, labConfig{server: cfg}, migrate.SuiteX25519SHA256)
+	v := newVictim(t, rigConfig{server: cfg}, migrate.SuiteX25519SHA256)
 	conns := [][2]*Conn{{v.c, v.s}}
 	for range bound {
 		c, s := v.open(serverAddr)
@@ -81,47 +80,47 @@ func TestHoldBound(t *testing.T) {
 func TestHoldOnTimeout(t *testing.T) {
 	needPatched(t)
 	const hold = 10 * time.Minute
-	open := func() (l *lab, c, s *Conn) {
-		l = newLab(t, labConfig{})
-		l.dialer.MigrationOptions.HoldOnTimeout = hold
-		c, s = l.open(serverAddr)
-		l.breakUplink(0)
+	open := func() (r *rig, c, s *Conn) {
+		r = newRig(t, rigConfig{})
+		r.dialer.MigrationOptions.HoldOnTimeout = hold
+		c, s = r.open(serverAddr)
+		r.breakUplink(0)
 		c.Write([]byte("lost"))
 		for range 100 {
 			if c.Migration().Holding {
-				return l, c, s
+				return r, c, s
 			}
-			l.sleep(time.Minute)
+			r.sleep(time.Minute)
 		}
 		t.Fatal("never held")
 		return
 	}
 	t.Run("moves", func(t *testing.T) {
-		l, c, s := open()
-		if n := counts(l.client, migrate.CountTimeoutHeld); n != 1 {
+		r, c, s := open()
+		if n := counts(r.client, migrate.CountTimeoutHeld); n != 1 {
 			t.Errorf("held: %d", n)
 		}
-		l.migrate(c, "10.2.0.2")
+		r.migrate(c, "10.2.0.2")
 		b := make([]byte, 4)
-		s.SetReadDeadline(l.net.Clock.Now().Add(patience))
+		s.SetReadDeadline(r.net.Clock.Now().Add(patience))
 		if n, err := s.Read(b); n != 4 || string(b) != "lost" {
 			t.Errorf("read %q, %v", b[:n], err)
 		}
 		bothWays(t, c, s, 64<<10)()
 	})
 	t.Run("expires", func(t *testing.T) {
-		l, c, s := open()
+		r, c, s := open()
 		defer s.Close()
-		begin := l.net.Clock.Elapsed()
-		c.SetReadDeadline(l.net.Clock.Now().Add(10 * hold))
+		begin := r.net.Clock.Elapsed()
+		c.SetReadDeadline(r.net.Clock.Now().Add(10 * hold))
 		_, err := c.Read(make([]byte, 1))
-		if took := l.net.Clock.Elapsed() - begin; !errors.Is(err, syscall.ETIMEDOUT) || took > hold+time.Minute {
+		if took := r.net.Clock.Elapsed() - begin; !errors.Is(err, syscall.ETIMEDOUT) || took > hold+time.Minute {
 			t.Errorf("%v after %v, want ETIMEDOUT after %v", err, took, hold)
 		}
-		if n := counts(l.client, migrate.CountHoldExpired); n != 1 {
+		if n := counts(r.client, migrate.CountHoldExpired); n != 1 {
 			t.Errorf("expired: %d", n)
 		}
-		if n := l.client.MigrationStats().Holds; n != 0 {
+		if n := r.client.MigrationStats().Holds; n != 0 {
 			t.Errorf("%d holds", n)
 		}
 	})
@@ -131,7 +130,7 @@ func TestHoldOnTimeout(t *testing.T) {
 // has nothing left to wait for, and says what has ended it, not what made it wait.
 func TestAbortWhileHeld(t *testing.T) {
 	t.Run("reset", func(t *testing.T) {
-		v := newVictim(t, labConfig{}, migrate.SuiteX25519SHA256)
+		v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 		v.mallory.send(v.forgedReset())
 		if !v.s.Migration().Holding {
 			t.Fatal("not held")
@@ -139,31 +138,29 @@ func TestAbortWhileHeld(t *testing.T) {
 		v.aborted(t, v.c, v.s)
 	})
 	t.Run("suspended", func(t *testing.T) {
-		l := newLab(t, labConfig{})
-		l.dialer.MigrationOptions.HoldOnTimeout = time.Hour
-		c, s := l.open(serverAddr)
+		r := newRig(t, rigConfig{})
+		r.dialer.MigrationOptions.HoldOnTimeout = time.Hour
+		c, s := r.open(serverAddr)
 		netstack.MigrationOf(c.ep).Suspend()
 		if !c.Migration().Holding {
 			t.Fatal("not held")
 		}
-		l.aborted(t, s, c)
+		r.aborted(t, s, c)
 	})
 }
 
 // TestAbortAfterHold has the peer's application abort on a tuple that is about to
 // become the connection's, which has waited earlier for another reason.
 func TestAbortAfterHold(t *testing.T) {
-	l := newLab(t, labConfig{MultihomedConfig: simnet.MultihomedConfig{
-		Server: []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.2/24")},
-	}})
-	l.dialer.MigrationOptions.HoldOnTimeout = time.Hour
-	c, s := l.open(serverAddr)
+	r := newRig(t, rigConfig{homes: twoHomes})
+	r.dialer.MigrationOptions.HoldOnTimeout = time.Hour
+	c, s := r.open(serverAddr)
 	netstack.MigrationOf(c.ep).Suspend()
-	l.migrate(c, "10.2.0.2")
-	l.sleep(time.Second)
+	r.migrate(c, "10.2.0.2")
+	r.sleep(time.Second)
 	// The server leaves, and the end of its move is lost: it aborts on a tuple that
 	// the client does not take for the current one yet.
-	l.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+	r.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
 		if t, ok := p.TCP(); ok && at.Dir == simnet.BtoA && t.Flags() == fACK {
 			return simnet.Drop
 		}
@@ -172,19 +169,19 @@ func TestAbortAfterHold(t *testing.T) {
 	if err := s.Migrate(context.Background(), addr("10.9.0.2")); err != nil {
 		t.Fatal(err)
 	}
-	l.aborted(t, s, c)
+	r.aborted(t, s, c)
 }
 
 // aborted has one end abort and checks that the other knows that at once.
-func (l *lab) aborted(t *testing.T, by, other *Conn) {
+func (r *rig) aborted(t *testing.T, by, other *Conn) {
 	t.Helper()
-	begin := l.net.Clock.Elapsed()
+	begin := r.net.Clock.Elapsed()
 	by.SetLinger(0)
 	by.Close()
-	if err := l.readError(other); !errors.Is(err, syscall.ECONNRESET) {
+	if err := r.readError(other); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("read: %v", err)
 	}
-	if took := l.net.Clock.Elapsed() - begin; took > 2*delay {
+	if took := r.net.Clock.Elapsed() - begin; took > 2*delay {
 		t.Errorf("after %v", took)
 	}
 	if n := counts(other.stack, migrate.CountAborted); n != 1 {

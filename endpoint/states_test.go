@@ -24,7 +24,7 @@ func TestMigrateClosing(t *testing.T) {
 	for _, short := range []string{"up", "down"} {
 		for _, mover := range []string{"client", "server"} {
 			t.Run(fmt.Sprintf("%s ends, %s moves", short, mover), func(t *testing.T) {
-				r := newRig(t, simnet.MultihomedConfig{Seed: 3, Server: twoHomes})
+				r := newRig(t, rigConfig{seed: 3, paced: true, homes: twoHomes})
 				c, s := r.pair(serverAddr)
 				r.await(c, s)
 				up, down := int64(1000), int64(2_000_000)
@@ -53,7 +53,7 @@ func TestMigrateClosing(t *testing.T) {
 // TestCrossingRequests has both ends move at once, again and again. Attempts may
 // fail, the connection may not.
 func TestCrossingRequests(t *testing.T) {
-	r := newRig(t, simnet.MultihomedConfig{Seed: 4, Server: twoHomes})
+	r := newRig(t, rigConfig{seed: 4, paced: true, homes: twoHomes})
 	c, s := r.pair(serverAddr)
 	r.await(c, s)
 	done := make(chan error, 2)
@@ -80,7 +80,7 @@ func TestCrossingRequests(t *testing.T) {
 
 // TestMigrateErrors: what cannot be done says so, and the connection goes on.
 func TestMigrateErrors(t *testing.T) {
-	r := newRig(t, simnet.MultihomedConfig{Seed: 5})
+	r := newRig(t, rigConfig{seed: 5, paced: true})
 	c, s := r.pair(serverAddr)
 	r.await(c, s)
 	ctx := context.Background()
@@ -130,13 +130,13 @@ func TestMigrateErrors(t *testing.T) {
 // TestMigrateClosed closes connections under an attempt to move them, and after.
 func TestMigrateClosed(t *testing.T) {
 	for _, closer := range []string{"this end", "the peer"} {
-		l := newLab(t, labConfig{})
-		c, s := l.open(serverAddr)
+		r := newRig(t, rigConfig{})
+		c, s := r.open(serverAddr)
 		p, err := c.AddPath(addr("10.2.0.2"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		syn := l.firstSYN(simnet.Drop)
+		syn := r.firstSYN(simnet.Drop)
 		attempt := make(chan error, 1)
 		go func() { attempt <- c.Migrate(context.Background(), addr("10.2.0.2")) }()
 		<-syn
@@ -164,7 +164,7 @@ func TestMigrateClosed(t *testing.T) {
 // TestProbeSwitch makes before it breaks: the probe tells the path's distance,
 // and the application notices less than a round trip.
 func TestProbeSwitch(t *testing.T) {
-	r := newRig(t, simnet.MultihomedConfig{Seed: 6})
+	r := newRig(t, rigConfig{seed: 6, paced: true})
 	c, s := r.pair(serverAddr)
 	r.await(c, s)
 	p, err := c.AddPath(addr("10.2.0.2"))
@@ -201,7 +201,7 @@ func TestProbeSwitch(t *testing.T) {
 func TestBindKey(t *testing.T) {
 	for _, both := range []bool{true, false} {
 		t.Run(fmt.Sprintf("both %v", both), func(t *testing.T) {
-			r := newRig(t, simnet.MultihomedConfig{Seed: 7})
+			r := newRig(t, rigConfig{seed: 7, paced: true})
 			c, s := r.pair(serverAddr)
 			r.await(c, s)
 			secret := []byte("exported keying material")

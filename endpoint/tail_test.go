@@ -101,7 +101,7 @@ var _ simnet.Box = (*upload)(nil)
 
 func newUpload(t *testing.T, lose map[int]int) *upload {
 	t.Helper()
-	r := newRig(t, simnet.MultihomedConfig{Seed: 1})
+	r := newRig(t, rigConfig{seed: 1, paced: true})
 	r.dialer.Migration, r.listen.Migration = Off, Off
 	u := &upload{t: t, clock: r.net.Clock, uplink: r.net.Uplinks[0], lose: lose, number: map[uint32]int{}, sent: map[int]int{}}
 	u.client, u.server = r.pair(serverAddr)

@@ -16,16 +16,16 @@ import (
 // writing: segments that are sent meanwhile must not put off the retransmission of
 // those before them.
 func TestOutageWhileWriting(t *testing.T) {
-	l := newRoamLab(t, labConfig{}, RoamerConfig{Policy: Manual})
-	w := newWriter(l.lab)
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{Policy: Manual})
+	w := newWriter(r.rig)
 	w.write(openingTime)
-	l.net.Uplinks[0].SetDown(true)
+	r.net.Uplinks[0].SetDown(true)
 	w.until("unanswered", time.Second, func() bool { return w.client.TCPInfo().Unanswered > 0 })
 	w.write(1500 * time.Millisecond)
 	if n := w.client.TCPInfo().Unanswered; n < 3 {
 		t.Errorf("%d retransmissions in 2 s without a path, want 3", n)
 	}
-	l.net.Uplinks[0].SetDown(false)
+	r.net.Uplinks[0].SetDown(false)
 	missing := w.written
 	// The timeout has been doubled three times, from 200 ms to 1.6 s.
 	w.until("repeated", 2*time.Second, func() bool { return w.arrived.Load() >= missing })
@@ -33,12 +33,12 @@ func TestOutageWhileWriting(t *testing.T) {
 
 // TestRoamWhileWriting takes the path for ever.
 func TestRoamWhileWriting(t *testing.T) {
-	l := newRoamLab(t, labConfig{}, RoamerConfig{})
-	w := newWriter(l.lab)
+	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
+	w := newWriter(r.rig)
 	w.write(openingTime)
-	l.net.Uplinks[0].SetDown(true)
-	w.until("moved", 4*time.Second, func() bool { return len(l.events.moves()) > 0 })
-	if cause := l.events.moves()[0].Cause; cause != roam.PathDead {
+	r.net.Uplinks[0].SetDown(true)
+	w.until("moved", 4*time.Second, func() bool { return len(r.events.moves()) > 0 })
+	if cause := r.events.moves()[0].Cause; cause != roam.PathDead {
 		t.Errorf("moved because of %v, want %v", cause, roam.PathDead)
 	}
 	missing := w.written
@@ -51,15 +51,15 @@ const openingTime = 10 * time.Second
 
 // writer is an application that writes a little all the time.
 type writer struct {
-	*lab
+	*rig
 	client  *Conn
 	written int64
 	arrived atomic.Int64
 }
 
-func newWriter(l *lab) *writer {
-	c, s := l.open(serverAddr)
-	w := &writer{lab: l, client: c}
+func newWriter(r *rig) *writer {
+	c, s := r.open(serverAddr)
+	w := &writer{rig: r, client: c}
 	go func() {
 		// Ended with the connection.
 		io.Copy(w, s)

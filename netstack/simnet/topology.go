@@ -41,6 +41,8 @@ type Uplink struct {
 	Prefixes []netip.Prefix
 	// Link leads from the client (A) to the core router (B).
 	Link LinkConfig
+	// Boxes are middleboxes between the client and the NAT, in this order.
+	Boxes []Box
 	// NAT, if not nil, is at the core's end of the link. The core routes its
 	// addresses, and not the client's, to this uplink. Addresses that are not
 	// set are 192.0.2.1 and 2001:db8:1::1 on the first uplink, 192.0.2.2 and
@@ -101,6 +103,7 @@ func (m *Multihomed) addUplink(i int, up Uplink) {
 	}
 	l := m.Connect(m.Client.NewInterface(up.Name, up.Prefixes...), m.Core, up.Link)
 	m.Uplinks = append(m.Uplinks, l)
+	l.Use(up.Boxes...)
 	if up.NAT == nil {
 		m.NATs = append(m.NATs, nil)
 		m.routeAll(up.Prefixes, l)

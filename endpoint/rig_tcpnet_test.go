@@ -45,17 +45,18 @@ type tcpListener interface {
 	SetDeadline(time.Time) error
 }
 
-// world is a place to dial and listen in: the kernel's loopback, or two stacks.
-type world struct {
+// tcpNet is a network in which a test dials and listens: the loopback of the kernel,
+// or two stacks.
+type tcpNet struct {
 	dial   func(ctx context.Context, network, address string, local net.Addr) (net.Conn, error)
 	listen func(network, address string) (net.Listener, error)
 	// The addresses of the listening side, and one that nobody has.
 	host4, host6, nobody string
 }
 
-// kernelWorld is the host's own TCP over the loopback interface.
-func kernelWorld(testing.TB) *world {
-	return &world{
+// kernelNet is the host's own TCP over the loopback interface.
+func kernelNet(testing.TB) *tcpNet {
+	return &tcpNet{
 		dial: func(ctx context.Context, network, address string, local net.Addr) (net.Conn, error) {
 			return (&net.Dialer{LocalAddr: local}).DialContext(ctx, network, address)
 		},
@@ -69,10 +70,10 @@ func kernelWorld(testing.TB) *world {
 // jumboPipe carries long packets, which makes a test with megabytes a cheaper one.
 var jumboPipe = netstack.PipeConfig{MTU: 9000}
 
-// pipeWorld is two stacks with a pipe between them.
-func pipeWorld(tb testing.TB) *world {
+// pipeNet is two stacks with a pipe between them.
+func pipeNet(tb testing.TB) *tcpNet {
 	client, server := newStacks(tb, netstack.Config{}, jumboPipe)
-	return &world{
+	return &tcpNet{
 		dial:   stackDial(client),
 		listen: stackListen(server),
 		host4:  server4.Addr().String(),
@@ -133,7 +134,7 @@ func newStack(tb testing.TB, cfg netstack.Config) *netstack.Stack {
 }
 
 // connect dials l in w and returns both ends, closed when tb ends.
-func (w *world) connect(tb testing.TB, l net.Listener, network string) (dialled, accepted tcpConn) {
+func (tn *tcpNet) connect(tb testing.TB, l net.Listener, network string) (dialled, accepted tcpConn) {
 	tb.Helper()
 	type result struct {
 		c   net.Conn
@@ -144,7 +145,7 @@ func (w *world) connect(tb testing.TB, l net.Listener, network string) (dialled,
 		c, err := l.Accept()
 		accept <- result{c, err}
 	}()
-	d, err := w.dial(context.Background(), network, l.Addr().String(), nil)
+	d, err := tn.dial(context.Background(), network, l.Addr().String(), nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -158,12 +159,12 @@ func (w *world) connect(tb testing.TB, l net.Listener, network string) (dialled,
 }
 
 // pair returns two connected ends in w.
-func (w *world) pair(tb testing.TB) (dialled, accepted tcpConn) {
+func (tn *tcpNet) pair(tb testing.TB) (dialled, accepted tcpConn) {
 	tb.Helper()
-	l, err := w.listen("tcp", net.JoinHostPort(w.host4, "0"))
+	l, err := tn.listen("tcp", net.JoinHostPort(tn.host4, "0"))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	defer l.Close()
-	return w.connect(tb, l, "tcp")
+	return tn.connect(tb, l, "tcp")
 }

@@ -23,17 +23,17 @@ import (
 
 // victim is an idle connection, and somebody who sends what it should not mind.
 type victim struct {
-	*lab
+	*rig
 	c, s    *Conn
 	mallory *rawHost
 }
 
-func newVictim(tb testing.TB, cfg labConfig, suite migrate.SuiteID) *victim {
-	l := newLab(tb, cfg)
-	l.suites(suite)
-	v := &victim{lab: l, mallory: l.mallory()}
-	v.c, v.s = l.open(serverAddr)
-	l.sleep(time.Second)
+func newVictim(tb testing.TB, cfg rigConfig, suite migrate.SuiteID) *victim {
+	r := newRig(tb, cfg)
+	r.suites(suite)
+	v := &victim{rig: r, mallory: r.mallory()}
+	v.c, v.s = r.open(serverAddr)
+	r.sleep(time.Second)
 	return v
 }
 
@@ -96,10 +96,10 @@ func (v *victim) unharmed(t *testing.T) {
 
 // capture returns the SYN of an attempt of the client to move to its second
 // uplink, which is lost there and given up.
-func (l *lab) capture(c *Conn) rawSegment {
-	l.tb.Helper()
-	got := l.firstSYN(simnet.Drop)
-	defer l.inner[1].set(nil)
+func (r *rig) capture(c *Conn) rawSegment {
+	r.tb.Helper()
+	got := r.firstSYN(simnet.Drop)
+	defer r.inner[1].set(nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	result := make(chan error)
@@ -107,17 +107,17 @@ func (l *lab) capture(c *Conn) rawSegment {
 	b := <-got
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
-		l.tb.Fatalf("migrate: %v", err)
+		r.tb.Fatalf("migrate: %v", err)
 	}
-	l.sleep(2 * delay) // what is on the wire gets lost, too
+	r.sleep(2 * delay) // what is on the wire gets lost, too
 	return decode(b)
 }
 
 // firstSYN returns the first SYN on the client's second uplink from now on, and
 // passes verdict on all that is sent there.
-func (l *lab) firstSYN(verdict simnet.Verdict) <-chan []byte {
+func (r *rig) firstSYN(verdict simnet.Verdict) <-chan []byte {
 	got := make(chan []byte, 1)
-	l.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+	r.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
 		if t, ok := p.TCP(); ok && t.Flags() == fSYN {
 			select {
 			case got <- bytes.Clone(p.Bytes()):
