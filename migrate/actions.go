@@ -75,38 +75,3 @@ type Rebind struct {
 }
 
 func count(c Counter) Action { return Action{Kind: ActCount, Count: c} }
-
-// onlyPorts reports whether two tuples have the same addresses.
-func onlyPorts(a, b Tuple) bool {
-	return a.Local.Addr() == b.Local.Addr() && a.Remote.Addr() == b.Remote.Addr()
-}
-
-// synRTO is the time before a SYN or SYN-ACK is first repeated, section 5.
-func synRTO(srtt time.Duration) time.Duration {
-	if srtt == 0 {
-		return initialRTO
-	}
-	return min(max(2*srtt, minSYNRTO), maxSYNRTO)
-}
-
-func backoff(d time.Duration) time.Duration { return min(2*d, maxSYNRTO) }
-
-// rcvNxtField is the Token field of SYN-ACK and ACK in suites with rolling
-// tokens.
-func rcvNxtField(rel, nonce uint32) Token { return Token(uint64(rel)<<32 | uint64(nonce)) }
-
-// peerRcvNxt reads what has arrived at the peer from a Token field. A value
-// outside of what is in flight says nothing.
-func (m *Machine) peerRcvNxt(field Token, tcb TCB) (seq uint32, ok bool) {
-	if !m.suite.rolling() {
-		return 0, false
-	}
-	seq = m.keys.iss + uint32(field>>32)
-	return seq, leq(tcb.SndUna, seq) && leq(seq, tcb.SndNxt)
-}
-
-// plausible reports whether a sequence number, the first one not acknowledged
-// of the peer, can be that: section 4.
-func plausible(first uint32, tcb TCB) bool {
-	return leq(first, tcb.RcvNxt) && tcb.RcvNxt-first <= maxBehind
-}

@@ -237,3 +237,25 @@ func (m *Machine) Timer(now Time, tcb TCB) (acts []Action) {
 	}
 	return acts
 }
+
+// Segment takes a segment that came on another tuple than the current one, cur,
+// or on any while Watching. It reports whether TCP has nothing more to do with
+// the segment.
+func (m *Machine) Segment(now Time, s Segment, cur Tuple, tcb TCB) (acts []Action, consumed bool) {
+	switch {
+	case s.RST && s.Tuple != cur && m.state == Confirmed && s.Seq == tcb.RcvNxt && m.meant(s.Options, s.Seq):
+		// The peer's application aborted, from where the connection has been
+		// or is about to be.
+		return []Action{count(CountAborted), {Kind: ActFail, Err: ErrAborted}}, true
+	case m.att != nil && !m.att.moved && s.Tuple == m.att.tuple:
+		return m.answered(now, s, tcb), true
+	case m.prov != nil && s.Tuple == m.prov.tuple:
+		return m.onProvisional(now, s, tcb)
+	case m.att != nil && m.att.moved && s.Tuple == cur && cur == m.att.tuple:
+		return m.completing(now, s, tcb)
+	default:
+		// A tuple that drains brings data only.
+		m.late(now, s.Tuple)
+		return nil, s.Tuple != cur && (s.SYN || s.RST)
+	}
+}

@@ -10,41 +10,6 @@ import (
 	"time"
 )
 
-// variant is a way to negotiate.
-type variant struct {
-	suite  SuiteID
-	format Format
-	room   int // for options on ACKs: 40, or 28 beside timestamps
-}
-
-var variants = func() (v []variant) {
-	for _, s := range []SuiteID{SuiteNull, SuiteX25519SHA1, SuiteX25519SHA256} {
-		for _, f := range []Format{FormatKinds, FormatExperimental} {
-			for _, room := range []int{40, 28} {
-				v = append(v, variant{s, f, room})
-			}
-		}
-	}
-	return v
-}()
-
-// usual is what most connections are.
-var usual = variant{SuiteX25519SHA256, FormatKinds, 28}
-
-func (v variant) String() string {
-	return fmt.Sprintf("%v/format %d/room %d", v.suite, v.format, v.room)
-}
-
-func (v variant) config() *Config { return &Config{Suites: []SuiteID{v.suite}, Format: v.format} }
-
-func (v variant) world(t testing.TB, seed uint64) *world {
-	w := newWorld(t, seed, [2]*Config{v.config(), v.config()})
-	for _, e := range w.ends {
-		e.room = v.room
-	}
-	return w
-}
-
 // confirmed reports whether both ends may initiate.
 func (w *world) confirmed() bool {
 	for _, e := range w.ends {

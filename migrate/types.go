@@ -4,8 +4,6 @@
 package migrate
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
 	"time"
 )
@@ -30,93 +28,6 @@ const (
 )
 
 func (r Role) peer() Role { return r ^ 1 }
-
-// Policy says whether connections can migrate.
-type Policy uint8
-
-// Policies.
-const (
-	Preferred Policy = iota // offered; plain TCP if the peer does not take it
-	Off                     // neither offered nor accepted
-	Required                // a connection without it fails
-)
-
-func (p Policy) String() string {
-	switch p {
-	case Preferred:
-		return "preferred"
-	case Off:
-		return "off"
-	case Required:
-		return "required"
-	}
-	return fmt.Sprintf("policy(%d)", uint8(p))
-}
-
-// Format is how the options are written.
-type Format uint8
-
-// Formats.
-const (
-	FormatKinds        Format = iota // Kinds 15 and 16
-	FormatExperimental               // Kind 253 with ExIDs (RFC 6994)
-)
-
-// Config is shared by many connections and immutable.
-type Config struct {
-	// Policy. Zero value: Preferred.
-	Policy Policy
-	// Suites allowed, in order of preference: the opener offers the first.
-	// Nil: SuiteX25519SHA256, SuiteX25519SHA1.
-	Suites []SuiteID
-	// Format of the options. Zero value: FormatKinds.
-	Format Format
-	// Hold is the time in MIGRATE_WAIT. Zero value: DefaultHold. Negative:
-	// none, a RST closes at once. At most MaxHold.
-	Hold time.Duration
-	// HoldOnTimeout is the time in MIGRATE_WAIT where TCP would give up for
-	// want of acknowledgements, or no path is left. Zero value: none, and TCP
-	// gives up. At most MaxHold.
-	HoldOnTimeout time.Duration
-}
-
-var defaultSuites = []SuiteID{SuiteX25519SHA256, SuiteX25519SHA1}
-
-func (c *Config) suites() []SuiteID {
-	if c.Suites == nil {
-		return defaultSuites
-	}
-	return c.Suites
-}
-
-func (c *Config) hold() time.Duration {
-	if c.Hold == 0 {
-		return DefaultHold
-	}
-	return c.Hold
-}
-
-// Validate reports what is wrong with c.
-func (c *Config) Validate() error {
-	switch {
-	case c.Policy > Required:
-		return fmt.Errorf("migrate: unknown %v", c.Policy)
-	case c.Format > FormatExperimental:
-		return fmt.Errorf("migrate: unknown format %d", c.Format)
-	case c.Suites != nil && len(c.Suites) == 0:
-		return errors.New("migrate: empty list of suites")
-	case c.Hold > MaxHold:
-		return fmt.Errorf("migrate: hold of %v is longer than %v", c.Hold, MaxHold)
-	case c.HoldOnTimeout < 0 || c.HoldOnTimeout > MaxHold:
-		return fmt.Errorf("migrate: hold on time-out of %v is not within 0 and %v", c.HoldOnTimeout, MaxHold)
-	}
-	for _, s := range c.Suites {
-		if !s.known() {
-			return fmt.Errorf("migrate: unknown suite %v", s)
-		}
-	}
-	return nil
-}
 
 // Tuple is the addresses of a connection as seen from this end.
 type Tuple struct{ Local, Remote netip.AddrPort }

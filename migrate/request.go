@@ -36,14 +36,6 @@ type attempt struct {
 	before *attempt
 }
 
-// Completing reports whether the peer may be about to complete a move of this
-// end. It is better to wait for that than to ask for another move, as long as
-// the address is there: a request replaces the one before, and if it then fails
-// the ends are in different places.
-func (m *Machine) Completing() bool {
-	return m.att != nil && m.att.moved && m.att.completions < patience
-}
-
 // Start asks the peer to move the connection from old to t. With keepOld output
 // goes on until the peer answers.
 func (m *Machine) Start(now Time, t, old Tuple, tcb TCB, keepOld bool) ([]Action, error) {
@@ -228,79 +220,12 @@ func (m *Machine) provenSYNACK(r Request, seq uint32) bool {
 	return r.ReqNo == uint8(a.counter) && r.Tag == m.keys.synackTag(m.role.peer(), a.counter, seq, r.Token)
 }
 
-// third is step 4 of section 5: the cover, or before a scaled window has been
-// seen an ACK that goes no further than a strict middlebox allows.
-func (m *Machine) third(tcb TCB) Action {
-	if m.prov != nil {
-		// The gVisor below would send ActSendACK on the peer's path on trial.
-		// ACKOption has the same option, and the cover has been sent.
-		return Action{Kind: ActAnswer}
+// synRTO is the time before a SYN or SYN-ACK is first repeated, section 5.
+func synRTO(srtt time.Duration) time.Duration {
+	if srtt == 0 {
+		return initialRTO
 	}
-	seq := tcb.SndNxt
-	if !m.att.covered {
-		seq = m.att.seq + 1
-	}
-	return Action{
-		Kind: ActSendACK, Seq: seq,
-		Option: m.cfg.Format.layout().appendRequest(nil, m.proof(seq, tcb), maxOptions),
-	}
+	return min(max(2*srtt, minSYNRTO), maxSYNRTO)
 }
 
-// proof is the Migrate option of an ACK by which this end completes its
-// request.
-func (m *Machine) proof(seq uint32, tcb TCB) Request {
-	r := Request{ReqNo: uint8(m.att.counter), Token: m.keys.token(m.role, m.att.counter)}
-	if m.suite.rolling() {
-		r.Token = rcvNxtField(tcb.RcvNxt-m.keys.irs, m.att.nonce)
-	}
-	r.Tag = m.keys.ackTag(m.role, m.att.counter, seq, r.Token)
-	return r
-}
-
-// completing takes a segment on the current path after the move.
-func (m *Machine) completing(now Time, s Segment, tcb TCB) (acts []Action, consumed bool) {
-	a := m.att
-	switch {
-	case s.RST:
-		return nil, false
-	case s.SYN:
-		r, ok := ParseRequest(m.cfg.Format, s.Options)
-		if !ok || !s.ACK || !m.provenSYNACK(r, s.Seq) || !plausible(s.Seq+1, tcb) {
-			return append(acts, count(CountBadSYNACK)), true
-		}
-		// The peer may have given up in between and taken a late SYN of ours
-		// since: its numbers are new ones then.
-		a.ack, a.nonce = s.Seq+1, uint32(r.Token)
-		acts = append(acts, m.third(tcb))
-		if a.covered && a.showsLoss(now) {
-			a.pushed = now
-			acts = append(acts, Action{Kind: ActPush, Lost: true})
-		}
-		return acts, true
-	case !s.ACK || s.Seq-(a.ack-1) > maxBehind || !leq(a.seq+1, s.Ack) || !leq(s.Ack, tcb.SndNxt):
-		return nil, false // nothing that the peer sends here
-	}
-	if !a.covered && leq(tcb.SndNxt, s.Ack+s.Window) {
-		a.covered, a.pushed = true, now
-		acts = append(acts, m.third(tcb), Action{Kind: ActGate}, Action{Kind: ActPush})
-	}
-	// Only step 5 says that the peer has moved. Anything else may have been sent
-	// before our ACK arrived, or when the connection was here the last time.
-	r, ok := ParseRequest(m.cfg.Format, s.Options)
-	if ok && m.keys.provenACK(r, a.counter, a.nonce, s.Seq) {
-		m.done = max(m.done, a.counter)
-		m.settleDrains(now)
-		if a.covered {
-			m.att = nil
-		}
-	}
-	return acts, false
-}
-
-// showsLoss reports whether a SYN-ACK that arrives now says that step 4 was lost,
-// and so all that came after it. One that comes within a round trip, but for an
-// eighth of jitter, was sent before step 4 could arrive, or was duplicated on its
-// way.
-func (a *attempt) showsLoss(now Time) bool {
-	return now.Sub(a.pushed) >= a.rtt-a.rtt/8
-}
+func backoff(d time.Duration) time.Duration { return min(2*d, maxSYNRTO) }
