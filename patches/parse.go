@@ -15,6 +15,9 @@ import (
 // OverlayDir is the directory of the overlay, next to the patches.
 const OverlayDir = "_overlay"
 
+// PinFile is the name of the file that holds a [Pin], next to the patches.
+const PinFile = "pin.json"
+
 // overlayRoot is where in gVisor the overlay may have files.
 const overlayRoot = "pkg/tcpip"
 
@@ -30,19 +33,40 @@ func Parse(fsys fs.FS) (Series, Pin, error) {
 	if err == nil {
 		s.Overlay, err = parseOverlay(fsys)
 	}
+	if err == nil {
+		err = s.Validate()
+	}
 	if err != nil {
 		return Series{}, Pin{}, fmt.Errorf("patches: %w", err)
 	}
 	return s, pin, nil
 }
 
+// Validate checks the names in a series, as [Parse] does.
+func (s Series) Validate() error {
+	next := map[Kind]int{Fix: 1, Hook: FirstHook}
+	for _, p := range s.Patches {
+		k := p.Kind()
+		if !strings.HasPrefix(p.Name, fmt.Sprintf("%04d-", next[k])) {
+			return fmt.Errorf("%s: want a name that starts with %04d- (fix) or %04d- (hook)", p.Name, next[Fix], next[Hook])
+		}
+		next[k]++
+	}
+	for name := range s.Overlay {
+		if !strings.HasPrefix(name, overlayRoot+"/") || path.Ext(name) != ".go" {
+			return fmt.Errorf("%s: want a Go file below %s", path.Join(OverlayDir, name), path.Join(OverlayDir, overlayRoot))
+		}
+	}
+	return nil
+}
+
 func parsePin(fsys fs.FS) (pin Pin, err error) {
-	data, err := fs.ReadFile(fsys, "pin.json")
+	data, err := fs.ReadFile(fsys, PinFile)
 	if err != nil {
 		return pin, err
 	}
 	if err := json.Unmarshal(data, &pin); err != nil {
-		return pin, fmt.Errorf("pin.json: %w", err)
+		return pin, fmt.Errorf(PinFile+": %w", err)
 	}
 	return pin, nil
 }
@@ -52,15 +76,9 @@ func parsePatches(fsys fs.FS) ([]Patch, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := map[Kind]int{Fix: 1, Hook: FirstHook}
 	var patches []Patch
 	for _, name := range names {
 		p := Patch{Name: name}
-		k := p.Kind()
-		if !strings.HasPrefix(name, fmt.Sprintf("%04d-", next[k])) {
-			return nil, fmt.Errorf("%s: want a name that starts with %04d- (fix) or %04d- (hook)", name, next[Fix], next[Hook])
-		}
-		next[k]++
 		if p.Data, err = fs.ReadFile(fsys, name); err != nil {
 			return nil, err
 		}
@@ -79,11 +97,8 @@ func parseOverlay(fsys fs.FS) (map[string][]byte, error) {
 			return err
 		}
 		to := strings.TrimPrefix(name, OverlayDir+"/")
-		switch {
-		case to == "README.md":
+		if to == "README.md" {
 			return nil
-		case !strings.HasPrefix(to, overlayRoot+"/") || path.Ext(to) != ".go":
-			return fmt.Errorf("%s: want a Go file below %s", name, path.Join(OverlayDir, overlayRoot))
 		}
 		overlay[to], err = fs.ReadFile(fsys, name)
 		return err

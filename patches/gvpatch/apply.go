@@ -45,8 +45,8 @@ func (t *tool) apply(ctx context.Context, args []string) error {
 		return err
 	}
 	dir := inModule(mod, *dirName)
-	if rel, err := filepath.Rel(dir, mod.Root()); err == nil && filepath.IsLocal(rel) {
-		return findingf("%s holds your module; -dir must be a directory for gVisor alone", dir)
+	if err := keepsModule(dir, mod); err != nil {
+		return err
 	}
 	w, err := t.wiring(ctx, mod, dir, *use)
 	if err != nil {
@@ -157,6 +157,14 @@ func (t *tool) original(ctx context.Context, version, sum string) (files udiff.T
 	}
 	files, err = tree.Load(m.Dir, m.Path)
 	return files, sum, err
+}
+
+// keepsModule returns an error if dir is the module's root or holds it.
+func keepsModule(dir string, mod *gocmd.ModFile) error {
+	if rel, err := filepath.Rel(dir, mod.Root()); err == nil && filepath.IsLocal(rel) {
+		return findingf("%s holds your module; -dir must be a directory for gVisor alone", dir)
+	}
+	return nil
 }
 
 // inModule returns a directory that was named relative to the module's root.

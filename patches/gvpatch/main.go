@@ -7,7 +7,7 @@
 //
 //	go run github.com/mnet-dev/mnet/patches/gvpatch apply -dir third_party/gvisor
 //
-// It needs nothing but the go command.
+// It needs nothing but the go command, and git for the commands edit and rebase.
 package main
 
 import (
@@ -35,13 +35,15 @@ const usage = `Gvpatch writes a gVisor with the patches of mnet.
 	gvpatch apply  [-dir DIR] [-use go.work|go.mod|none] [-force]
 	gvpatch check  [-dir DIR] [-build]
 	gvpatch list
-	gvpatch rebase -to VERSION [-o DIR]
+	gvpatch edit   [-dir DIR] [-write]
+	gvpatch rebase -to VERSION [-dir DIR] [-o DIR]
 	gvpatch record
 
 apply   writes the patched gVisor to DIR and makes the module use it
 check   checks that the series applies and that DIR holds what it makes
 list    lists the series and what it is made for
-rebase  tries the series on another version of gVisor (for maintainers)
+edit    makes a git repository of the series, and writes it back (for maintainers)
+rebase  moves the series to another version of gVisor (for maintainers)
 record  records what the series makes after it changed (for maintainers)
 
 "gvpatch COMMAND -h" lists the flags. The exit code is 1 if something is wrong
@@ -84,7 +86,7 @@ func main() {
 
 func (t *tool) run(ctx context.Context, args []string) int {
 	commands := map[string]func(context.Context, []string) error{
-		"apply": t.apply, "check": t.check, "list": t.list, "rebase": t.rebase, "record": t.record,
+		"apply": t.apply, "check": t.check, "list": t.list, "edit": t.edit, "rebase": t.rebase, "record": t.record,
 	}
 	if len(args) == 0 {
 		fmt.Fprint(t.stderr, usage)

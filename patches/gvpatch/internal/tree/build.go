@@ -77,7 +77,7 @@ Don't edit these files: gvpatch writes them.
 // is left as it is.
 func Build(original Tree, pin patches.Pin, series *Series) (Tree, error) {
 	t := maps.Clone(original)
-	if err := series.apply(t); err != nil {
+	if err := series.Apply(t); err != nil {
 		return nil, err
 	}
 	Finish(t, original, pin, series)

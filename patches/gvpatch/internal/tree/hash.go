@@ -4,6 +4,7 @@
 package tree
 
 import (
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -29,6 +30,11 @@ func manifestOf(t Tree) manifest {
 
 // Hash returns the hash of a tree, in the notation of go.sum.
 func Hash(t Tree) string { return manifestOf(t).hash("") }
+
+// BlobID returns the name that git gives to the content of a file.
+func BlobID(data []byte) string {
+	return fmt.Sprintf("%x", sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(data)), data...)))
+}
 
 // String returns the manifest as sha256sum prints it.
 func (m manifest) String() string { return m.text("") }

@@ -56,8 +56,9 @@ func (s *Series) LayOverlay(t Tree) error {
 	return nil
 }
 
-// apply applies the whole series to t.
-func (s *Series) apply(t Tree) error {
+// Apply applies the whole series to t, which is as it was or half changed if there
+// is an error.
+func (s *Series) Apply(t Tree) error {
 	for _, p := range s.Patches() {
 		if err := p.Apply(t); err != nil {
 			return err

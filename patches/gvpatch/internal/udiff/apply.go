@@ -15,12 +15,6 @@ const maxShown = 5
 // Tree is a set of files by slash-separated name.
 type Tree map[string][]byte
 
-// Apply changes t. If it fails, t is as it was before.
-func (p *Patch) Apply(t Tree) error {
-	_, err := p.apply(t, exactly)
-	return err
-}
-
 // ApplyError says which hunk doesn't apply and why.
 type ApplyError struct {
 	Patch string
@@ -37,34 +31,9 @@ func (e *ApplyError) Error() string {
 	return fmt.Sprintf("%s: %s: hunk %d of %d: %s", e.Patch, e.File, e.Hunk, e.Hunks, e.Msg)
 }
 
-// locate returns where in lines, from the position from on, the hunk belongs,
-// given that pos is where it should be.
-type locate func(lines []string, h *Hunk, from, pos int) (int, error)
-
-// exactly is the locate of Apply: no offset.
-func exactly(lines []string, h *Hunk, _, pos int) (int, error) {
-	old := h.Old()
-	if pos > len(lines) {
-		return 0, fmt.Errorf("the file has %d lines, the place is behind line %d", len(lines), pos)
-	}
-	if diff := differences(lines, old, pos); diff != "" {
-		return 0, errors.New("the file differs from what the patch expects:\n" + diff)
-	}
-	return pos, nil
-}
-
-// Result says where a hunk was applied.
-type Result struct {
-	File   string
-	Hunk   int // from 1
-	Offset int // lines below the place that the patch names
-	Err    error
-}
-
-// apply applies all hunks or none.
-func (p *Patch) apply(t Tree, find locate) ([]Result, error) {
+// Apply changes t. If it fails, t is as it was before.
+func (p *Patch) Apply(t Tree) error {
 	changed := make(Tree) // nil content: the file is to be deleted
-	var results []Result
 	var errs []error
 	for _, f := range p.Files {
 		data, ok := t[f.Name()]
@@ -76,8 +45,7 @@ func (p *Patch) apply(t Tree, find locate) ([]Result, error) {
 			errs = append(errs, &ApplyError{Patch: p.Name, File: f.Name(), Msg: "no such file"})
 			continue
 		}
-		out, res, err := f.apply(p.Name, splitLines(data), find)
-		results = append(results, res...)
+		out, err := f.apply(p.Name, splitLines(data))
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -92,7 +60,7 @@ func (p *Patch) apply(t Tree, find locate) ([]Result, error) {
 		changed[f.Name()] = []byte(out)
 	}
 	if len(errs) > 0 {
-		return results, errors.Join(errs...)
+		return errors.Join(errs...)
 	}
 	for name, data := range changed {
 		if data == nil {
@@ -101,29 +69,20 @@ func (p *Patch) apply(t Tree, find locate) ([]Result, error) {
 		}
 		t[name] = data
 	}
-	return results, nil
+	return nil
 }
 
 // apply returns the new content of the file.
-func (f *File) apply(patch string, lines []string, find locate) (string, []Result, error) {
+func (f *File) apply(patch string, lines []string) (string, error) {
 	var out strings.Builder
-	var results []Result
 	var errs []error
-	done, shift := 0, 0 // lines consumed; how far the hunk before was off
+	done := 0 // lines consumed
 	for i, h := range f.Hunks {
-		want, _ := h.pos()
-		at, err := find(lines, h, done, want+shift)
-		if err == nil && h.reachesEnd() && at+h.OldLines != len(lines) {
-			err = errors.New("the patch expects the end of the file here, but it goes on")
-		}
-		if err != nil {
-			err = &ApplyError{patch, f.Name(), i + 1, len(f.Hunks), err.Error()}
-			errs = append(errs, err)
-			results = append(results, Result{File: f.Name(), Hunk: i + 1, Err: err})
+		at, _ := h.pos()
+		if err := h.fits(lines, at); err != nil {
+			errs = append(errs, &ApplyError{patch, f.Name(), i + 1, len(f.Hunks), err.Error()})
 			continue
 		}
-		shift = at - want
-		results = append(results, Result{File: f.Name(), Hunk: i + 1, Offset: shift})
 		for _, l := range lines[done:at] {
 			out.WriteString(l)
 		}
@@ -135,7 +94,21 @@ func (f *File) apply(patch string, lines []string, find locate) (string, []Resul
 	for _, l := range lines[done:] {
 		out.WriteString(l)
 	}
-	return out.String(), results, errors.Join(errs...)
+	return out.String(), errors.Join(errs...)
+}
+
+// fits reports why the hunk does not belong where it names, behind at lines.
+func (h *Hunk) fits(lines []string, at int) error {
+	if at > len(lines) {
+		return fmt.Errorf("the file has %d lines, the place is behind line %d", len(lines), at)
+	}
+	if diff := differences(lines, h.Old(), at); diff != "" {
+		return errors.New("the file differs from what the patch expects:\n" + diff)
+	}
+	if h.reachesEnd() && at+h.OldLines != len(lines) {
+		return errors.New("the patch expects the end of the file here, but it goes on")
+	}
+	return nil
 }
 
 // reachesEnd reports whether the hunk's last new line has no newline, so that

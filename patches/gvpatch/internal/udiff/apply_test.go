@@ -89,58 +89,6 @@ func TestApplyFails(t *testing.T) {
 	}
 }
 
-func TestRebase(t *testing.T) {
-	const two = file + "@@ -1,2 +1,3 @@\n a\n+A\n b\n@@ -4 +5 @@ f()\n-d\n+D\n"
-	have := tree(m("x", "0\na\nb\nc\nc\nc\nd\n"))
-	text, results, err := parse(t, two).Rebase(have)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(results) != 2 || results[0].Offset != 1 || results[1].Offset != 3 {
-		t.Errorf("results %+v, want offsets 1 and 3", results)
-	}
-	expect(t, have, m("x", "0\na\nA\nb\nc\nc\nc\nD\n"))
-	if want := file + "@@ -2,2 +2,3 @@\n a\n+A\n b\n@@ -7 +8 @@ f()\n-d\n+D\n"; string(text) != want {
-		t.Errorf("rebased:\n%s\nwant:\n%s", text, want)
-	}
-}
-
-func TestRebaseNamesBlobs(t *testing.T) {
-	text, _, err := parse(t, strings.Replace(changeB, "de98044..7be73ce", "1111111..2222222", 1)).Rebase(tree(m("dir/abc", "a\nb\nc\n")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// echo -n CONTENT | git hash-object --stdin
-	if want := "\nindex de98044..7be73ce 100644\n"; !strings.Contains(string(text), want) {
-		t.Errorf("no %q in\n%s", want, text)
-	}
-}
-
-func TestRebaseFails(t *testing.T) {
-	before := m("dir/abc", "0\n1\na\nx\nc\n")
-	have := tree(before)
-	_, results, err := parse(t, changeB).Rebase(have)
-	if err == nil {
-		t.Fatal("no error")
-	}
-	if want := "no match; nearest at line 3, 2 of 3 lines equal:\n  line 4: want \"b\\n\""; !strings.Contains(err.Error(), want) {
-		t.Errorf("error:\n%v\nwant\n%s", err, want)
-	}
-	if len(results) != 1 || results[0].Err == nil {
-		t.Errorf("results %+v", results)
-	}
-	expect(t, have, before)
-}
-
-// TestRebaseNearest has the lines of the hunk in two places.
-func TestRebaseNearest(t *testing.T) {
-	have := tree(m("x", "a\n.\n.\n.\na\n.\n"))
-	if _, _, err := parse(t, file+"@@ -4 +4 @@\n-a\n+b\n").Rebase(have); err != nil {
-		t.Fatal(err)
-	}
-	expect(t, have, m("x", "a\n.\n.\n.\nb\n.\n"))
-}
-
 // m makes a map of names and contents.
 func m(nameContent ...string) map[string]string {
 	r := make(map[string]string)

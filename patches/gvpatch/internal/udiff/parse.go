@@ -23,9 +23,8 @@ const maxLines = 1 << 30
 type Patch struct {
 	Name    string // for messages
 	Subject string // of the commit, without "[PATCH]"; empty if there is none
+	Body    string // of the commit's message, with a newline at its end; may be empty
 	Files   []*File
-
-	lines []string // the whole text, each line with its newline
 }
 
 // File is what a patch does to one file.
@@ -34,8 +33,6 @@ type File struct {
 	New string // empty if the patch deletes it
 
 	Hunks []*Hunk
-
-	index int // position of the "index" line in Patch.lines, -1 without one
 }
 
 // Name returns the name of the file.
@@ -52,8 +49,7 @@ type Hunk struct {
 	NewStart, NewLines int
 	Lines              []Line
 
-	section string // what git shows behind the second @@
-	header  int    // position of the "@@" line in Patch.lines
+	header int // position of the "@@" line in the patch
 }
 
 // Changed returns how many lines the patch removes from existing files and adds
@@ -108,10 +104,10 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.Patch, e.Line, e.Msg)
 }
 
-// Parse reads a patch. Text before the first "diff --git" line (the message of
-// the commit) is skipped but for its subject.
+// Parse reads a patch: the commit's message, up to the first "diff --git" line,
+// and what it does to files.
 func Parse(name string, data []byte) (p *Patch, err error) {
-	r := &reader{patch: &Patch{Name: name, lines: splitLines(data)}}
+	r := &reader{patch: &Patch{Name: name}, lines: splitLines(data)}
 	defer func() {
 		if e := recover(); e != nil {
 			s, ok := e.(*SyntaxError)
@@ -135,6 +131,7 @@ func Parse(name string, data []byte) (p *Patch, err error) {
 // SyntaxError; Parse catches it.
 type reader struct {
 	patch *Patch
+	lines []string // of the text, each with its newline
 	pos   int
 }
 
@@ -142,18 +139,18 @@ type reader struct {
 func (r *reader) fail(format string, args ...any) { r.failAt(r.pos, format, args...) }
 
 func (r *reader) failAt(pos int, format string, args ...any) {
-	line := min(pos+1, max(len(r.patch.lines), 1))
+	line := min(pos+1, max(len(r.lines), 1))
 	panic(&SyntaxError{r.patch.Name, line, fmt.Sprintf(format, args...)})
 }
 
-func (r *reader) eof() bool { return r.pos >= len(r.patch.lines) }
+func (r *reader) eof() bool { return r.pos >= len(r.lines) }
 
 // peek returns the current line without its newline.
 func (r *reader) peek() string {
 	if r.eof() {
 		return ""
 	}
-	return strings.TrimSuffix(r.patch.lines[r.pos], "\n")
+	return strings.TrimSuffix(r.lines[r.pos], "\n")
 }
 
 // take returns the rest of the current line if it starts with prefix, and goes
@@ -167,11 +164,29 @@ func (r *reader) take(prefix string) (string, bool) {
 	return rest, true
 }
 
+// message reads what is before the first file: headers, an empty line, the body,
+// and after "---" what is not part of the message.
 func (r *reader) message() {
-	for ; !r.eof() && !strings.HasPrefix(r.peek(), "diff --git "); r.pos++ {
-		if s, ok := strings.CutPrefix(r.peek(), "Subject: "); ok && r.patch.Subject == "" {
-			// A folded header goes on with a space (RFC 5322 section 2.2.3).
-			for r.pos+1 < len(r.patch.lines) && strings.HasPrefix(r.patch.lines[r.pos+1], " ") {
+	r.headers()
+	start := r.pos
+	for !r.atFile() && r.peek() != "---" {
+		r.pos++
+	}
+	if body := strings.TrimSpace(strings.Join(r.lines[start:r.pos], "")); body != "" {
+		r.patch.Body = body + "\n"
+	}
+	for !r.atFile() {
+		r.pos++
+	}
+}
+
+func (r *reader) atFile() bool { return r.eof() || strings.HasPrefix(r.peek(), "diff --git ") }
+
+func (r *reader) headers() {
+	for ; !r.atFile() && r.peek() != ""; r.pos++ {
+		if s, ok := strings.CutPrefix(r.peek(), "Subject: "); ok {
+			// A folded header goes on with a space (RFC 5322, section 2.2.3).
+			for r.pos+1 < len(r.lines) && strings.HasPrefix(r.lines[r.pos+1], " ") {
 				r.pos++
 				s += r.peek()
 			}
@@ -195,7 +210,7 @@ func (r *reader) file() {
 	if !ok {
 		r.fail("want \"diff --git\" or a hunk, have %q", r.peek())
 	}
-	f := &File{index: -1}
+	f := &File{}
 	a, b, ok := strings.Cut(names, " b/")
 	a, isA := strings.CutPrefix(a, "a/")
 	if !ok || !isA {
@@ -248,7 +263,6 @@ func (r *reader) header(f *File) {
 		case mode != "":
 			r.failAt(r.pos-1, "mode %s is not supported", mode)
 		case strings.HasPrefix(r.peek(), "index "):
-			f.index = r.pos
 			r.pos++
 		default:
 			for _, s := range []string{"old mode ", "new mode ", "similarity ", "dissimilarity ", "rename ", "copy ", "GIT binary patch", "Binary files "} {
@@ -276,7 +290,7 @@ func (r *reader) name(prefix, name, side string) {
 	r.pos++
 }
 
-var hunkHeader = regexp.MustCompile(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)$`)
+var hunkHeader = regexp.MustCompile(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@`)
 
 func (r *reader) hunk() *Hunk {
 	m := hunkHeader.FindStringSubmatch(r.peek())
@@ -286,7 +300,7 @@ func (r *reader) hunk() *Hunk {
 	h := &Hunk{
 		OldStart: r.number(m[1]), OldLines: r.number(m[2]),
 		NewStart: r.number(m[3]), NewLines: r.number(m[4]),
-		section: m[5], header: r.pos,
+		header: r.pos,
 	}
 	r.pos++
 	oldLeft, newLeft := h.OldLines, h.NewLines
@@ -310,7 +324,7 @@ func (r *reader) hunk() *Hunk {
 		if oldLeft < 0 || newLeft < 0 {
 			r.fail("more lines than the hunk's header says")
 		}
-		text := r.patch.lines[r.pos]
+		text := r.lines[r.pos]
 		if !strings.HasSuffix(text, "\n") {
 			r.fail("the patch ends within a line")
 		}
