@@ -4,48 +4,28 @@
 package netstack
 
 import (
-	"errors"
-	"net/netip"
-	"sync"
+	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
-	"gvisor.dev/gvisor/pkg/tcpip/stack"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
 	"github.com/mnet-dev/mnet/migrate"
 )
 
-// Bounds of the connections of a stack that wait in MIGRATE_WAIT: each keeps its
-// queues, and whoever can forge resets could collect them.
-const (
-	DefaultMaxHolds = 1024
-	// DefaultMaxHoldBytes lets 512 connections wait with buffers of the default
-	// sizes.
-	DefaultMaxHoldBytes = 512 * 2 * DefaultBuffer
-)
-
-// ErrUnpatched is returned when migration is asked of a gVisor without the
-// hooks for it.
-var ErrUnpatched = errors.New("gVisor lacks the migration hooks; in your module run: " + PatchCommand)
-
-// PatchCommand gives a module that embeds mnet a gVisor with the hooks.
-const PatchCommand = "go run github.com/mnet-dev/mnet/patches/gvpatch apply -dir third_party/gvisor"
-
 // MigrationConfig is what all connections of a stack share.
 type MigrationConfig struct {
-	// Format of the options on the wire. Zero value: Kinds 15 and 16. Both
-	// ends need the same.
+	// Format of the options on the wire. Both ends need the same. Zero value:
+	// Kinds 15 and 16.
 	Format migrate.Format
 
-	// ResetUnknown answers a migrate SYN with an unknown token by a RST, as
-	// the draft has it. Zero value: silence, which tells a scanner nothing.
+	// ResetUnknown answers a migrate SYN with an unknown token by a RST, as the
+	// draft has it. Zero value: no answer, which tells a scanner nothing.
 	ResetUnknown bool
 
-	// MaxHolds bounds the connections in MIGRATE_WAIT. Zero value:
-	// DefaultMaxHolds. Over the bound a RST closes at once.
+	// MaxHolds bounds the connections in MIGRATE_WAIT. Over the bound a RST
+	// closes at once. Zero value: DefaultMaxHolds.
 	MaxHolds int
 
 	// MaxHoldBytes bounds what the queues of these connections may grow to: the
@@ -54,172 +34,170 @@ type MigrationConfig struct {
 	MaxHoldBytes int64
 }
 
-// migrator is the stack's part of migration: it finds connections by token.
-//
-// Lock order: an endpoint's mutex, then mu. Nothing is called with mu held.
-type migrator struct {
-	cfg MigrationConfig
-	gv  *stack.Stack
+// Bounds of the connections of a stack in MIGRATE_WAIT. Each keeps its queues, and an
+// attacker who can forge resets could collect them.
+const (
+	DefaultMaxHolds = 1024
+	// DefaultMaxHoldBytes is enough for 512 connections with buffers of the default
+	// sizes.
+	DefaultMaxHoldBytes = 512 * 2 * DefaultBuffer
+)
 
-	mu    sync.RWMutex
-	table migrate.Table[*Migration]
-	// configs are those in use, so that connections which are dialled alike
-	// share one.
-	configs map[configKey]*migrate.Config
+// maxMoves is how many moves a connection remembers.
+const maxMoves = 16
 
-	holds     atomic.Int64
-	holdBytes atomic.Int64
-	counters  [migrate.NumCounters]atomic.Uint64
+// Move is one migration of a connection, as seen from this end.
+type Move struct {
+	At        time.Time // of the stack's clock
+	From, To  migrate.Tuple
+	Initiator bool          // this end asked for it
+	RTT       time.Duration // of the handshake; 0 if it could not be measured
 }
 
-// Patched returns nil if the gVisor that this program was built with has the
-// migration hooks, else ErrUnpatched.
-func Patched() error {
-	if _, ok := any((*tcp.Endpoint)(nil)).(tcb); !ok {
-		return ErrUnpatched
+// Migration moves one connection. Its methods are safe for concurrent use.
+type Migration struct {
+	migrator *migrator
+	ep       gvisorEndpoint
+
+	verifier atomic.Pointer[migrate.Verifier] // of the peer's requests; nil: none is valid
+	watch    atomic.Pointer[watch]            // nil: nobody watches
+	doubted  atomic.Bool                      // an ICMP error about the path on trial is being looked at
+	required bool                             // plain TCP will not do; set once
+
+	// The endpoint's mutex protects what follows.
+	nTokens uint8
+	tokens  [migrate.MaxTokens]migrate.Token // published; the first nTokens
+	machine *migrate.Machine
+	settled chan struct{} // closed when the negotiation ends; nil: nobody waits
+	free    chan struct{} // closed when another attempt may begin; nil: nobody waits
+	attempt *attempt      // of this end; nil: none
+	moves   *[]Move       // the last maxMoves; nil: none
+	held    int64         // bytes of the stack's bound on holds; 0: the connection has no hold
+}
+
+// NewMigration makes the connection of ep, which has not been connected yet,
+// migratable by cfg. It returns nil if the policy is Off. The errors are those of
+// [Patched], and that ep is in use already.
+func (s *Stack) NewMigration(ep tcpip.Endpoint, cfg *migrate.Config) (*Migration, error) {
+	if cfg.Policy == migrate.Off {
+		return nil, nil
 	}
-	if _, ok := any((*stack.Stack)(nil)).(preHandlerSetter); !ok {
-		return ErrUnpatched
+	if err := Patched(); err != nil {
+		return nil, err
+	}
+	m, err := s.migrator.newMigration(migrate.Opener, ep, s.migrator.share(cfg))
+	if err != nil {
+		return nil, err
+	}
+	if err := setHandler(m.ep, (*handler)(m)); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// AcceptMigration makes the connections of listener ep, which does not listen yet,
+// migratable by cfg. Errors are those of [Stack.NewMigration].
+func (s *Stack) AcceptMigration(ep tcpip.Endpoint, cfg *migrate.Config) error {
+	if cfg.Policy == migrate.Off {
+		return nil
+	}
+	if err := Patched(); err != nil {
+		return err
+	}
+	return setHandler(ep.(gvisorEndpoint), &acceptor{migrator: s.migrator, cfg: cfg})
+}
+
+// MigrationOf returns the migration of an endpoint, nil for plain TCP.
+func MigrationOf(ep tcpip.Endpoint) *Migration {
+	if e, ok := ep.(gvisorEndpoint); ok {
+		if h, ok := e.MigrationHandler().(*handler); ok {
+			return (*Migration)(h)
+		}
 	}
 	return nil
 }
 
-type preHandlerSetter interface {
-	SetTransportProtocolPreHandler(tcpip.TransportProtocolNumber, func(stack.TransportEndpointID, *stack.PacketBuffer) bool)
-}
-
-// newMigrator hooks migration into gv. Without the hooks it does nothing:
-// whoever asks for migration later is told so.
-func newMigrator(gv *stack.Stack, cfg MigrationConfig) *migrator {
-	if cfg.MaxHolds == 0 {
-		cfg.MaxHolds = DefaultMaxHolds
-	}
-	if cfg.MaxHoldBytes == 0 {
-		cfg.MaxHoldBytes = DefaultMaxHoldBytes
-	}
-	m := &migrator{cfg: cfg, gv: gv}
-	if s, ok := any(gv).(preHandlerSetter); ok {
-		s.SetTransportProtocolPreHandler(tcp.ProtocolNumber, m.handlePacket)
-	}
-	return m
-}
-
-// handlePacket sees every TCP packet before it is matched to an endpoint and
-// takes the migrate SYNs out. A request that does not prove its right costs
-// one table look-up, or that and one tag, and leaves no trace but a count.
-func (m *migrator) handlePacket(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
-	hdr := header.TCP(pkt.TransportHeader().Slice())
-	const kind = header.TCPFlagSyn | header.TCPFlagAck | header.TCPFlagRst | header.TCPFlagFin
-	if hdr.Flags()&kind != header.TCPFlagSyn || len(hdr) <= header.TCPMinimumSize {
-		return false
-	}
-	req, ok := migrate.ParseRequest(m.cfg.Format, hdr[header.TCPMinimumSize:])
-	if !ok || !unicast(id, pkt) {
-		return false
-	}
-	m.mu.RLock()
-	conn, counter, ok := m.table.Lookup(req.Token)
-	m.mu.RUnlock()
-	if !ok {
-		m.count(migrate.CountUnknownToken)
-		if m.cfg.ResetUnknown {
-			m.gv.TransportProtocolInstance(tcp.ProtocolNumber).HandleUnknownDestinationPacket(id, pkt)
+// WaitSettled waits until the negotiation has ended, one way or the other. It
+// returns nil if the connection can migrate. Else the error wraps
+// migrate.ErrNotNegotiated and says why, or is ctx's cause.
+func (m *Migration) WaitSettled(ctx context.Context) error {
+	for {
+		var settled chan struct{}
+		var err error
+		m.ep.MigrationLock(func() {
+			switch m.machine.State() {
+			case migrate.Confirmed:
+			case migrate.Plain:
+				err = m.plain()
+			default:
+				if m.settled == nil {
+					m.settled = make(chan struct{})
+				}
+				settled = m.settled
+			}
+		})
+		if settled == nil {
+			return err
 		}
-		return true
-	}
-	// Nil if the connection has closed since.
-	if v := conn.verifier.Load(); v == nil || !v.Verify(req, counter, hdr.SequenceNumber()) {
-		m.count(migrate.CountBadTag)
-		return true
-	}
-	if !conn.tcb.DeliverMigrationSYN(id, pkt) {
-		m.count(migrate.CountMalformed)
-	}
-	return true
-}
-
-// unicast repeats the check that the demultiplexer makes for TCP.
-func unicast(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
-	for _, a := range []tcpip.Address{id.LocalAddress, id.RemoteAddress} {
-		if a.Unspecified() || header.IsV4MulticastAddress(a) || header.IsV6MulticastAddress(a) {
-			return false
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
-	return !pkt.NetworkPacketInfo.LocalAddressBroadcast
 }
 
-// isLocal reports whether a is an address of the stack.
-func (m *migrator) isLocal(a netip.Addr) bool {
-	proto := header.IPv6ProtocolNumber
-	if a.Is4() {
-		proto = header.IPv4ProtocolNumber
+// plain says why a connection is plain TCP. Caller holds the endpoint.
+func (m *Migration) plain() error {
+	if m.machine.Reason() == migrate.PlainClosed {
+		return errClosed
 	}
-	return m.gv.CheckLocalAddress(0, proto, tcpip.AddrFromSlice(a.AsSlice())) != 0
+	return fmt.Errorf("%w: %v", migrate.ErrNotNegotiated, m.machine.Reason())
 }
 
-// maxConfigs bounds the configurations that are remembered, for programs that
-// make up a new one for each dial.
-const maxConfigs = 64
-
-// configKey is a migrate.Config that can be compared.
-type configKey struct {
-	policy        migrate.Policy
-	format        migrate.Format
-	hold          time.Duration
-	holdOnTimeout time.Duration
-	suites        string
-}
-
-// share returns a configuration equal to cfg that others may have, too.
-func (m *migrator) share(cfg *migrate.Config) *migrate.Config {
-	key := configKey{policy: cfg.Policy, format: cfg.Format, hold: cfg.Hold, holdOnTimeout: cfg.HoldOnTimeout}
-	for _, s := range cfg.Suites {
-		key.suites += string(rune(s))
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if c, ok := m.configs[key]; ok {
-		return c
-	}
-	if len(m.configs) < maxConfigs {
-		if m.configs == nil {
-			m.configs = make(map[configKey]*migrate.Config)
+// BindKey mixes a secret that both applications share into the keys, such as
+// exported keying material of a TLS session (RFC 5705). Both ends have to call it
+// with the same secret. From then on requests made without it are refused.
+func (m *Migration) BindKey(secret []byte) (err error) {
+	m.ep.MigrationLock(func() {
+		if m.machine.State() == migrate.Plain {
+			err = m.plain()
+			return
 		}
-		m.configs[key] = cfg
-	}
-	return cfg
+		err = m.machine.BindKey(secret)
+		m.sync()
+	})
+	return err
 }
 
-func (m *migrator) count(c migrate.Counter) {
-	m.counters[c].Add(1)
+// MigrationInfo is a snapshot of one connection.
+type MigrationInfo struct {
+	State     migrate.NegotiationState
+	Reason    migrate.PlainReason // if State is Plain
+	Suite     migrate.SuiteID
+	Phase     migrate.Phase
+	Holding   bool   // in MIGRATE_WAIT
+	Initiated uint64 // moves that this end asked for
+	Accepted  uint64 // moves that the peer asked for
+	Current   migrate.Tuple
+	Moves     []Move // the latest, oldest first
 }
 
-// MigrationFormat is the format of the migration options on the wire.
-func (s *Stack) MigrationFormat() migrate.Format { return s.migrator.cfg.Format }
-
-// MigrationStats is a snapshot of what the stack has counted.
-type MigrationStats struct {
-	// Counts by event; what was never counted is absent.
-	Counts map[migrate.Counter]uint64
-	// Tokens published now.
-	Tokens int
-	// Holds is the number of connections in MIGRATE_WAIT now, HoldBytes the sum
-	// of the sizes of their buffers.
-	Holds     int
-	HoldBytes int64
-}
-
-// MigrationStats returns what the stack has counted so far.
-func (s *Stack) MigrationStats() MigrationStats {
-	m := s.migrator
-	st := MigrationStats{Counts: make(map[migrate.Counter]uint64), Holds: int(m.holds.Load()), HoldBytes: m.holdBytes.Load()}
-	for c := range m.counters {
-		if n := m.counters[c].Load(); n > 0 {
-			st.Counts[migrate.Counter(c)] = n
+// Info returns a snapshot.
+func (m *Migration) Info() (i MigrationInfo) {
+	m.ep.MigrationLock(func() {
+		i = MigrationInfo{
+			State:   m.machine.State(),
+			Reason:  m.machine.Reason(),
+			Suite:   m.machine.Suite(),
+			Phase:   m.machine.Phase(),
+			Holding: m.machine.Holding(),
+			Current: m.current(),
 		}
-	}
-	m.mu.RLock()
-	st.Tokens = m.table.Len()
-	m.mu.RUnlock()
-	return st
+		if m.moves != nil {
+			i.Moves = append(i.Moves, *m.moves...)
+		}
+		i.Initiated, i.Accepted = m.machine.Moves()
+	})
+	return i
 }

@@ -1,0 +1,206 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netstack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/mnet-dev/mnet/migrate"
+)
+
+// Errors of attempts to migrate, beside those of package migrate.
+var (
+	// ErrNoRoute: the local address is not the stack's, or the peer cannot be
+	// reached from it.
+	ErrNoRoute = errors.New("no route from this local address to the peer")
+	// ErrAddrInUse: the tuple belongs to another connection.
+	ErrAddrInUse = fmt.Errorf("local address and port %w", ErrInUse)
+	// ErrSuperseded: a later call of the same end replaced the attempt.
+	ErrSuperseded = errors.New("replaced by a later migration")
+
+	// errClosed is what attempts end with when the connection ends.
+	errClosed = fmt.Errorf("connection ended: %w", net.ErrClosed)
+)
+
+// attemptMode is what an attempt is for.
+type attemptMode uint8
+
+const (
+	moveFromLive attemptMode = iota // to move; the old path may work
+	moveFromGone                    // to move; the old path does not work
+	probeOnly
+)
+
+// attempt is a request of this end to move, or to find out whether it could.
+type attempt struct {
+	done chan error // gets the result
+	rtt  time.Duration
+}
+
+// Migrate moves the connection to the address local, and to remote if that is valid:
+// another address of the peer. A zero port of local is chosen, a zero address is that
+// of the best route. After an error the connection is where it was. If ctx ends first,
+// the error is ctx's cause; else it is one of this package's or of package migrate's.
+func (m *Migration) Migrate(ctx context.Context, local, remote netip.AddrPort) error {
+	return m.move(ctx, local, remote, moveFromLive)
+}
+
+// Leave is Migrate from a path that does not work, though its local address may still
+// be there: nothing is sent on that path any more.
+func (m *Migration) Leave(ctx context.Context, local, remote netip.AddrPort) error {
+	return m.move(ctx, local, remote, moveFromGone)
+}
+
+func (m *Migration) move(ctx context.Context, local, remote netip.AddrPort, mode attemptMode) error {
+	a, err := m.start(ctx, local, remote, mode)
+	if err != nil {
+		return err
+	}
+	return m.wait(ctx, a)
+}
+
+// Probe finds out whether the connection could move as Migrate would move it, and
+// returns the round-trip time of the new path, 0 if it could not be measured.
+func (m *Migration) Probe(ctx context.Context, local, remote netip.AddrPort) (time.Duration, error) {
+	a, err := m.start(ctx, local, remote, probeOnly)
+	if err != nil {
+		return 0, err
+	}
+	if err := m.wait(ctx, a); err != nil {
+		return 0, err
+	}
+	return a.rtt, nil
+}
+
+// start begins an attempt, after a move that is under way has been completed or given
+// up.
+func (m *Migration) start(ctx context.Context, local, remote netip.AddrPort, mode attemptMode) (a *attempt, err error) {
+	for {
+		var free <-chan struct{}
+		m.ep.MigrationLock(func() {
+			if free = m.underWay(); free == nil {
+				a, err = m.startLocked(local, remote, mode)
+			}
+			m.sync()
+		})
+		if free == nil {
+			return a, err
+		}
+		select {
+		case <-free:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// underWay returns a channel that is closed when the move under way has ended, nil if
+// there is none worth waiting for. It gives up a request of the peer for an address
+// that is gone. Caller holds the endpoint.
+func (m *Migration) underWay() <-chan struct{} {
+	if t, ok := m.machine.Provisional(); ok && !m.migrator.isLocal(t.Local.Addr()) {
+		m.do(m.machine.DropProvisional())
+	}
+	if !m.busy() {
+		return nil
+	}
+	if m.free == nil {
+		m.free = make(chan struct{})
+	}
+	return m.free
+}
+
+// busy reports whether a move of either end is about to be completed.
+func (m *Migration) busy() bool {
+	if _, ok := m.machine.Provisional(); ok {
+		return true
+	}
+	return m.machine.Completing() && m.migrator.isLocal(m.current().Local.Addr())
+}
+
+// startLocked replaces an attempt of this end by a new one.
+func (m *Migration) startLocked(local, remote netip.AddrPort, mode attemptMode) (*attempt, error) {
+	if m.attempt != nil {
+		m.do(m.machine.Cancel(ErrSuperseded))
+	}
+	cur := m.ep.MigrationID()
+	to := tcpip.FullAddress{Addr: cur.RemoteAddress, Port: cur.RemotePort}
+	if remote.IsValid() {
+		to = tcpip.FullAddress{Addr: Address(remote.Addr()), Port: remote.Port()}
+	}
+	from := FullAddress(local)
+	if from.Addr.Len() != 0 && from.Addr.Len() != to.Addr.Len() {
+		return nil, fmt.Errorf("%w: %v and %v are of different families", ErrNoRoute, local.Addr(), Addr(to.Addr))
+	}
+	tcb := snapshot(m.ep)
+	switch st := m.machine.State(); {
+	case st == migrate.Plain:
+		return nil, m.plain()
+	case st != migrate.Confirmed || !tcb.Movable:
+		// The machine says why, without a path being opened.
+		_, err := m.machine.Start(m.now(), migrate.Tuple{}, tupleOf(cur), tcb, false)
+		return nil, err
+	}
+	id, terr := m.ep.MigrationOpenPath(0, from, to)
+	if terr != nil {
+		return nil, pathError(terr, local)
+	}
+	var acts []migrate.Action
+	var err error
+	if mode == probeOnly {
+		acts, err = m.machine.Probe(m.now(), tupleOf(id), tupleOf(cur), tcb)
+	} else {
+		keepOld := mode == moveFromLive && m.migrator.isLocal(Addr(cur.LocalAddress))
+		acts, err = m.machine.Start(m.now(), tupleOf(id), tupleOf(cur), tcb, keepOld)
+	}
+	if err != nil {
+		m.ep.MigrationDropPath()
+		return nil, err
+	}
+	a := &attempt{done: make(chan error, 1)}
+	m.attempt = a
+	m.do(acts)
+	return a, nil
+}
+
+func pathError(err tcpip.Error, local netip.AddrPort) error {
+	switch err.(type) {
+	case *tcpip.ErrPortInUse, *tcpip.ErrNoPortAvailable:
+		return fmt.Errorf("%w: %v", ErrAddrInUse, local)
+	default:
+		return fmt.Errorf("%w: %v: %v", ErrNoRoute, local, err)
+	}
+}
+
+// wait returns the result of a, which it gives up when ctx ends.
+func (m *Migration) wait(ctx context.Context, a *attempt) error {
+	select {
+	case err := <-a.done:
+		return err
+	case <-ctx.Done():
+	}
+	m.ep.MigrationLock(func() {
+		if m.attempt == a {
+			m.do(m.machine.Cancel(context.Cause(ctx)))
+			m.sync()
+		}
+	})
+	// The attempt ended in the meantime, or it has just been given up.
+	return <-a.done
+}
+
+// finish tells the caller of the attempt how it ended. Caller holds the endpoint.
+func (m *Migration) finish(err error) {
+	if a := m.attempt; a != nil {
+		m.attempt = nil
+		a.done <- err
+	}
+}

@@ -1,0 +1,179 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netstack
+
+import (
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/mnet-dev/mnet/migrate"
+)
+
+// handler is a Migration as its endpoint sees it: the methods that gVisor calls,
+// which are nobody else's business. Unless they say otherwise they are called with
+// the endpoint's mutex held. Each gives the event to the machine, carries out the
+// actions and brings the endpoint's hooks in line with the machine.
+type handler Migration
+
+func (h *handler) migration() *Migration { return (*Migration)(h) }
+
+// MigrationSYNOption appends Migrate-Permitted to a SYN or SYN-ACK.
+func (h *handler) MigrationSYNOption(b []byte, room int) []byte {
+	return h.machine.SYNOption(b, room)
+}
+
+// MigrationPeerSYN takes the peer's Migrate-Permitted.
+func (h *handler) MigrationPeerSYN(options []byte) {
+	h.machine.PeerSYN(options)
+}
+
+// MigrationEstablished begins the exchange of key halves.
+func (h *handler) MigrationEstablished(iss, irs uint32, simultaneous bool) {
+	m := h.migration()
+	if simultaneous {
+		m.machine.GivePlain(migrate.PlainSimultaneousOpen)
+	}
+	m.machine.Established(m.now(), iss, irs)
+	m.sync()
+}
+
+// MigrationACKOption appends an option to a segment without payload.
+func (h *handler) MigrationACKOption(b []byte, room int) []byte {
+	m := h.migration()
+	b = m.machine.ACKOption(b, room, snapshot(m.ep))
+	m.sync()
+	return b
+}
+
+// MigrationPeerACK takes the options of a segment without payload.
+func (h *handler) MigrationPeerACK(seq uint32, options []byte) (reply bool) {
+	m := h.migration()
+	reply = m.machine.PeerACK(m.now(), seq, options, snapshot(m.ep))
+	m.sync()
+	return reply
+}
+
+// MigrationSYN takes a request whose tag has been verified.
+func (h *handler) MigrationSYN(id stack.TransportEndpointID, seq uint32, options []byte) {
+	m := h.migration()
+	req, ok := migrate.ParseRequest(m.migrator.cfg.Format, options)
+	if !ok {
+		return
+	}
+	owner, counter, ok := m.migrator.lookup(req.Token)
+	if !ok || owner != m {
+		// The token has been used up since the segment was queued.
+		m.migrator.count(migrate.CountStaleRequest)
+		return
+	}
+	tsval := header.ParseTCPOptions(options).TSVal
+	m.do(m.machine.SYN(m.now(), tupleOf(id), m.current(), req, counter, seq, tsval, snapshot(m.ep)))
+	m.sync()
+}
+
+// MigrationSegment takes a segment of the handshake.
+func (h *handler) MigrationSegment(id stack.TransportEndpointID, flags header.TCPFlags, seq, ack, length, window uint32, options []byte) (consumed bool) {
+	m := h.migration()
+	acts, consumed := m.machine.Segment(m.now(), migrate.Segment{
+		Tuple:   tupleOf(id),
+		Seq:     seq,
+		Ack:     ack,
+		SYN:     flags.Contains(header.TCPFlagSyn),
+		ACK:     flags.Contains(header.TCPFlagAck),
+		RST:     flags.Contains(header.TCPFlagRst),
+		Len:     length,
+		Window:  window,
+		Options: options,
+	}, m.current(), snapshot(m.ep))
+	m.do(acts)
+	m.sync()
+	return consumed
+}
+
+// MigrationReset takes an acceptable RST.
+func (h *handler) MigrationReset(options []byte, seq uint32, err tcpip.Error) (closes bool) {
+	m := h.migration()
+	return m.holdOn(func(allowed bool) ([]migrate.Action, bool) {
+		return m.machine.Reset(m.now(), options, seq, Error(err), allowed, snapshot(m.ep))
+	})
+}
+
+// MigrationTimedOut takes TCP's decision to give up.
+func (h *handler) MigrationTimedOut(err tcpip.Error) (closes bool) {
+	m := h.migration()
+	return m.holdOn(func(allowed bool) ([]migrate.Action, bool) {
+		return m.machine.TimedOut(m.now(), Error(err), allowed, snapshot(m.ep))
+	})
+}
+
+// MigrationUnanswered notes that the peer does not answer.
+func (h *handler) MigrationUnanswered(heard tcpip.MonotonicTime) {
+	h.migration().unanswered(heard)
+}
+
+// MigrationUnreachable takes an ICMP error about a segment of the current tuple. The
+// endpoint's mutex is not held, or by a caller further up.
+func (h *handler) MigrationUnreachable(seq uint32) {
+	m := h.migration()
+	if w := m.watch.Load(); w != nil {
+		m.lookOnce(&w.doubted, func() {
+			if snapshot(m.ep).MayQuote(seq) {
+				m.notify(EventUnreachable)
+			}
+		})
+	}
+}
+
+// MigrationPathUnreachable takes an ICMP error about a segment of another tuple, in
+// the same way.
+func (h *handler) MigrationPathUnreachable(id stack.TransportEndpointID, seq uint32) {
+	m := h.migration()
+	m.lookOnce(&m.doubted, func() {
+		m.do(m.machine.Unreachable(tupleOf(id), seq))
+		m.sync()
+	})
+}
+
+// MigrationAbortOption appends the proof that a RST is meant.
+func (h *handler) MigrationAbortOption(b []byte, room int, seq uint32) []byte {
+	return h.machine.AbortOption(b, room, seq)
+}
+
+// MigrationTimerExpired is the machine's clock.
+func (h *handler) MigrationTimerExpired() {
+	m := h.migration()
+	m.do(m.machine.Timer(m.now(), snapshot(m.ep)))
+	m.sync()
+}
+
+// MigrationClosed ends the machine with the endpoint.
+func (h *handler) MigrationClosed() {
+	m := h.migration()
+	m.machine.Closed()
+	m.releaseHold()
+	m.notify(EventClosed)
+	m.sync()
+}
+
+// acceptor gives a handler to each connection of a listener.
+type acceptor struct {
+	migrator *migrator
+	cfg      *migrate.Config
+}
+
+// MigrationAccept is called before the SYN-ACK of a new connection is sent. It returns
+// nil for plain TCP.
+func (a *acceptor) MigrationAccept(ep tcpip.Endpoint, options []byte) any {
+	m, err := a.migrator.newMigration(migrate.Acceptor, ep, a.cfg)
+	if err != nil {
+		return nil
+	}
+	m.machine.PeerSYN(options)
+	if m.machine.State() == migrate.Plain && a.cfg.Policy != migrate.Required {
+		// Nothing to remember of a peer that does not know migration.
+		return nil
+	}
+	return (*handler)(m)
+}

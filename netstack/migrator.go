@@ -1,0 +1,187 @@
+// Copyright 2026 The mnet Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netstack
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"github.com/mnet-dev/mnet/migrate"
+)
+
+// migrator is what the connections of a stack share: the table that finds them by
+// token, the bounds on holds, the counters.
+//
+// Lock order: an endpoint's mutex, then mu. Nothing is called with mu held.
+type migrator struct {
+	cfg MigrationConfig
+	gv  *stack.Stack
+
+	mu    sync.RWMutex
+	table migrate.Table[*Migration]
+	// configs are the configurations in use. Connections with equal ones share one.
+	configs map[configKey]*migrate.Config
+
+	holds     atomic.Int64
+	holdBytes atomic.Int64
+	counters  [migrate.NumCounters]atomic.Uint64
+}
+
+// newMigrator hooks migration into gv. It does nothing if gVisor lacks the hooks:
+// NewMigration and AcceptMigration say so.
+func newMigrator(gv *stack.Stack, cfg MigrationConfig) *migrator {
+	if cfg.MaxHolds == 0 {
+		cfg.MaxHolds = DefaultMaxHolds
+	}
+	if cfg.MaxHoldBytes == 0 {
+		cfg.MaxHoldBytes = DefaultMaxHoldBytes
+	}
+	m := &migrator{cfg: cfg, gv: gv}
+	if s, ok := any(gv).(gvisorStack); ok {
+		s.SetTransportProtocolPreHandler(tcp.ProtocolNumber, m.handlePacket)
+	}
+	return m
+}
+
+func (m *migrator) newMigration(role migrate.Role, ep tcpip.Endpoint, cfg *migrate.Config) (*Migration, error) {
+	machine, err := migrate.NewMachine(role, cfg, m.gv.SecureRNG().Reader)
+	if err != nil {
+		return nil, err
+	}
+	return &Migration{
+		migrator: m, ep: ep.(gvisorEndpoint), machine: machine, required: cfg.Policy == migrate.Required,
+	}, nil
+}
+
+// handlePacket sees every TCP packet before it is matched to an endpoint, and takes
+// the migrate SYNs out. A request that does not prove its right costs a look-up in
+// the table and at most one tag. It leaves nothing but a count.
+func (m *migrator) handlePacket(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
+	hdr := header.TCP(pkt.TransportHeader().Slice())
+	const kind = header.TCPFlagSyn | header.TCPFlagAck | header.TCPFlagRst | header.TCPFlagFin
+	if hdr.Flags()&kind != header.TCPFlagSyn || len(hdr) <= header.TCPMinimumSize {
+		return false
+	}
+	req, ok := migrate.ParseRequest(m.cfg.Format, hdr[header.TCPMinimumSize:])
+	if !ok || !unicast(id, pkt) {
+		return false
+	}
+	conn, counter, ok := m.lookup(req.Token)
+	if !ok {
+		m.count(migrate.CountUnknownToken)
+		if m.cfg.ResetUnknown {
+			m.gv.TransportProtocolInstance(tcp.ProtocolNumber).HandleUnknownDestinationPacket(id, pkt)
+		}
+		return true
+	}
+	// Nil if the connection has closed since.
+	if v := conn.verifier.Load(); v == nil || !v.Verify(req, counter, hdr.SequenceNumber()) {
+		m.count(migrate.CountBadTag)
+		return true
+	}
+	if !conn.ep.DeliverMigrationSYN(id, pkt) {
+		m.count(migrate.CountMalformed)
+	}
+	return true
+}
+
+// lookup finds the connection that the peer names by a token.
+func (m *migrator) lookup(t migrate.Token) (conn *Migration, counter uint64, ok bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.table.Lookup(t)
+}
+
+// setTokens replaces the tokens of a connection. If another connection has one of
+// the new ones, the connection has none afterwards.
+func (m *migrator) setTokens(conn *Migration, old []migrate.Token, entries []migrate.TokenEntry) (collision bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.table.Set(conn, old, entries)
+}
+
+// unicast repeats the check that the demultiplexer makes for TCP.
+func unicast(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
+	for _, a := range []tcpip.Address{id.LocalAddress, id.RemoteAddress} {
+		if a.Unspecified() || header.IsV4MulticastAddress(a) || header.IsV6MulticastAddress(a) {
+			return false
+		}
+	}
+	return !pkt.NetworkPacketInfo.LocalAddressBroadcast
+}
+
+// isLocal reports whether a is an address of the stack.
+func (m *migrator) isLocal(a netip.Addr) bool {
+	return m.gv.CheckLocalAddress(0, Protocol(a), Address(a)) != 0
+}
+
+// maxConfigs bounds the configurations that are remembered. It keeps a program that
+// dials with ever new ones from filling the memory.
+const maxConfigs = 64
+
+// configKey is a migrate.Config that can be compared.
+type configKey struct {
+	policy        migrate.Policy
+	format        migrate.Format
+	hold          time.Duration
+	holdOnTimeout time.Duration
+	suites        string
+}
+
+// share returns a configuration equal to cfg that other connections may have, too.
+func (m *migrator) share(cfg *migrate.Config) *migrate.Config {
+	key := configKey{policy: cfg.Policy, format: cfg.Format, hold: cfg.Hold, holdOnTimeout: cfg.HoldOnTimeout}
+	for _, s := range cfg.Suites {
+		key.suites += string(rune(s))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c, ok := m.configs[key]; ok {
+		return c
+	}
+	if len(m.configs) < maxConfigs {
+		if m.configs == nil {
+			m.configs = make(map[configKey]*migrate.Config)
+		}
+		m.configs[key] = cfg
+	}
+	return cfg
+}
+
+func (m *migrator) count(c migrate.Counter) {
+	m.counters[c].Add(1)
+}
+
+// MigrationFormat is the format of the migration options on the wire.
+func (s *Stack) MigrationFormat() migrate.Format { return s.migrator.cfg.Format }
+
+// MigrationStats is a snapshot of what the stack has counted.
+type MigrationStats struct {
+	Counts    map[migrate.Counter]uint64 // without the events that never happened
+	Tokens    int                        // published now
+	Holds     int                        // connections in MIGRATE_WAIT now
+	HoldBytes int64                      // the sum of the sizes of their buffers
+}
+
+// MigrationStats returns what the stack has counted so far.
+func (s *Stack) MigrationStats() MigrationStats {
+	m := s.migrator
+	st := MigrationStats{Counts: make(map[migrate.Counter]uint64), Holds: int(m.holds.Load()), HoldBytes: m.holdBytes.Load()}
+	for c := range m.counters {
+		if n := m.counters[c].Load(); n > 0 {
+			st.Counts[migrate.Counter(c)] = n
+		}
+	}
+	m.mu.RLock()
+	st.Tokens = m.table.Len()
+	m.mu.RUnlock()
+	return st
+}
