@@ -27,6 +27,7 @@ func TestMarkdown(t *testing.T) {
 		{"26 words", "Short.\n" + long(26), []string{"a.md:2: words: 26: A b b b b b b b ..."}},
 		{"a sentence over lines", "The first words\nand " + long(22), []string{"a.md:1: words: 26: The first words and A b b b ..."}},
 		{"marks are no words", long(24) + " - = ≥ b.", nil},
+		{"the number of a rule", "**M501** " + long(25), nil},
 		{"full stop in a word", "e.g. one, i.e. two, in v1.2. " + long(20), nil},
 		{"lower case begins a sentence, too", long(20) + " mnet ends. " + long(20), nil},
 		{"full stop in brackets", "(" + long(20) + ") " + long(20), nil},

@@ -22,6 +22,9 @@ var (
 	link     = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 )
 
+// ruleNumber is the number at the head of a rule of docs/protocol.md. It is no word.
+var ruleNumber = regexp.MustCompile(`^\*\*M\d+\*\*$`)
+
 // abbreviation matches words whose full stop does not end a sentence.
 var abbreviation = regexp.MustCompile(`(?i)^\W*(e\.g|i\.e|cf|vs|etc|al|resp|approx|\.\.)\.$`)
 
@@ -96,9 +99,10 @@ func endsSentence(w string) bool {
 
 // countWords counts the words of a sentence that have a letter or a digit.
 func countWords(s []word) int {
+	isAlnum := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 	n := 0
 	for _, w := range s {
-		if strings.ContainsFunc(w.text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
+		if strings.ContainsFunc(w.text, isAlnum) && !ruleNumber.MatchString(w.text) {
 			n++
 		}
 	}
