@@ -96,11 +96,7 @@ func parseOverlay(fsys fs.FS) (map[string][]byte, error) {
 		case err != nil || d.IsDir():
 			return err
 		}
-		to := strings.TrimPrefix(name, OverlayDir+"/")
-		if to == "README.md" {
-			return nil
-		}
-		overlay[to], err = fs.ReadFile(fsys, name)
+		overlay[strings.TrimPrefix(name, OverlayDir+"/")], err = fs.ReadFile(fsys, name)
 		return err
 	})
 	return overlay, err

@@ -82,7 +82,7 @@ func TestParseSeries(t *testing.T) {
 		fs   fstest.MapFS
 		want string // part of the error
 	}{
-		{"good", fstest.MapFS{"pin.json": pin, "0001-a.patch": a, "0101-b.patch": b, "_overlay/pkg/tcpip/c.go": a, "_overlay/README.md": a, "README": a}, ""},
+		{"good", fstest.MapFS{"pin.json": pin, "0001-a.patch": a, "0101-b.patch": b, "_overlay/pkg/tcpip/c.go": a, "README": a}, ""},
 		{"no overlay", fstest.MapFS{"pin.json": pin, "0001-a.patch": a, "0101-b.patch": b}, ""},
 		{"no pin", fstest.MapFS{"0001-a.patch": a}, "pin.json"},
 		{"bad pin", fstest.MapFS{"pin.json": a}, "pin.json"},
@@ -92,6 +92,7 @@ func TestParseSeries(t *testing.T) {
 		{"twice", fstest.MapFS{"pin.json": pin, "0001-a.patch": a, "0001-b.patch": b}, "0001-b.patch: want a name that starts with 0002-"},
 		{"without number", fstest.MapFS{"pin.json": pin, "a.patch": a}, "a.patch: want a name that starts with 0001-"},
 		{"not in pkg/tcpip", fstest.MapFS{"pin.json": pin, "_overlay/pkg/a/a.go": a}, "_overlay/pkg/a/a.go: want a Go file below _overlay/pkg/tcpip"},
+		{"not below pkg", fstest.MapFS{"pin.json": pin, "_overlay/README.md": a}, "_overlay/README.md: want a Go file below _overlay/pkg/tcpip"},
 		{"not Go", fstest.MapFS{"pin.json": pin, "_overlay/pkg/tcpip/a.go~": a}, "_overlay/pkg/tcpip/a.go~: want a Go file"},
 		{"unreadable", fstest.MapFS{"pin.json": pin, "0001-a.patch": &fstest.MapFile{Mode: fs.ModeDir}}, "0001-a.patch"},
 	}

@@ -49,7 +49,6 @@ func (t *tool) check(ctx context.Context, args []string) error {
 	if err != nil {
 		return finding{err}
 	}
-	tree.Finish(built, original, t.pin, series)
 	if have := tree.Hash(built); have != t.pin.Tree {
 		return findingf("the series makes a tree with the hash %s, recorded is %s; if the series was changed, run gvpatch record", have, t.pin.Tree)
 	}
@@ -70,8 +69,8 @@ func (t *tool) check(ctx context.Context, args []string) error {
 	return nil
 }
 
-// steps applies the series and calls build with the tree after each fix, and with
-// the overlay and all hooks.
+// steps makes the patched gVisor and calls build with the tree after each fix, and
+// with the result.
 func (t *tool) steps(ctx context.Context, original tree.Tree, series *tree.Series, build func(context.Context, string, udiff.Tree) error) (tree.Tree, error) {
 	built := maps.Clone(original)
 	for _, p := range series.Fixes {
@@ -90,6 +89,9 @@ func (t *tool) steps(ctx context.Context, original tree.Tree, series *tree.Serie
 		t.printf("%s applies\n", p.Name)
 	}
 	if err := series.LayOverlay(built); err != nil {
+		return nil, err
+	}
+	if err := tree.Finish(built, original, t.pin, series); err != nil {
 		return nil, err
 	}
 	return built, build(ctx, "overlay and hooks", built)

@@ -13,6 +13,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/patches"
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/gocmd"
+	"github.com/mnet-dev/mnet/patches/gvpatch/internal/tree"
 )
 
 // embedderMain prints whether its gVisor can migrate.
@@ -134,6 +135,25 @@ func TestPinned(t *testing.T) {
 	r := newRig(t)
 	r.tool.pin, r.tool.series, r.tool.download = patches.Pinned(), patches.Embedded(), gocmd.Download
 	r.run(exitOK, "makes the tree that is recorded", "check")
+}
+
+// maxSeam is the most lines that the hooks may remove from gVisor's files and add
+// to them. Each is a line to carry to the next version of gVisor. Whoever raises it
+// says why here.
+const maxSeam = 135
+
+func TestSeam(t *testing.T) {
+	series, err := tree.Parse(patches.Embedded())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seam := 0
+	for _, p := range series.Hooks {
+		seam += p.Changed()
+	}
+	if seam > maxSeam {
+		t.Errorf("the hooks change %d lines of gVisor's files, want at most %d; put code into the overlay", seam, maxSeam)
+	}
 }
 
 // TestNoNetwork asks for a version that is not in the module cache.

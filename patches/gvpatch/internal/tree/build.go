@@ -21,8 +21,12 @@ const noticeFile = "MODIFIED.md"
 // section 4(b) wants such files to carry a prominent notice.
 const modifiedLine = "// Modified by the mnet authors; " + noticeFile + " says how.\n"
 
-// Finish adds the notices to a tree that the whole series was applied to.
-func Finish(t, original Tree, pin patches.Pin, series *Series) {
+// Finish trims go.mod of a tree that the whole series was applied to, and adds the
+// notices.
+func Finish(t, original Tree, pin patches.Pin, series *Series) error {
+	if err := trimModules(t); err != nil {
+		return err
+	}
 	for name, data := range t {
 		before, ok := original[name]
 		if ok && !bytes.Equal(before, data) && commentable(name) {
@@ -30,6 +34,7 @@ func Finish(t, original Tree, pin patches.Pin, series *Series) {
 		}
 	}
 	t[noticeFile] = notice(pin, series)
+	return nil
 }
 
 // commentable reports whether a file can begin with a // comment.
@@ -45,9 +50,10 @@ These files derive from %s@%s, which is
 licensed under the Apache License 2.0: see LICENSE and AUTHORS.
 
 They are not the original. Only %s and the packages that it imports are
-here. The mnet authors changed them by the patches and added the files that are
-listed below; both are part of github.com/mnet-dev/mnet. Every file of gVisor
-that was changed says so in its first line.
+here; go.mod and go.sum name the modules that these import. The mnet authors
+changed files by the patches and added the files that are listed below; both are
+part of github.com/mnet-dev/mnet. Every Go file of gVisor that was changed says
+so in its first line.
 
 Don't edit these files: gvpatch writes them.
 `, pin.Module, pin.Version, root)
@@ -55,10 +61,7 @@ Don't edit these files: gvpatch writes them.
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", strings.TrimSuffix(p.Name, ".patch"), p.Subject)
 		for _, f := range p.Files {
 			what := "changes"
-			switch {
-			case f.Old == "":
-				what = "adds"
-			case f.New == "":
+			if f.New == "" {
 				what = "deletes"
 			}
 			fmt.Fprintf(&b, "- %s `%s`\n", what, f.Name())
@@ -80,6 +83,8 @@ func Build(original Tree, pin patches.Pin, series *Series) (Tree, error) {
 	if err := series.Apply(t); err != nil {
 		return nil, err
 	}
-	Finish(t, original, pin, series)
+	if err := Finish(t, original, pin, series); err != nil {
+		return nil, err
+	}
 	return t, nil
 }

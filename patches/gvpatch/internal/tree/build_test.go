@@ -72,15 +72,16 @@ func TestLoadFails(t *testing.T) {
 
 const (
 	changeGo = "Subject: [PATCH] a: change a.go\n\ndiff --git a/a.go b/a.go\n--- a/a.go\n+++ b/a.go\n@@ -1 +1 @@\n-package a\n+package aa\n"
-	addAndRm = "Subject: [PATCH] a: new files for old\n\ndiff --git a/new.go b/new.go\nnew file mode 100644\n--- /dev/null\n+++ b/new.go\n@@ -0,0 +1 @@\n+package aa\n" +
-		"diff --git a/old.go b/old.go\ndeleted file mode 100644\n--- a/old.go\n+++ /dev/null\n@@ -1 +0,0 @@\n-package a\n"
+	create   = "diff --git a/new.go b/new.go\nnew file mode 100644\n--- /dev/null\n+++ b/new.go\n@@ -0,0 +1 @@\n+package aa\n"
+	removeGo = "Subject: [PATCH] a: remove old.go\n\ndiff --git a/old.go b/old.go\ndeleted file mode 100644\n--- a/old.go\n+++ /dev/null\n@@ -1 +0,0 @@\n-package a\n"
 )
 
 func TestBuild(t *testing.T) {
-	original := Tree{"a.go": []byte("package a\n"), "old.go": []byte("package a\n"), "same.go": []byte("package a\n")}
+	mod := []byte("module m\n")
+	original := Tree{"go.mod": mod, "go.sum": {}, "a.go": []byte("package a\n"), "old.go": []byte("package a\n"), "same.go": []byte("package a\n")}
 	before := Hash(original)
 	series, err := Parse(patches.Series{
-		Patches: []patches.Patch{{Name: "0001-x.patch", Data: []byte(changeGo)}, {Name: "0002-y.patch", Data: []byte(addAndRm)}},
+		Patches: []patches.Patch{{Name: "0001-x.patch", Data: []byte(changeGo)}, {Name: "0002-y.patch", Data: []byte(removeGo)}},
 		Overlay: Tree{"b.go": []byte("package a\n")},
 	})
 	if err != nil {
@@ -92,14 +93,14 @@ func TestBuild(t *testing.T) {
 	}
 	notice := string(have[noticeFile])
 	delete(have, noticeFile)
-	want := Tree{"a.go": []byte(modifiedLine + "package aa\n"), "b.go": []byte("package a\n"), "new.go": []byte("package aa\n"), "same.go": []byte("package a\n")}
+	want := Tree{"go.mod": mod, "go.sum": {}, "a.go": []byte(modifiedLine + "package aa\n"), "b.go": []byte("package a\n"), "same.go": []byte("package a\n")}
 	if Hash(have) != Hash(want) {
 		t.Errorf("have %q, want %q", have, want)
 	}
 	if Hash(original) != before {
 		t.Error("the original was changed")
 	}
-	for _, want := range []string{"m@v1", "Apache License", "## 0001-x\n\na: change a.go\n\n- changes `a.go`\n", "## 0002-y\n\na: new files for old\n\n- adds `new.go`\n- deletes `old.go`\n", "\n## Added files\n\n- `b.go`\n"} {
+	for _, want := range []string{"m@v1", "Apache License", "## 0001-x\n\na: change a.go\n\n- changes `a.go`\n", "## 0002-y\n\na: remove old.go\n\n- deletes `old.go`\n", "\n## Added files\n\n- `b.go`\n"} {
 		if !strings.Contains(notice, want) {
 			t.Errorf("no %q in the notice:\n%s", want, notice)
 		}
@@ -118,5 +119,9 @@ func TestBuildFails(t *testing.T) {
 	}
 	if _, err := Parse(patches.Series{Patches: []patches.Patch{{Name: "0001-x.patch", Data: []byte("x")}}}); err == nil {
 		t.Error("parsed what is no patch")
+	}
+	_, err = Parse(patches.Series{Patches: []patches.Patch{{Name: "0001-x.patch", Data: []byte(create)}}})
+	if want := "0001-x.patch creates new.go; new files belong in _overlay"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %q", err, want)
 	}
 }

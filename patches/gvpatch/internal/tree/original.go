@@ -7,13 +7,10 @@ package tree
 
 import (
 	"fmt"
-	"go/parser"
-	"go/token"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/udiff"
@@ -25,8 +22,7 @@ type Tree = udiff.Tree
 // root is the directory all of whose packages are kept.
 const root = "pkg/tcpip"
 
-// keep are the files at the top that are kept. go.mod and go.sum stay as they
-// are, so that the versions of other modules are chosen as with the original.
+// keep are the files at the top that are kept.
 var keep = []string{"go.mod", "go.sum", "LICENSE", "AUTHORS"}
 
 // Verify compares the files of a module, in dir, with its hash from go.sum.
@@ -113,15 +109,11 @@ func (l *loader) add(dir string) error {
 
 // imports queues what a Go file imports from the module.
 func (l *loader) imports(name string, data []byte) error {
-	f, err := parser.ParseFile(token.NewFileSet(), name, data, parser.ImportsOnly)
+	paths, err := importsOf(name, data)
 	if err != nil {
 		return err
 	}
-	for _, spec := range f.Imports {
-		p, err := strconv.Unquote(spec.Path.Value)
-		if err != nil {
-			return fmt.Errorf("%s: import %s: %w", name, spec.Path.Value, err)
-		}
+	for _, p := range paths {
 		if dir, ok := strings.CutPrefix(p, l.prefix); ok {
 			l.queue = append(l.queue, dir)
 		}

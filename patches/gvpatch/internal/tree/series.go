@@ -17,8 +17,8 @@ type Series struct {
 	Overlay      Tree
 }
 
-// Parse parses the patches of a series. A patch must not name a file of the
-// overlay: whoever reads that file there would not read what is built.
+// Parse parses the patches of a series. A patch must not create a file, nor change
+// one of the overlay: new files are read, formatted and blamed as Go files.
 func Parse(s patches.Series) (*Series, error) {
 	parsed := &Series{Overlay: s.Overlay}
 	for _, p := range s.Patches {
@@ -29,6 +29,9 @@ func Parse(s patches.Series) (*Series, error) {
 		for _, f := range u.Files {
 			if _, ok := s.Overlay[f.Name()]; ok {
 				return nil, fmt.Errorf("%s: %s is a file of the overlay; change it in %s", p.Name, f.Name(), patches.OverlayDir)
+			}
+			if f.Old == "" {
+				return nil, fmt.Errorf("%s creates %s; new files belong in %s", p.Name, f.Name(), patches.OverlayDir)
 			}
 		}
 		if p.Kind() == patches.Fix {

@@ -52,14 +52,10 @@ type Hunk struct {
 	header int // position of the "@@" line in the patch
 }
 
-// Changed returns how many lines the patch removes from existing files and adds
-// to them.
+// Changed returns how many lines the patch removes and adds.
 func (p *Patch) Changed() int {
 	n := 0
 	for _, f := range p.Files {
-		if f.Old == "" {
-			continue
-		}
 		for _, h := range f.Hunks {
 			for _, l := range h.Lines {
 				if l.Op != ' ' {
