@@ -65,8 +65,8 @@ func TestEmbeddedWebSocket(t *testing.T) {
 		w.talking(there, back)
 	}
 
-	w.must(client.nic.AddAddress(netip.MustParsePrefix("10.78.0.3/24")))
-	w.must(client.nic.RemoveAddress(embedStack[0].Addr()))
+	w.must(client.NIC.AddAddress(netip.MustParsePrefix("10.78.0.3/24")))
+	w.must(client.NIC.RemoveAddress(embedStack[0].Addr()))
 	moved("the stack's address has changed", 10*time.Second)
 
 	w.must(w.Uplinks[0].Down(kernel.AddressGone))

@@ -7,15 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 
 	"github.com/vishvananda/netlink"
 
 	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/endpoint/host"
 	"github.com/mnet-dev/mnet/endpoint/roam"
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/netstack"
-	"github.com/mnet-dev/mnet/netstack/hostnet"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 
@@ -31,18 +30,17 @@ type embedConfig struct {
 	Host, Addresses []netip.Prefix // nil means embedHost and embedStack
 	Routed          bool           // the network has a route to the stack: no masquerade
 	Ports           []uint16       // of the host's addresses that lead to the stack
-	Policy          roam.Policy    // nil means that there is no roamer
+	Policy          roam.Policy    // nil means that nothing moves by itself
 	Stack           netstack.Config
 }
 
 // embedded is a stack of this process in a namespace, as a program has it that uses
 // the API.
 type embedded struct {
+	*host.Host
 	w      *world
 	ns     *kernel.Namespace
-	stack  *netstack.Stack
-	nic    *netstack.NIC
-	roamer *endpoint.Roamer // nil without a policy
+	roamer *endpoint.Roamer // that moves connections; nil without a policy
 	log    *output
 }
 
@@ -70,108 +68,41 @@ func (w *world) embed(ns *kernel.Namespace, cfg embedConfig) *embedded {
 	return e
 }
 
-func (e *embedded) start(cfg embedConfig) error {
-	link, err := tun.Open(tun.Config{Name: embedDevice})
-	if err != nil {
+func (e *embedded) start(cfg embedConfig) (err error) {
+	hc := host.Config{
+		Device:     tun.Config{Name: embedDevice},
+		Host:       cfg.Host,
+		Addresses:  cfg.Addresses,
+		Masquerade: !cfg.Routed,
+		Ports:      cfg.Ports,
+		Stack:      cfg.Stack,
+		Policy:     cfg.Policy,
+		Logger:     slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if cfg.Policy == nil {
+		hc.Policy = endpoint.Manual
+	}
+	if e.Host, err = host.Open(e.w.ctx, hc); err != nil {
 		return err
 	}
-	e.w.t.Cleanup(link.Close)
-	if err := link.Configure(cfg.Host, nil); err != nil {
-		return err
+	e.w.t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			e.w.t.Errorf("stack in %s: close: %v", e.ns.Name(), err)
+		}
+	})
+	if cfg.Policy != nil {
+		e.roamer = e.Roamer
 	}
 	dev, err := netlink.LinkByName(embedDevice)
 	if err != nil {
 		return err
 	}
-	if err := netlink.LinkSetTxQLen(dev, embedQueue); err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	cfg.Stack.Logger = log
-	if e.stack, err = netstack.New(cfg.Stack); err != nil {
-		return err
-	}
-	e.onClose(e.stack.Close)
-	e.nic, err = e.stack.Attach(link, netstack.AttachOptions{Addresses: cfg.Addresses, Routes: []netstack.Route{
-		{Destination: netstack.Default4, Gateway: cfg.Host[0].Addr()},
-		{Destination: netstack.Default6, Gateway: cfg.Host[1].Addr()},
-	}})
-	if err != nil {
-		return err
-	}
-	monitor, err := e.share(cfg, log)
-	if err != nil || cfg.Policy == nil {
-		return err
-	}
-	e.roamer, err = endpoint.NewRoamer(endpoint.RoamerConfig{Stack: e.stack, Monitor: monitor, Policy: cfg.Policy, Logger: log})
-	if err != nil {
-		return err
-	}
-	e.onClose(e.roamer.Close)
-	return nil
-}
-
-// share has the host forward for the stack, and returns what tells the stack's
-// uplinks.
-func (e *embedded) share(cfg embedConfig, log *slog.Logger) (roam.Monitor, error) {
-	if cfg.Routed {
-		return endpoint.StackMonitor(e.stack), nil
-	}
-	sc := hostnet.ShareConfig{Device: embedDevice}
-	for _, p := range cfg.Addresses {
-		if slices.Contains(sc.Masquerade, p.Masked()) {
-			continue // a further address of a family
-		}
-		sc.Masquerade = append(sc.Masquerade, p.Masked())
-		for _, port := range cfg.Ports {
-			sc.Redirects = append(sc.Redirects, hostnet.Redirect{Port: port, To: netip.AddrPortFrom(p.Addr(), port)})
-		}
-	}
-	sh, err := hostnet.NewShare(sc)
-	if err != nil {
-		return nil, err
-	}
-	e.onClose(sh.Close)
-	host := sharedHost{sh, hostnet.Watcher{Exclude: []string{embedDevice}, Logger: log}, log}
-	if cfg.Policy == nil {
-		stop, err := host.Watch(func(hostnet.State) {})
-		if err == nil {
-			e.w.t.Cleanup(stop)
-		}
-		return nil, err
-	}
-	return endpoint.HostMonitor(e.stack, host), nil
-}
-
-// onClose has something closed at the end of the test.
-func (e *embedded) onClose(closing func() error) {
-	e.w.t.Cleanup(func() {
-		if err := closing(); err != nil {
-			e.w.t.Errorf("stack in %s: close: %v", e.ns.Name(), err)
-		}
-	})
-}
-
-// sharedHost is an endpoint.HostWatcher: an uplink forwards before anybody is told
-// of it.
-type sharedHost struct {
-	*hostnet.Share
-	watcher hostnet.Watcher
-	log     *slog.Logger
-}
-
-func (h sharedHost) Watch(f func(hostnet.State)) (stop func(), err error) {
-	return h.watcher.Watch(func(s hostnet.State) {
-		if err := h.Forward(s.Uplinks); err != nil {
-			h.log.Warn("forward", "err", err)
-		}
-		f(s)
-	})
+	return netlink.LinkSetTxQLen(dev, embedQueue)
 }
 
 // dialer is one for the stack, with its roamer.
 func (e *embedded) dialer() *endpoint.Dialer {
-	return &endpoint.Dialer{Stack: e.stack, Roamer: e.roamer, Timeout: patience}
+	return &endpoint.Dialer{Stack: e.Stack, Roamer: e.roamer, Timeout: patience}
 }
 
 // dial opens a connection that must be able to migrate.
@@ -188,7 +119,7 @@ func (e *embedded) dial(addr netip.AddrPort) *endpoint.Conn {
 // listen listens on a port of the stack.
 func (e *embedded) listen(port uint16) *endpoint.Listener {
 	e.w.t.Helper()
-	lc := endpoint.ListenConfig{Stack: e.stack, Roamer: e.roamer}
+	lc := endpoint.ListenConfig{Stack: e.Stack, Roamer: e.roamer}
 	l, err := lc.Listen(e.w.ctx, "tcp", netip.AddrPortFrom(netip.IPv6Unspecified(), port).String())
 	e.w.must(err)
 	e.w.t.Cleanup(func() { l.Close() })

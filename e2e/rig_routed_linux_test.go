@@ -55,4 +55,4 @@ func (w *world) embedRouted(ns *kernel.Namespace, to netip.Prefix, cfg netstack.
 }
 
 // addr6 is the first IPv6 address of the stack.
-func (e *embedded) addr6() netip.Addr { return e.nic.Addresses()[1].Addr() }
+func (e *embedded) addr6() netip.Addr { return e.NIC.Addresses()[1].Addr() }

@@ -70,7 +70,7 @@ func TestStrictTrackersBothEnds(t *testing.T) {
 	invalid := w.countInvalid()
 	rst.arm()
 	other := netip.MustParsePrefix("2001:db8:7::3/64")
-	w.must(client.nic.AddAddress(other))
+	w.must(client.NIC.AddAddress(other))
 	locals := [2]netip.Addr{client.addr6(), other.Addr()}
 	move := func(c *endpoint.Conn, local netip.Addr) error {
 		return c.Migrate(w.timeout(patience), netip.AddrPortFrom(local, 0))
@@ -177,7 +177,7 @@ func (w *world) perUplink(e *embedded) (locals [2]netip.Addr) {
 	for i, u := range w.Uplinks {
 		p := netip.MustParsePrefix([2]string{"10.78.0.2/24", "10.78.0.3/24"}[i])
 		if i > 0 {
-			w.must(e.nic.AddAddress(p))
+			w.must(e.NIC.AddAddress(p))
 		}
 		locals[i] = p.Addr()
 		w.must(e.ns.AddRule(netip.PrefixFrom(p.Addr(), p.Addr().BitLen()), u.Table()))

@@ -11,8 +11,8 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// StackMonitor is a roam.Monitor for a stack whose addresses are those that the
-// network knows: its uplinks are what [netstack.Stack.Exits] returns.
+// StackMonitor returns a monitor for a stack whose addresses the network knows. It
+// reports what [netstack.Stack.Exits] returns.
 func StackMonitor(s *netstack.Stack) roam.Monitor { return stackMonitor{s} }
 
 type stackMonitor struct{ stack *netstack.Stack }
@@ -46,10 +46,7 @@ func (m stackMonitor) Watch(f func(roam.Change)) (stop func(), err error) {
 func (m stackMonitor) uplinks() []roam.Uplink {
 	var ups []roam.Uplink
 	for _, e := range m.stack.Exits() {
-		via := e.NIC.Name()
-		if e.Gateway.IsValid() {
-			via += " via " + e.Gateway.String()
-		}
+		via := roam.Route{Interface: e.NIC.Name(), Gateway: e.Gateway}
 		ups = append(ups, roam.Uplink{Local: e.Local, Via: via})
 	}
 	return ups

@@ -241,21 +241,21 @@ func TestRoamManual(t *testing.T) {
 // host's own masquerade.
 func TestRoamInPlace(t *testing.T) {
 	m := &fakeMonitor{}
-	m.set(false, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: "wlan0"})
+	m.set(false, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: roam.Route{Interface: "wlan0"}})
 	r := newRoamRig(t, rigConfig{}, RoamerConfig{Monitor: m})
 	c, s := r.open(serverAddr)
 	before := c.LocalAddr().String()
-	m.set(false, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: "wwan0"})
+	m.set(false, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: roam.Route{Interface: "wwan0"}})
 	ev := r.moved(1, time.Second, roam.PathGone)
 	if ev.To.Addr() != ev.From.Addr() || c.LocalAddr().String() == before {
 		t.Errorf("%+v", ev)
 	}
-	m.set(true, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: "wwan0"})
+	m.set(true, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: roam.Route{Interface: "wwan0"}})
 	r.moved(2, time.Second, roam.Woke)
 	done := bothWays(t, c, s, 1<<20)
 	m.set(false)
 	r.until("held", time.Second, func() bool { return c.Migration().Holding })
-	m.set(false, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: "wwan0"})
+	m.set(false, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: roam.Route{Interface: "wwan0"}})
 	r.moved(3, time.Second, roam.PathGone)
 	done()
 }

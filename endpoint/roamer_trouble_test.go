@@ -20,9 +20,9 @@ import (
 var (
 	local1, local2 = netip.MustParseAddr("10.1.0.2"), netip.MustParseAddr("10.2.0.2")
 
-	wlan = roam.Uplink{Local: local1, Via: "wlan0"}
-	wwan = roam.Uplink{Local: local1, Via: "wwan0"}
-	eth  = roam.Uplink{Local: local2, Via: "eth0"}
+	wlan = roam.Uplink{Local: local1, Via: roam.Route{Interface: "wlan0"}}
+	wwan = roam.Uplink{Local: local1, Via: roam.Route{Interface: "wwan0"}}
+	eth  = roam.Uplink{Local: local2, Via: roam.Route{Interface: "eth0"}}
 )
 
 // newMonitored returns a roamRig that a test tells what uplinks there are.

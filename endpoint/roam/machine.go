@@ -177,7 +177,7 @@ func (m *Machine) Succeeded(now time.Time) {
 }
 
 func (m *Machine) arrive(now time.Time, u Uplink) {
-	m.at, m.known = u, u.Via != ""
+	m.at, m.known = u, u.Via != (Route{})
 	m.gone, m.held, m.woke, m.hinted, m.suspended = false, false, false, false, false
 	m.unanswered, m.unreachable = 0, time.Time{}
 	m.retry()

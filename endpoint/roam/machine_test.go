@@ -12,12 +12,12 @@ import (
 
 // uplinkN returns an IPv4 uplink.
 func uplinkN(i int) Uplink {
-	return Uplink{Local: netip.AddrFrom4([4]byte{10, byte(i + 1), 0, 2}), Via: fmt.Sprint("eth", i)}
+	return Uplink{Local: netip.AddrFrom4([4]byte{10, byte(i + 1), 0, 2}), Via: Route{Interface: fmt.Sprint("eth", i)}}
 }
 
 var (
 	a, b, c = uplinkN(0), uplinkN(1), uplinkN(2)
-	six     = Uplink{Local: netip.MustParseAddr("fd00::2"), Via: "eth0"}
+	six     = Uplink{Local: netip.MustParseAddr("fd00::2"), Via: Route{Interface: "eth0"}}
 )
 
 // script plays a story with one machine.
@@ -130,7 +130,7 @@ func TestMachineGone(t *testing.T) {
 // TestMachineVia: the address stays, what lies behind it changes.
 func TestMachineVia(t *testing.T) {
 	other := a
-	other.Via = "wwan0"
+	other.Via.Interface = "wwan0"
 	s := play(t, Config{}, a)
 	s.uplinksAre(other)
 	if o := s.ordered(PathGone, other); !o.Leave {

@@ -231,7 +231,7 @@ func TestModelFlapping(t *testing.T) {
 		for range 5 {
 			fastest := time.Duration(1) << (26 + m.rnd.IntN(6)) // 67 ms to 2 s
 			for end := m.now.Add(2 * time.Minute); m.now.Before(end); {
-				m.ups = []Uplink{{Local: a.Local, Via: fmt.Sprint(m.rnd.IntN(100))}}
+				m.ups = []Uplink{{Local: a.Local, Via: Route{Interface: fmt.Sprint(m.rnd.IntN(100))}}}
 				m.works[m.ups[0]] = true
 				m.SetUplinks(m.now, m.ups, false)
 				if m.order.Cause != None {
@@ -288,7 +288,7 @@ func (m *model) calm() {
 	m.ups = nil
 	m.SetUplinks(m.now, nil, false)
 	m.run(time.Hour)
-	u := Uplink{Local: c.Local, Via: "new"}
+	u := Uplink{Local: c.Local, Via: Route{Interface: "new"}}
 	m.ups, m.works[u] = []Uplink{u}, true
 	m.SetUplinks(m.now, m.ups, false)
 	m.run(50 * time.Millisecond)

@@ -5,36 +5,56 @@ package roam
 
 import "net/netip"
 
-// Uplink is a way out of the stack. It is comparable: an uplink of which any
-// field has changed is another one.
+// Uplink is a way out of the stack. It is comparable: if one field differs, it is
+// another uplink.
 type Uplink struct {
 	// Local is the address of the stack that packets leave with.
 	Local netip.Addr
-	// Via identifies what lies behind that address. Behind the host's own
-	// masquerade the address stays while this changes.
-	Via string
+	// Via is the route behind that address. Where the host masquerades, Local stays
+	// the same when the host changes its route, and Via changes.
+	Via Route
 }
 
-// String returns "10.77.0.2 (wlan0 via 192.168.1.1)", for logs.
+// Route identifies the path that packets take behind an address of the stack. The
+// zero value means that the path is not known.
+type Route struct {
+	Interface string     // that packets leave by: a NIC of the stack, or an interface of the host
+	Gateway   netip.Addr // invalid if the destinations are on the link
+	Source    netip.Addr // that the host puts in place of the stack's address; invalid if it does not
+}
+
+// String returns "wlan0 via 192.168.1.1 from 192.168.1.7", for people.
+func (r Route) String() string {
+	s := r.Interface
+	if r.Gateway.IsValid() {
+		s += " via " + r.Gateway.String()
+	}
+	if r.Source.IsValid() {
+		s += " from " + r.Source.String()
+	}
+	return s
+}
+
+// String returns "10.77.0.2 (wlan0 via 192.168.1.1 from 192.168.1.7)", for people.
 func (u Uplink) String() string {
-	if u.Via == "" {
+	if u.Via == (Route{}) {
 		return u.Local.String()
 	}
-	return u.Local.String() + " (" + u.Via + ")"
+	return u.Local.String() + " (" + u.Via.String() + ")"
 }
 
-// Change is what a [Monitor] tells.
+// Change is what a [Monitor] reports.
 type Change struct {
-	// Uplinks are all that there are, the best first. It must not be changed.
+	// Uplinks are all uplinks, the best first. The slice must not be changed.
 	Uplinks []Uplink
-	// Woke is set if the machine has been asleep: NATs may have forgotten.
+	// Woke is true if the machine has been asleep: NATs may have forgotten.
 	Woke bool
 }
 
-// Monitor watches the uplinks.
+// Monitor reports the uplinks.
 type Monitor interface {
-	// Watch calls f with what there is, before it returns, and again after each
-	// change. Calls do not overlap; there is none once stop has returned. f must
+	// Watch calls f with the present uplinks before it returns, and again after each
+	// change. Calls do not overlap. There is no call once stop has returned. f must
 	// not call stop.
 	Watch(f func(Change)) (stop func(), err error)
 }

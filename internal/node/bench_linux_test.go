@@ -216,7 +216,7 @@ func TestBenchEnds(t *testing.T) {
 	if open := p.client.Status().Connections; len(open) > 0 {
 		t.Errorf("open: %+v", open)
 	}
-	if n := p.client.stack.GVisor().Stats().TCP.CurrentEstablished.Value(); n != 0 {
+	if n := p.client.host.Stack.GVisor().Stats().TCP.CurrentEstablished.Value(); n != 0 {
 		t.Errorf("%d connections linger", n)
 	}
 

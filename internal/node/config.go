@@ -7,10 +7,10 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/endpoint/host"
 	"github.com/mnet-dev/mnet/endpoint/roam"
 	"github.com/mnet-dev/mnet/migrate"
 	"github.com/mnet-dev/mnet/netstack"
@@ -26,12 +26,6 @@ const (
 	DefaultHold = time.Hour
 )
 
-// The addresses on the device if none are configured: the host's and the stack's.
-var (
-	DefaultHost      = []netip.Prefix{netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("fd77:6d6e:6574::1/64")}
-	DefaultAddresses = []netip.Prefix{netip.MustParsePrefix("10.77.0.2/24"), netip.MustParsePrefix("fd77:6d6e:6574::2/64")}
-)
-
 // Config says what a [Node] is. The zero value is a good one, for a node that
 // only dials inside the host. Its YAML form is the configuration file of mnet up.
 type Config struct {
@@ -43,7 +37,7 @@ type Config struct {
 	MTU    uint32 `yaml:"mtu"`
 
 	// Host are the addresses of the host on the device, Addresses those of the
-	// stack. If both are empty they are DefaultHost and DefaultAddresses.
+	// stack. If both are empty they are host.DefaultHost and host.DefaultAddresses.
 	Host      []netip.Prefix `yaml:"host"`
 	Addresses []netip.Prefix `yaml:"addresses"`
 
@@ -96,10 +90,9 @@ var ErrConfig = netstack.ErrConfig
 // settings is a Config in the types of those who need it.
 type settings struct {
 	Config
-	driver tun.Driver
-	policy roam.Policy
-	migr   endpoint.MigrationOptions
-	want   endpoint.Policy
+	host host.Config
+	migr endpoint.MigrationOptions
+	want endpoint.Policy
 }
 
 // policies by name.
@@ -111,16 +104,10 @@ var policies = map[string]roam.Policy{
 
 // parse fills in defaults and says what is wrong.
 func (c Config) parse() (*settings, error) {
-	if len(c.Host) == 0 && len(c.Addresses) == 0 {
-		c.Host, c.Addresses = defaultAddresses()
-	}
 	c.Device = cmp.Or(c.Device, DefaultDevice)
 	c.Policy = cmp.Or(c.Policy, DefaultPolicy)
 	c.Hold = cmp.Or(c.Hold, DefaultHold)
-	s := &settings{Config: c, policy: policies[c.Policy]}
-	if s.policy == nil {
-		return nil, fmt.Errorf("%w: policy %q: choose handover, interactive or manual", ErrConfig, c.Policy)
-	}
+	s := &settings{Config: c}
 	if c.Hold > migrate.MaxHold {
 		return nil, fmt.Errorf("%w: hold %v: choose at most %v", ErrConfig, c.Hold, migrate.MaxHold)
 	}
@@ -135,37 +122,27 @@ func (c Config) parse() (*settings, error) {
 		}
 		s.migr.Suites = append(s.migr.Suites, id)
 	}
-	if err := s.driver.UnmarshalText([]byte(cmp.Or(c.Driver, tun.Auto.String()))); err != nil {
-		return nil, err
-	}
-	return s, s.checkAddresses()
+	return s, s.parseHost()
 }
 
-// defaultAddresses leaves IPv6 out where the host has it turned off.
-func defaultAddresses() (host, stack []netip.Prefix) {
-	off, err := os.ReadFile("/proc/sys/net/ipv6/conf/all/disable_ipv6")
-	if err == nil && string(off) == "0\n" {
-		return DefaultHost, DefaultAddresses
+// parseHost makes the configuration of the stack and of what the host does for it.
+func (s *settings) parseHost() (err error) {
+	s.host = host.Config{
+		Device:     tun.Config{Name: s.Device, MTU: s.MTU},
+		Host:       s.Host,
+		Addresses:  s.Addresses,
+		Routes:     s.Routes,
+		Masquerade: s.Masquerade,
+		Redirect:   s.DNAT,
+		Policy:     policies[s.Policy],
 	}
-	return DefaultHost[:1], DefaultAddresses[:1]
-}
-
-func (s *settings) checkAddresses() error {
-	for _, p := range s.Addresses {
-		if !p.IsValid() || p.Addr().IsUnspecified() || p.Addr().IsMulticast() {
-			return fmt.Errorf("%w: address %v: give an address with a prefix length, such as 10.77.0.2/24", ErrConfig, p)
-		}
-		for _, h := range s.Host {
-			if h.Addr() == p.Addr() {
-				return fmt.Errorf("%w: the host and the stack cannot both have %v: choose two addresses", ErrConfig, p.Addr())
-			}
-		}
+	if s.host.Policy == nil {
+		return fmt.Errorf("%w: policy %q: choose handover, interactive or manual", ErrConfig, s.Policy)
 	}
-	if len(s.Addresses) == 0 {
-		return fmt.Errorf("%w: the stack has no address: give one (addresses, --address), or leave out the host's as well", ErrConfig)
+	if err := s.host.Device.Driver.UnmarshalText([]byte(cmp.Or(s.Driver, tun.Auto.String()))); err != nil {
+		return err
 	}
-	if len(s.Host) == 0 {
-		return fmt.Errorf("%w: the host has no address on the device: give one (host, --host), or leave out the stack's as well", ErrConfig)
-	}
-	return nil
+	s.host, err = s.host.WithDefaults()
+	s.Host, s.Addresses = s.host.Host, s.host.Addresses
+	return err
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mnet-dev/mnet/endpoint/host"
 	"github.com/mnet-dev/mnet/migrate"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
@@ -45,7 +46,7 @@ socks: ["127.0.0.1:1080"]
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.MTU != 1400 || s.Device != "tun7" || s.driver != tun.Water || !s.Masquerade {
+	if s.MTU != 1400 || s.Device != "tun7" || s.host.Device.Driver != tun.Water || !s.Masquerade {
 		t.Errorf("%+v", s)
 	}
 	if s.migr.HoldOnTimeout != 90*time.Minute || !slices.Equal(s.migr.Suites, []migrate.SuiteID{migrate.SuiteX25519SHA1}) {
@@ -116,10 +117,10 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Device != DefaultDevice || s.driver != tun.Auto || s.migr.HoldOnTimeout != DefaultHold || s.want != migrate.Preferred {
+	if s.Device != DefaultDevice || s.host.Device.Driver != tun.Auto || s.migr.HoldOnTimeout != DefaultHold || s.want != migrate.Preferred {
 		t.Errorf("%+v", s)
 	}
-	if len(s.Host) == 0 || len(s.Host) != len(s.Addresses) || s.Host[0] != DefaultHost[0] {
+	if len(s.Host) == 0 || len(s.Host) != len(s.Addresses) || s.Host[0] != host.DefaultHost[0] {
 		t.Errorf("host %v, addresses %v", s.Host, s.Addresses)
 	}
 	if s, err = (Config{Hold: -1, Require: true}).parse(); err != nil || s.migr.HoldOnTimeout != 0 || s.want != migrate.Required {

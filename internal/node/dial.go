@@ -28,10 +28,10 @@ func (n *Node) Dial(ctx context.Context, kind Kind, address string, require bool
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	d := endpoint.Dialer{
-		Stack:            n.stack,
+		Stack:            n.host.Stack,
 		Timeout:          dialTimeout,
 		Resolver:         net.DefaultResolver,
-		Roamer:           n.roamer,
+		Roamer:           n.host.Roamer,
 		Migration:        n.set.want,
 		MigrationOptions: n.set.migr,
 	}

@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/endpoint/host"
 	"github.com/mnet-dev/mnet/endpoint/roam"
 	"github.com/mnet-dev/mnet/internal/broadcast"
 	"github.com/mnet-dev/mnet/internal/measure"
-	"github.com/mnet-dev/mnet/netstack"
-	"github.com/mnet-dev/mnet/netstack/tun"
+	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
 
 // Node is a running mnet. Its methods are safe for concurrent use.
@@ -28,12 +28,7 @@ type Node struct {
 	log     *slog.Logger
 	started time.Time
 
-	link    *tun.Link
-	stack   *netstack.Stack
-	nic     *netstack.NIC
-	share   *share // nil if the host does nothing for the stack
-	uplinks *uplinkTap
-	roamer  *endpoint.Roamer
+	host *host.Host
 
 	conns    registry
 	services services
@@ -72,17 +67,8 @@ func Start(cfg Config, log *slog.Logger, undo Undoer) (*Node, error) {
 	return n, nil
 }
 
-func (n *Node) start(undo Undoer) error {
-	if err := n.openStack(); err != nil {
-		return err
-	}
-	if n.set.Masquerade || n.set.DNAT {
-		var err error
-		if n.share, err = newShare(n, undo); err != nil {
-			return err
-		}
-	}
-	if err := n.roam(); err != nil {
+func (n *Node) start(undo Undoer) (err error) {
+	if n.host, err = host.Open(n.ctx, n.hostConfig(undo)); err != nil {
 		return err
 	}
 	for _, r := range n.set.Serve {
@@ -103,70 +89,30 @@ func (n *Node) start(undo Undoer) error {
 	return nil
 }
 
-// openStack makes the device and the stack on it.
-func (n *Node) openStack() error {
-	link, err := tun.Open(tun.Config{Name: n.set.Device, MTU: n.set.MTU, Driver: n.set.driver})
-	if err != nil {
-		return err
-	}
-	n.link = link
-	if err := link.Configure(n.set.Host, n.set.Routes); err != nil {
-		return err
-	}
-	if n.stack, err = netstack.New(netstack.Config{Logger: n.log}); err != nil {
-		return err
-	}
-	n.nic, err = n.stack.Attach(link, netstack.AttachOptions{
-		Name:      link.Name(),
-		Addresses: n.set.Addresses,
-		Routes:    n.defaultRoutes(),
-	})
-	return err
-}
-
-// defaultRoutes lead by the host, in each family that it has an address of.
-func (n *Node) defaultRoutes() (routes []netstack.Route) {
-	for _, dst := range []netip.Prefix{netstack.Default4, netstack.Default6} {
-		i := slices.IndexFunc(n.set.Host, func(p netip.Prefix) bool { return p.Addr().Is4() == dst.Addr().Is4() })
-		if i >= 0 {
-			routes = append(routes, netstack.Route{Destination: dst, Gateway: n.set.Host[i].Addr()})
+// hostConfig adds to the settings who is told of what happens.
+func (n *Node) hostConfig(undo Undoer) host.Config {
+	cfg := n.set.host
+	cfg.Logger = n.log
+	cfg.Changed = func(s hostnet.Setting) {
+		if err := undo.Restore(s); err != nil {
+			n.log.Warn("a setting of the host would stay changed if mnet was killed", "setting", s, "err", err)
 		}
 	}
-	return routes
-}
-
-// roam starts the roamer. Behind the host's masquerade it is the host's uplinks
-// that come and go; else the stack's addresses.
-func (n *Node) roam() error {
-	n.uplinks = &uplinkTap{Monitor: endpoint.StackMonitor(n.stack), tell: func(ch roam.Change) {
+	cfg.Moved = n.observe
+	cfg.UplinksChanged = func(ch roam.Change) {
 		n.publish(Event{Kind: EventUplinks, Uplinks: uplinkStatus(ch.Uplinks), Woke: ch.Woke})
-	}}
-	if n.set.Masquerade {
-		n.uplinks.Monitor = endpoint.HostMonitor(n.stack, n.share)
-	} else if n.share != nil {
-		if err := n.share.follow(); err != nil {
-			return err
-		}
 	}
-	var err error
-	n.roamer, err = endpoint.NewRoamer(endpoint.RoamerConfig{
-		Stack:   n.stack,
-		Monitor: n.uplinks,
-		Policy:  n.set.policy,
-		Observe: n.observe,
-		Logger:  n.log,
-	})
-	return err
+	return cfg
 }
 
 // Done is closed when the node cannot go on, since its device is gone. Err says
 // why.
-func (n *Node) Done() <-chan struct{} { return n.link.Done() }
+func (n *Node) Done() <-chan struct{} { return n.host.Link.Done() }
 
 // Err returns why Done is closed.
 func (n *Node) Err() error {
-	if err := n.link.Err(); err != nil {
-		return fmt.Errorf("%s: the device has been removed: %w", n.link.Name(), err)
+	if err := n.host.Link.Err(); err != nil {
+		return fmt.Errorf("%s: the device has been removed: %w", n.host.Link.Name(), err)
 	}
 	return nil
 }
@@ -176,20 +122,10 @@ func (n *Node) Err() error {
 func (n *Node) Close() error {
 	n.cancel(errClosing)
 	n.wg.Wait()
-	var errs []error
-	if n.roamer != nil {
-		errs = append(errs, n.roamer.Close())
+	if n.host == nil {
+		return nil
 	}
-	if n.share != nil {
-		errs = append(errs, n.share.Close())
-	}
-	if n.stack != nil {
-		errs = append(errs, n.stack.Close())
-	}
-	if n.link != nil {
-		n.link.Close()
-	}
-	return errors.Join(errs...)
+	return n.host.Close()
 }
 
 // Migrate moves a connection to local, or all of them if id is "all": the zero
@@ -247,18 +183,18 @@ func (n *Node) migrate(ctx context.Context, c *Conn, local netip.AddrPort) error
 // AddAddress gives the stack another address, which the host must have a route
 // for: by the prefixes of its own addresses on the device, or by routes.
 func (n *Node) AddAddress(p netip.Prefix) error {
-	routed := slices.ContainsFunc(slices.Concat(n.set.Host, n.set.Routes), func(r netip.Prefix) bool {
+	routed := slices.ContainsFunc(slices.Concat(n.set.host.Host, n.set.host.Routes), func(r netip.Prefix) bool {
 		return r.Contains(p.Addr())
 	})
 	if !routed {
-		return fmt.Errorf("%w: address %v: the host does not route it to %s: start mnet with routes that hold it", ErrConfig, p.Addr(), n.link.Name())
+		return fmt.Errorf("%w: address %v: the host does not route it to %s: start mnet with routes that hold it", ErrConfig, p.Addr(), n.host.Link.Name())
 	}
-	if slices.ContainsFunc(n.set.Host, func(h netip.Prefix) bool { return h.Addr() == p.Addr() }) {
+	if slices.ContainsFunc(n.set.host.Host, func(h netip.Prefix) bool { return h.Addr() == p.Addr() }) {
 		return fmt.Errorf("%w: address %v is the host's: choose another", ErrConfig, p.Addr())
 	}
-	return n.nic.AddAddress(p)
+	return n.host.NIC.AddAddress(p)
 }
 
 // RemoveAddress takes an address from the stack. Connections from it move to
 // another one, if the policy is not manual, or wait.
-func (n *Node) RemoveAddress(a netip.Addr) error { return n.nic.RemoveAddress(a) }
+func (n *Node) RemoveAddress(a netip.Addr) error { return n.host.NIC.RemoveAddress(a) }

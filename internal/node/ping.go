@@ -123,7 +123,7 @@ func (n *Node) newPinger(ctx context.Context, host string) (p *netstack.Pinger, 
 	}
 	var errs []error
 	for _, a := range addrs {
-		p, err := n.stack.NewPinger(a)
+		p, err := n.host.Stack.NewPinger(a)
 		if err == nil {
 			return p, a.Unmap(), nil
 		}

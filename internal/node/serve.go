@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
@@ -38,8 +37,8 @@ func (n *Node) Serve(rule ServeRule, dnat bool) (*Service, error) {
 // connections to its own addresses to. undo ends the latter.
 func (n *Node) listenStack(port uint16, dnat bool) (l net.Listener, undo func(), err error) {
 	lc := endpoint.ListenConfig{
-		Stack:            n.stack,
-		Roamer:           n.roamer,
+		Stack:            n.host.Stack,
+		Roamer:           n.host.Roamer,
 		KeepAliveConfig:  serveKeepAlive,
 		Migration:        n.set.want,
 		MigrationOptions: n.set.migr,
@@ -68,21 +67,4 @@ func (n *Node) serveConn(c *endpoint.Conn, rule ServeRule) {
 		return
 	}
 	n.carry(n.conns.add(c, KindServe, fmt.Sprintf("%d=%s", rule.Port, rule.Target)), target.(relay.Conn))
-}
-
-// redirect sends connections to a port of the host's own addresses to the stack.
-func (n *Node) redirect(port uint16) (undo func(), err error) {
-	if n.share == nil {
-		return nil, fmt.Errorf("%w: the node was started without dnat: start it with mnet up --dnat", ErrConfig)
-	}
-	var to []netip.AddrPort
-	for _, family := range []func(netip.Addr) bool{netip.Addr.Is4, netip.Addr.Is6} {
-		for _, p := range n.nic.Addresses() {
-			if family(p.Addr()) {
-				to = append(to, netip.AddrPortFrom(p.Addr(), port))
-				break
-			}
-		}
-	}
-	return n.share.redirect(port, to)
 }

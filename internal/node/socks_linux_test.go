@@ -10,6 +10,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/mnet-dev/mnet/endpoint/host"
 )
 
 // limitedConn remembers its deadline.
@@ -29,7 +31,7 @@ func startSOCKS(t *testing.T, limit time.Duration) (client net.Conn, served *lim
 	t.Cleanup(func() { client.Close() })
 	client.SetDeadline(time.Now().Add(patience))
 	served = &limitedConn{Conn: server}
-	n := &Node{set: &settings{}, log: slog.New(slog.DiscardHandler), ctx: t.Context()}
+	n := &Node{set: &settings{}, host: &host.Host{}, log: slog.New(slog.DiscardHandler), ctx: t.Context()}
 	end := make(chan struct{})
 	go func() {
 		defer close(end)

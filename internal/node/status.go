@@ -89,20 +89,20 @@ func (n *Node) Status() *Status {
 	s := &Status{
 		PID:         os.Getpid(),
 		Started:     n.started,
-		Device:      n.link.Name(),
-		Driver:      n.link.Driver().String(),
-		MTU:         n.link.MTU(),
+		Device:      n.host.Link.Name(),
+		Driver:      n.host.Link.Driver().String(),
+		MTU:         n.host.Link.MTU(),
 		Host:        n.set.Host,
-		Addresses:   n.nic.Addresses(),
+		Addresses:   n.host.NIC.Addresses(),
 		Policy:      n.set.Policy,
 		Masquerade:  n.set.Masquerade,
-		Uplinks:     n.uplinks.status(),
+		Uplinks:     uplinkStatus(n.host.Uplinks()),
 		Services:    n.services.list(),
 		Connections: []ConnStatus{},
 		Counters:    make(map[string]uint64),
-		Link:        n.link.Stats(),
+		Link:        n.host.Link.Stats(),
 	}
-	m := n.stack.MigrationStats()
+	m := n.host.Stack.MigrationStats()
 	s.Tokens, s.Holds, s.HoldBytes = m.Tokens, m.Holds, m.HoldBytes
 	for c, count := range m.Counts {
 		s.Counters[c.String()] = count
@@ -146,6 +146,6 @@ func (n *Node) connStatus(c *Conn) ConnStatus {
 	c.mu.Lock()
 	s.LastMove = c.last
 	c.mu.Unlock()
-	s.Path = n.uplinks.path(s.Local.Addr())
+	s.Path = path(n.host.Uplinks(), s.Local.Addr())
 	return s
 }

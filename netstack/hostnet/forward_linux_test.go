@@ -62,12 +62,12 @@ func TestForward(t *testing.T) {
 	if got := changes(before, s.snapshot()); !slices.Equal(got, want) {
 		t.Errorf("changed %q, want %q", got, want)
 	}
-	s.host.Must(sh.Forward(s.uplinks()))
+	s.host.Must(sh.setUplinks(s.uplinks()))
 	if len(told) != len(want) {
 		t.Errorf("told %d settings, want %d: %v", len(told), len(want), told)
 	}
 	// Uplinks that are gone are no error.
-	s.host.Must(sh.Forward(append(s.uplinks(), Uplink{Interface: "gone0", Source: addrOf(ipNet("192.0.2.9/32").IP)})))
+	s.host.Must(sh.setUplinks(append(s.uplinks(), Uplink{Interface: "gone0", Source: addrOf(ipNet("192.0.2.9/32").IP)})))
 	s.host.Must(sh.Close())
 	if left := changes(before, s.snapshot()); len(left) != 0 {
 		t.Errorf("left %q", left)

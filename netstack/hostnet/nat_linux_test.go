@@ -155,7 +155,7 @@ func TestRedirect(t *testing.T) {
 	check(s.world, "[2001:db8::7]:443", "stack sees 2001:db8::1")
 	s.host.Must(sh.Close())
 	check(s.world, "[2001:db8::7]:443", "host sees 2001:db8::1")
-	for _, err := range []error{sh.Redirect(Redirect{443, to4}), sh.RemoveRedirect(Redirect{443, to6}), sh.Forward(nil)} {
+	for _, err := range []error{sh.Redirect(Redirect{443, to4}), sh.RemoveRedirect(Redirect{443, to6}), sh.setUplinks(nil)} {
 		if !errors.Is(err, net.ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}

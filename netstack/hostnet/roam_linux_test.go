@@ -15,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/endpoint/host"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 	"github.com/mnet-dev/mnet/netstack/tun"
@@ -54,22 +55,22 @@ func TestRoam(t *testing.T) {
 	if err := netstack.Patched(); err != nil {
 		t.Skip(err)
 	}
-	host, world := hostnet.NewNamespace(t), hostnet.NewNamespace(t)
-	host.Connect("eth0", world, "weth0")
-	host.Connect("wlan0", world, "wwlan0")
-	host.Addr("eth0", "192.0.2.7/24")
-	host.Addr("wlan0", "198.51.100.7/24")
+	laptop, world := hostnet.NewNamespace(t), hostnet.NewNamespace(t)
+	laptop.Connect("eth0", world, "weth0")
+	laptop.Connect("wlan0", world, "wwlan0")
+	laptop.Addr("eth0", "192.0.2.7/24")
+	laptop.Addr("wlan0", "198.51.100.7/24")
 	world.Addr("weth0", "192.0.2.1/24")
 	world.Addr("wwlan0", "198.51.100.1/24")
 	world.Set("ipv4/conf/all/forwarding", "1")
-	host.AddRoute(host.DefaultRoute("eth0", "192.0.2.1", 100))
-	host.AddRoute(host.DefaultRoute("wlan0", "198.51.100.1", 600))
-	client := stackBehind(t, host, "mnet0", "10.77.0.1/24")
+	laptop.AddRoute(laptop.DefaultRoute("eth0", "192.0.2.1", 100))
+	laptop.AddRoute(laptop.DefaultRoute("wlan0", "198.51.100.1", 600))
+	client := stackBehind(t, laptop, "mnet0", "10.77.0.1/24")
 	server := stackBehind(t, world, "mnet1", "203.0.113.1/24")
 
 	moves := make(chan endpoint.RoamEvent, 100)
 	dialer := endpoint.Dialer{Stack: client}
-	host.Must(host.Do(func() error {
+	laptop.Must(laptop.Do(func() error {
 		share, err := hostnet.NewShare(hostnet.ShareConfig{
 			Device: "mnet0", Masquerade: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/32")},
 		})
@@ -78,7 +79,7 @@ func TestRoam(t *testing.T) {
 		}
 		t.Cleanup(func() { share.Close() })
 		dialer.Roamer, err = endpoint.NewRoamer(endpoint.RoamerConfig{
-			Stack: client, Monitor: endpoint.HostMonitor(client, share),
+			Stack: client, Monitor: host.Monitor(client, share),
 			Observe: func(ev endpoint.RoamEvent) { moves <- ev },
 		})
 		return err
@@ -88,13 +89,13 @@ func TestRoam(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	ln, err := (&endpoint.ListenConfig{Stack: server}).Listen(ctx, "tcp", "203.0.113.2:80")
-	host.Must(err)
+	laptop.Must(err)
 	defer ln.Close()
 	c, err := dialer.DialContext(ctx, "tcp", "203.0.113.2:80")
-	host.Must(err)
+	laptop.Must(err)
 	defer c.Close()
 	s, err := ln.Accept()
-	host.Must(err)
+	laptop.Must(err)
 	defer s.Close()
 
 	// check sends data to and fro, over the uplink with the address from.
@@ -128,24 +129,24 @@ func TestRoam(t *testing.T) {
 		}
 	}
 	check("192.0.2.7")
-	host.Down("eth0")
+	laptop.Down("eth0")
 	moved()
 	check("198.51.100.7")
-	host.Up("eth0")
-	host.AddRoute(host.DefaultRoute("eth0", "192.0.2.1", 100))
+	laptop.Up("eth0")
+	laptop.AddRoute(laptop.DefaultRoute("eth0", "192.0.2.1", 100))
 	moved()
 	check("192.0.2.7")
 
 	// Rules for the stack alone.
-	other := host.DefaultRoute("wlan0", "198.51.100.1", 0)
+	other := laptop.DefaultRoute("wlan0", "198.51.100.1", 0)
 	other.Table = 7
-	host.AddRoute(other)
+	laptop.AddRoute(other)
 	rule := hostnet.Rule(netlink.FAMILY_V4, 10, other.Table)
 	rule.IifName = "mnet0"
-	host.AddRule(rule)
+	laptop.AddRule(rule)
 	moved()
 	check("198.51.100.7")
-	host.DelRule(rule)
+	laptop.DelRule(rule)
 	moved()
 	check("192.0.2.7")
 }

@@ -12,20 +12,25 @@ import (
 	"sync"
 )
 
-// Share lets the stack behind a TUN device share the addresses of the host. Its
-// methods may be called concurrently.
+// Share lets the stack behind a TUN device share the addresses of the host. It watches
+// the uplinks of the host and has packets forwarded that come in by them. Its methods
+// may be called concurrently.
 type Share struct {
+	states states
+	stop   func() // ends the watch
+
 	mu      sync.Mutex
-	cfg     ShareConfig // with the redirects of now
+	cfg     ShareConfig // with the present redirects
 	uplinks []Uplink
 	table   *table
 	forward *forwarding
 	closed  bool
 }
 
-// NewShare sets up what cfg says. The error is an [ErrInUse] if another process has
+// NewShare sets up what cfg asks for, in the network namespace of the calling thread.
+// If it fails, nothing is left of it. The error is an [ErrInUse] if another process has
 // a Share of the device, an [ErrPermission], an [ErrConfig], an
-// [errors.ErrUnsupported], or what the system says; nothing is left of it then.
+// [errors.ErrUnsupported], or an error of the system.
 func NewShare(cfg ShareConfig) (*Share, error) {
 	s, err := newShare(cfg)
 	if err != nil {
@@ -45,7 +50,7 @@ func newShare(cfg ShareConfig) (_ *Share, err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = discard
 	}
-	// First of all: it says whether somebody else is at it.
+	// The table comes first, because it tells whether another process has a Share.
 	table, err := openTable(cfg.Device)
 	if err != nil {
 		return nil, err
@@ -62,36 +67,52 @@ func newShare(cfg ShareConfig) (_ *Share, err error) {
 	if err := s.forwardLocked(); err != nil {
 		return nil, err
 	}
-	return s, table.apply(cfg)
+	if err := table.apply(cfg); err != nil {
+		return nil, err
+	}
+	// The uplinks as masqueraded packets see them.
+	s.stop, err = Watcher{
+		Exclude: []string{cfg.Device}, Logger: cfg.Logger,
+		from: origin{device: cfg.Device, prefixes: cfg.Masquerade},
+	}.Watch(s.follow)
+	return s, err
 }
 
-// Forward has packets forwarded that come in by uplinks, which are all that there
-// are. It is to be called again when they change, which Watch does.
-func (s *Share) Forward(uplinks []Uplink) error {
+// follow takes a new state of the host. The receivers hear of it when packets that
+// come in by its uplinks are forwarded.
+func (s *Share) follow(st State) {
+	if err := s.setUplinks(st.Uplinks); err != nil && !errors.Is(err, net.ErrClosed) {
+		s.cfg.Logger.Warn("hostnet: uplinks will not bring answers to the stack", "device", s.cfg.Device, "error", err)
+	}
+	s.states.send(st)
+}
+
+// setUplinks has packets forwarded that come in by uplinks, which are all uplinks of
+// the host.
+func (s *Share) setUplinks(uplinks []Uplink) error {
 	return s.change("forward", func() error {
 		s.uplinks = slices.Clone(uplinks)
 		return s.forwardLocked()
 	})
 }
 
-// Watch is that of a [Watcher] which leaves out the Share's own device, and looks at
-// the uplinks as masqueraded packets do. Packets that come in by a new uplink are
-// forwarded before f hears of it.
+// Watch calls f with the present state before it returns, and again after each change.
+// The uplinks are the interfaces by which masqueraded packets may leave; the Share's own
+// device is not among them. Packets that come in by a new uplink are forwarded before f
+// hears of it.
+//
+// Calls do not overlap. There is no call once stop has returned, or Close. f must call
+// neither. The error is a net.ErrClosed after Close.
 func (s *Share) Watch(f func(State)) (stop func(), err error) {
-	w := Watcher{
-		Exclude: []string{s.cfg.Device}, Logger: s.cfg.Logger,
-		from: origin{device: s.cfg.Device, prefixes: s.cfg.Masquerade},
+	err = s.change("watch", func() error { return nil })
+	if err != nil {
+		return nil, err
 	}
-	return w.Watch(func(st State) {
-		if err := s.Forward(st.Uplinks); err != nil && !errors.Is(err, net.ErrClosed) {
-			s.cfg.Logger.Warn("hostnet: uplinks will not bring answers to the stack", "device", s.cfg.Device, "error", err)
-		}
-		f(st)
-	})
+	return s.states.add(f), nil
 }
 
 // Redirect adds a redirected port. The error is an [ErrInUse] if the port is
-// redirected already.
+// redirected already, an [ErrConfig] if there are MaxRedirects.
 func (s *Share) Redirect(r Redirect) error {
 	return s.change("redirect", func() error {
 		if err := r.check(s.cfg.Redirects); err != nil {
@@ -105,7 +126,7 @@ func (s *Share) Redirect(r Redirect) error {
 }
 
 // RemoveRedirect removes a redirected port. Connections that came by it go on. The
-// error is an [fs.ErrNotExist] if there is none.
+// error is an [fs.ErrNotExist] if there is no such redirect.
 func (s *Share) RemoveRedirect(r Redirect) error {
 	return s.change("remove redirect", func() error {
 		i := slices.Index(s.cfg.Redirects, r)
@@ -116,8 +137,9 @@ func (s *Share) RemoveRedirect(r Redirect) error {
 	})
 }
 
-// Close undoes everything. The second time it does nothing.
+// Close undoes everything. The second call does nothing.
 func (s *Share) Close() error {
+	s.stop() // not with the mutex held: the watch may be waiting for it
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -155,7 +177,7 @@ func (s *Share) change(what string, f func() error) error {
 func (s *Share) setRedirectsLocked(redirects []Redirect) error {
 	before := s.cfg.Redirects
 	s.cfg.Redirects = redirects
-	err := s.forwardLocked() // it may be the first of its family
+	err := s.forwardLocked() // it may be the first redirect of its family
 	if err == nil {
 		err = s.table.apply(s.cfg)
 	}
@@ -165,7 +187,8 @@ func (s *Share) setRedirectsLocked(redirects []Redirect) error {
 	return err
 }
 
-// forwardLocked turns forwarding on wherever it has to be, for the families in use.
+// forwardLocked turns forwarding on for the device and the uplinks, for the families in
+// use.
 func (s *Share) forwardLocked() error {
 	is4, is6 := families(s.cfg.Masquerade, s.cfg.Redirects)
 	if is4 {
@@ -187,7 +210,7 @@ func (s *Share) forwardLocked() error {
 		case u.Source.Is6() && is6:
 			err = s.forward.enable6(u.Interface)
 		}
-		if !errors.Is(err, fs.ErrNotExist) { // else it is gone already
+		if !errors.Is(err, fs.ErrNotExist) { // else the uplink is gone already
 			errs = append(errs, err)
 		}
 	}

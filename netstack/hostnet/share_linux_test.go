@@ -73,7 +73,7 @@ func (s *site) share(cfg ShareConfig) *Share {
 			t.Error(err)
 		}
 	})
-	s.host.Must(sh.Forward(s.uplinks()))
+	s.host.Must(sh.setUplinks(s.uplinks()))
 	return sh
 }
 

@@ -61,7 +61,7 @@ type migrating struct {
 }
 
 func (c *migrating) dial(ctx context.Context) (net.Conn, error) {
-	d := endpoint.Dialer{Stack: c.client.stack, Roamer: c.client.roamer, Migration: endpoint.Required}
+	d := endpoint.Dialer{Stack: c.client.Stack, Roamer: c.client.Roamer, Migration: endpoint.Required}
 	if c.mode == MakeBeforeBreak {
 		d.Roamer, d.LocalAddr = nil, net.TCPAddrFromAddrPort(netip.AddrPortFrom(clientAddrs[c.at].Addr(), 0))
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/endpoint/host"
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
-	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
 
 const (
@@ -39,7 +39,7 @@ type network struct {
 	at   int // the uplink in use
 
 	lab            *kernel.Lab
-	client, server *node
+	client, server *host.Host // nil before they are opened
 	service        *service
 }
 
@@ -67,22 +67,22 @@ func newNetwork(ctx context.Context, mode Mode, rtt time.Duration, observe func(
 	if err := n.calibrate(ctx, rtt); err != nil {
 		return nil, fmt.Errorf("measure the round-trip time: %w", err)
 	}
-	if err := n.openClient(observe); err != nil {
+	if err := n.openClient(ctx, observe); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	return n, nil
 }
 
 func (n *network) openServer(ctx context.Context) (err error) {
-	n.server, err = openNode(n.Server, nodeConfig{
-		host:      serverHost,
-		addresses: []netip.Prefix{serverAddr},
-		redirects: []hostnet.Redirect{{Port: mnetPort, To: netip.AddrPortFrom(serverAddr.Addr(), mnetPort)}},
+	n.server, err = openHost(ctx, n.Server, host.Config{
+		Host:      []netip.Prefix{serverHost},
+		Addresses: []netip.Prefix{serverAddr},
+		Ports:     []uint16{mnetPort},
 	})
 	if err != nil {
 		return err
 	}
-	lc := endpoint.ListenConfig{Stack: n.server.stack}
+	lc := endpoint.ListenConfig{Stack: n.server.Stack}
 	ln, err := lc.Listen(ctx, "tcp4", fmt.Sprintf(":%d", mnetPort))
 	if err != nil {
 		return err
@@ -96,11 +96,16 @@ func (n *network) openServer(ctx context.Context) (err error) {
 	return nil
 }
 
-func (n *network) openClient(observe func(endpoint.RoamEvent)) (err error) {
-	cfg := nodeConfig{host: clientHost, masquerade: true, addresses: clientAddrs[:1], observe: observe}
+func (n *network) openClient(ctx context.Context, observe func(endpoint.RoamEvent)) (err error) {
+	cfg := host.Config{
+		Host:       []netip.Prefix{clientHost},
+		Addresses:  clientAddrs[:1],
+		Masquerade: true,
+		Moved:      observe,
+	}
 	if n.mode == MakeBeforeBreak {
-		cfg.addresses = clientAddrs[:]
-		for i, a := range cfg.addresses {
+		cfg.Addresses = clientAddrs[:]
+		for i, a := range cfg.Addresses {
 			own := netip.PrefixFrom(a.Addr(), a.Addr().BitLen())
 			if err := n.Client.AddRule(own, n.Uplinks[i].Table()); err != nil {
 				return err
@@ -109,7 +114,7 @@ func (n *network) openClient(observe func(endpoint.RoamEvent)) (err error) {
 	} else {
 		n.Uplinks[1].Wire().SetDown(true)
 	}
-	n.client, err = openNode(n.Client, cfg)
+	n.client, err = openHost(ctx, n.Client, cfg)
 	return err
 }
 
@@ -146,9 +151,9 @@ func (n *network) rest() error {
 func (n *network) close() error {
 	n.service.close()
 	var errs []error
-	for _, x := range []*node{n.client, n.server} {
-		if x != nil {
-			errs = append(errs, x.close())
+	for _, h := range []*host.Host{n.client, n.server} {
+		if h != nil {
+			errs = append(errs, h.Close())
 		}
 	}
 	if n.lab != nil {

@@ -9,8 +9,8 @@ import (
 	"net/netip"
 
 	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/endpoint/host"
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
-	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 
@@ -78,36 +78,23 @@ func openVeth(lab *kernel.Lab) (l link, err error) {
 
 // openTun puts a stack behind a TUN device.
 func openTun(lab *kernel.Lab, driver tun.Driver) (l link, err error) {
-	host, err := lab.Namespace(driver.String())
+	ns, err := lab.Namespace(driver.String())
 	if err != nil {
 		return l, err
 	}
-	var dev *tun.Link
-	err = host.Do(func() (err error) {
-		if dev, err = tun.Open(tun.Config{Driver: driver, MTU: tun.DefaultMTU}); err != nil {
-			return err
-		}
-		return dev.Configure([]netip.Prefix{near}, nil)
+	var h *host.Host
+	err = ns.Do(func() (err error) {
+		h, err = host.Open(context.Background(), host.Config{
+			Device:    tun.Config{Driver: driver},
+			Host:      []netip.Prefix{near},
+			Addresses: []netip.Prefix{far},
+			Policy:    endpoint.Manual,
+		})
+		return err
 	})
-	if dev == nil {
-		return l, err
-	}
-	defer func() {
-		if err != nil {
-			dev.Close()
-		}
-	}()
 	if err != nil {
 		return l, err
 	}
-	st, err := netstack.New(netstack.Config{})
-	if err != nil {
-		return l, err
-	}
-	if _, err = st.Attach(dev, netstack.AttachOptions{Addresses: []netip.Prefix{far}}); err != nil {
-		st.Close()
-		return l, err
-	}
-	d := endpoint.Dialer{Stack: st}
-	return link{driver.String(), d.DialContext, host.Listen, func() { st.Close() }}, nil
+	d := endpoint.Dialer{Stack: h.Stack}
+	return link{driver.String(), d.DialContext, ns.Listen, func() { h.Close() }}, nil
 }

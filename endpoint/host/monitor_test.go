@@ -1,7 +1,7 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package endpoint
+package host
 
 import (
 	"errors"
@@ -40,9 +40,9 @@ var (
 
 	stack4, stack6 = netip.MustParseAddr("10.77.0.2"), netip.MustParseAddr("fd77::2")
 
-	byWiFi     = roam.Uplink{Local: stack4, Via: "wlan0 via 192.168.1.1 from 192.168.1.7"}
-	byEthernet = roam.Uplink{Local: stack4, Via: "eth0 via 192.0.2.1 from 192.0.2.7"}
-	byIPv6     = roam.Uplink{Local: stack6, Via: "wwan0 from 2001:db8::7"}
+	byWiFi     = roam.Uplink{Local: stack4, Via: roam.Route{Interface: "wlan0", Gateway: hostWiFi.Gateway, Source: hostWiFi.Source}}
+	byEthernet = roam.Uplink{Local: stack4, Via: roam.Route{Interface: "eth0", Gateway: hostEthernet.Gateway, Source: hostEthernet.Source}}
+	byIPv6     = roam.Uplink{Local: stack6, Via: roam.Route{Interface: "wwan0", Source: hostIPv6.Source}}
 )
 
 // hostStack returns a stack with an address of each family, as behind a TUN device.
@@ -64,11 +64,11 @@ func hostStack(t *testing.T) (*netstack.Stack, *netstack.NIC) {
 	return s, nic
 }
 
-func TestHostMonitor(t *testing.T) {
+func TestMonitor(t *testing.T) {
 	s, nic := hostStack(t)
 	host := &fakeHost{first: hostnet.State{Uplinks: []hostnet.Uplink{hostWiFi}}}
 	var told []roam.Change
-	stop, err := HostMonitor(s, host).Watch(func(ch roam.Change) { told = append(told, ch) })
+	stop, err := Monitor(s, host).Watch(func(ch roam.Change) { told = append(told, ch) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,10 +117,10 @@ func TestHostMonitor(t *testing.T) {
 	check("after stop")
 }
 
-func TestHostMonitorFails(t *testing.T) {
+func TestMonitorFails(t *testing.T) {
 	s, nic := hostStack(t)
 	want := errors.New("no netlink")
-	if _, err := HostMonitor(s, &fakeHost{err: want}).Watch(func(roam.Change) { t.Error("told a change") }); !errors.Is(err, want) {
+	if _, err := Monitor(s, &fakeHost{err: want}).Watch(func(roam.Change) { t.Error("told a change") }); !errors.Is(err, want) {
 		t.Error(err)
 	}
 	if err := nic.RemoveAddress(stack4); err != nil {
