@@ -9,7 +9,8 @@
 // CreateNIC. A [Link] joins two nodes with delay, rate, queue, loss,
 // reordering and duplication per direction, all changeable at any time, and may
 // carry middleboxes ([Box]): [NAT], [Firewall], [OptionBox], [SequenceShifter],
-// [Filter]. A [Recorder] keeps a trace.
+// [Filter]. A [Recorder] keeps a trace, and [Network.Last] the last packets of each link;
+// [Mermaid] draws both.
 //
 //	net := simnet.NewPair(1, simnet.Symmetric(simnet.Wire{
 //		Delay: 20 * time.Millisecond, Rate: 50 * simnet.Mbit,
@@ -61,10 +62,14 @@
 //   - A goroutine that waits for something outside of the network (a terminal, a
 //     real socket, a timer of package time, a child process) counts as blocked:
 //     time runs on meanwhile, up to the last pending timer. Stop the clock
-//     around such waits. System calls are waited for if they take less than two
+//     around such waits. System calls are waited for if they take less than 200
 //     milliseconds.
 //   - Deadlines must come from the Clock ([Clock.AfterFunc], [Clock.NewTimer]).
 //     Those of context and net take real time; gonet's deadlines do, too.
+//
+// By default a stack has processed a packet before the next one arrives at its host, even
+// at the same instant. With [Host.SetCoalescing] packets queue at the host, as they do in
+// front of a busy one.
 //
 // Callbacks (timers, boxes, filters) run on the driving goroutine and must not
 // wait for virtual time to pass.

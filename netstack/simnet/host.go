@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -24,12 +25,16 @@ type Host struct {
 	mu         sync.Mutex
 	stack      pausable
 	interfaces []*Interface
+	coalescing time.Duration   // see SetCoalescing
+	backlog    []arrivedPacket // what waits for interrupt
+	interrupt  event
 }
 
 // NewHost adds a host. Bind or Plug gives it its stack.
 func (n *Network) NewHost(name string) *Host {
 	h := &Host{net: n, name: name}
 	h.guard.host = h
+	h.interrupt.task = (*interrupt)(h)
 	n.Clock.barrier.add(&h.guard)
 	return h
 }

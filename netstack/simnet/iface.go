@@ -100,8 +100,15 @@ func (e *egress) fire(now time.Duration) {
 	i.mu.Unlock()
 }
 
-// receive delivers a packet to the stack.
+// receive takes a packet that has arrived, now or when the host gets to it.
 func (i *Interface) receive(p *Packet, _ *Link) {
+	if !i.host.hold(i, p) {
+		i.deliver(p)
+	}
+}
+
+// deliver hands a packet to the stack.
+func (i *Interface) deliver(p *Packet) {
 	i.mu.Lock()
 	d := i.dispatcher
 	i.mu.Unlock()

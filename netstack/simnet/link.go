@@ -5,6 +5,7 @@ package simnet
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -70,6 +71,8 @@ type Link struct {
 	blackhole bool
 	boxes     []Box // replaced, never changed
 	rec       *Recorder
+
+	last atomic.Pointer[lastPackets] // nil unless Network.KeepLast wants it
 }
 
 // A returns the inner end.
@@ -142,6 +145,7 @@ func (l *Link) resume(p *Packet, now time.Duration) {
 	if p.onWire {
 		p.onWire = false
 		if !l.wires[p.dir].arrive(p.epoch) {
+			l.noteLast(p, p.dir, FateDown, now)
 			p.release()
 			return
 		}
@@ -188,6 +192,7 @@ func (l *Link) judge(p *Packet, box Box, now time.Duration) bool {
 	case v == Pass:
 		return true
 	case v == Drop:
+		l.noteLast(p, p.dir, FateDropped, now)
 		p.release()
 	case v == Duplicate:
 		d := p.clone()
@@ -210,6 +215,7 @@ func (l *Link) transmit(p *Packet, now time.Duration) {
 		return
 	}
 	fate := l.wires[dir].send(p, mtu, now)
+	l.noteLast(p, dir, fate, now)
 	if rec != nil {
 		rec.record(p, l, dir, fate, now)
 	}

@@ -5,39 +5,71 @@ package simnet
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
-
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
-// Mermaid returns the kept records as a mermaid sequence diagram. Sequence
-// numbers are relative to the first one of each end; packets that don't arrive
-// end in a cross.
-func (r *Recorder) Mermaid() string {
+// Mermaid returns the kept records as a mermaid sequence diagram; see [Mermaid].
+func (r *Recorder) Mermaid() string { return Mermaid(r.Records()) }
+
+// Mermaid returns records, in their order, as a mermaid sequence diagram. Packets that
+// don't arrive end in a cross. Addresses are shown if they are not the same for all
+// records. Sequence numbers count from the first of their connection and direction, also
+// after the connection has changed its addresses.
+func Mermaid(records []Record) string {
 	var b strings.Builder
 	b.WriteString("sequenceDiagram\n")
-	base := make(map[string]uint32)
-	for _, rec := range r.Records() {
-		arrow := "->>"
+	var seen [2]sequenceSpaces // by the direction of those who send
+	one := oneTuple(records)
+	for _, rec := range records {
+		arrow, fate := "->>", ""
 		if rec.Fate != FateSent {
-			arrow = "-x"
+			arrow, fate = "-x", fmt.Sprintf(" (%v)", rec.Fate)
 		}
-		rec.relate(base)
-		fmt.Fprintf(&b, "    %s%s%s: %.3f s %s\n", rec.From, arrow, rec.To, rec.Time.Seconds(), rec.summary())
+		fmt.Fprintf(&b, "    %s%s%s: %.3f s ", rec.From, arrow, rec.To, rec.Time.Seconds())
+		if !one {
+			fmt.Fprintf(&b, "%v > %v ", rec.Src, rec.Dst)
+		}
+		text := rec.summary(seen[rec.Dir].relative, seen[rec.Dir.Reverse()].relative)
+		fmt.Fprintf(&b, "%s%s\n", text, fate)
 	}
 	return b.String()
 }
 
-// relate makes the numbers of a TCP record relative to each end's first.
-func (r *Record) relate(base map[string]uint32) {
-	if r.Protocol != protoTCP {
-		return
+// oneTuple reports whether all records are between the same two addresses.
+func oneTuple(records []Record) bool {
+	tuples := make(map[[2]netip.AddrPort]bool)
+	for _, r := range records {
+		t := [2]netip.AddrPort{r.Src, r.Dst}
+		if t[1].Compare(t[0]) < 0 {
+			t[0], t[1] = t[1], t[0]
+		}
+		tuples[t] = true
 	}
-	if _, ok := base[r.From]; !ok {
-		base[r.From] = r.Seq
+	return len(tuples) <= 1
+}
+
+// sequenceSpaces tells the sequence spaces of several connections apart, by the distance
+// of their numbers. Addresses don't tell: a connection that migrates keeps its numbers.
+type sequenceSpaces []sequenceSpace
+
+// sequenceSpace is what has been seen of one direction of a connection.
+type sequenceSpace struct{ first, last uint32 }
+
+// spaceDistance is how far two numbers of a space that follow each other in a trace may
+// be apart: more than is in flight, and little enough that two random initial sequence
+// numbers are hardly ever so close.
+const spaceDistance = 1 << 24
+
+// relative returns n relative to the first number of its space.
+func (s *sequenceSpaces) relative(n uint32) int64 {
+	for i := range *s {
+		sp := &(*s)[i]
+		if d := int32(n - sp.last); -spaceDistance < d && d < spaceDistance {
+			sp.last = n
+			return int64(int32(n - sp.first))
+		}
 	}
-	r.Seq -= base[r.From]
-	if _, ok := base[r.To]; ok && r.Flags&header.TCPFlagAck != 0 {
-		r.Ack -= base[r.To]
-	}
+	*s = append(*s, sequenceSpace{n, n})
+	return 0
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
@@ -24,7 +25,10 @@ type Network struct {
 	seed uint64
 
 	mu    sync.Mutex
-	links int
+	links []*Link
+	keep  int // see KeepLast
+
+	noted atomic.Uint64 // packets in the rings of the links
 }
 
 // New returns an empty network. All randomness in it derives from seed.
@@ -55,9 +59,8 @@ func (n *Network) StackOptions(name string) stack.Options {
 // Connect joins two nodes by a link. An Interface has one link only.
 func (n *Network) Connect(a, b Node, cfg LinkConfig) *Link {
 	n.mu.Lock()
-	id := n.links
-	n.links++
-	n.mu.Unlock()
+	defer n.mu.Unlock()
+	id := len(n.links)
 	l := &Link{net: n, ends: [2]Node{a, b}, mtu: cfg.MTU, blackhole: cfg.PMTUBlackhole}
 	if l.mtu == 0 {
 		l.mtu = DefaultMTU
@@ -69,5 +72,7 @@ func (n *Network) Connect(a, b Node, cfg LinkConfig) *Link {
 	}
 	a.attach(l)
 	b.attach(l)
+	l.keepLast(n.keep)
+	n.links = append(n.links, l)
 	return l
 }

@@ -71,7 +71,7 @@ func (pr *probe) none(t *testing.T) {
 	t.Helper()
 	if got := pr.take(); len(got) != 0 {
 		t.Fatalf("%d packets arrived at %s, want none; the first is %v", len(got), pr.Name(),
-			newRecord(got[0].p, pr.Link(), 0, 0, got[0].at))
+			newRecord(got[0].p, got[0].p.Len(), pr.Link(), 0, 0, got[0].at))
 	}
 }
 

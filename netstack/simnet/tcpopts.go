@@ -37,16 +37,27 @@ func eachOption(opts []byte) iter.Seq2[int, []byte] {
 	}
 }
 
-// optionString renders options for people.
-func optionString(opts []byte) string {
+// The options of TCP migration (docs/protocol.md, section 1), for traces. Three share
+// the first kind and differ in length.
+const (
+	kindMigratePermitted = 15
+	kindMigrate          = 16
+
+	keyRestLen    = 18
+	keyConfirmLen = 10
+	migrateLen    = 19
+)
+
+// optionString renders options for people. ack renders a sequence number of SACK.
+func optionString(opts []byte, ack func(uint32) int64) string {
 	var names []string
 	for _, o := range eachOption(opts) {
-		names = append(names, optionName(o))
+		names = append(names, optionName(o, ack))
 	}
 	return strings.Join(names, " ")
 }
 
-func optionName(o []byte) string {
+func optionName(o []byte, ack func(uint32) int64) string {
 	v := o[2:]
 	switch {
 	case o[0] == header.TCPOptionMSS && len(v) == 2:
@@ -60,9 +71,27 @@ func optionName(o []byte) string {
 	case o[0] == header.TCPOptionSACK && len(v)%8 == 0:
 		s := "sack"
 		for ; len(v) > 0; v = v[8:] {
-			s += fmt.Sprintf(" %d-%d", binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:]))
+			s += fmt.Sprintf(" %d-%d", ack(binary.BigEndian.Uint32(v)), ack(binary.BigEndian.Uint32(v[4:])))
 		}
 		return s
+	case o[0] == kindMigratePermitted:
+		return migratePermittedName(o)
+	case o[0] == kindMigrate && len(o) == migrateLen:
+		return fmt.Sprintf("Migrate %d %x %x", v[0], v[1:9], v[9:])
 	}
 	return fmt.Sprintf("kind %d %x", o[0], v)
+}
+
+// migratePermittedName renders one of the three options of that kind.
+func migratePermittedName(o []byte) string {
+	switch v := o[2:]; {
+	case len(o) == keyRestLen:
+		return "Key-Rest"
+	case len(o) == keyConfirmLen:
+		return fmt.Sprintf("Key-Confirm %x", v)
+	case len(v) > 0:
+		return fmt.Sprintf("Migrate-Permitted suite %d", v[0])
+	default:
+		return "Migrate-Permitted"
+	}
 }

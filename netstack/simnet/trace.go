@@ -27,10 +27,11 @@ const (
 	FateQueueFull
 	FateTooBig
 	FateDown
+	FateDropped // by a middlebox; a Recorder does not see that
 )
 
 func (f Fate) String() string {
-	return [...]string{"sent", "lost", "queue full", "too big", "down"}[f]
+	return [...]string{"sent", "lost", "queue full", "too big", "down", "dropped"}[f]
 }
 
 // Record is one packet seen by a [Recorder].
@@ -85,11 +86,13 @@ func (r *Recorder) record(p *Packet, l *Link, d Direction, fate Fate, now time.D
 	r.sum.Write(head[:])
 	r.sum.Write(p.Bytes())
 	if len(r.records) < r.limit {
-		r.records = append(r.records, newRecord(p, l, d, fate, now))
+		r.records = append(r.records, newRecord(p, p.Len(), l, d, fate, now))
 	}
 }
 
-func newRecord(p *Packet, l *Link, d Direction, fate Fate, now time.Duration) Record {
+// newRecord returns the record of a packet of size bytes, of which p holds at least the
+// headers.
+func newRecord(p *Packet, size int, l *Link, d Direction, fate Fate, now time.Duration) Record {
 	rec := Record{
 		Time:     now,
 		From:     l.ends[d].Name(),
@@ -97,7 +100,7 @@ func newRecord(p *Packet, l *Link, d Direction, fate Fate, now time.Duration) Re
 		Dir:      d,
 		Fate:     fate,
 		Protocol: p.Protocol(),
-		Len:      p.Len(),
+		Len:      size,
 	}
 	rec.Src, rec.Dst = p.endpoints()
 	if t, ok := p.TCP(); ok {
@@ -105,7 +108,7 @@ func newRecord(p *Packet, l *Link, d Direction, fate Fate, now time.Duration) Re
 		rec.Seq, rec.Ack = t.SequenceNumber(), t.AckNumber()
 		rec.Window = t.WindowSize()
 		rec.Options = append([]byte(nil), t.Options()...)
-		rec.Payload = len(t.Payload())
+		rec.Payload = size - (p.Len() - len(t)) - int(t.DataOffset())
 	}
 	return rec
 }
@@ -144,24 +147,25 @@ func (r *Recorder) String() string {
 // String returns the record as one line, in the manner of tcpdump.
 func (r Record) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%12.6f %s>%s %v > %v %s", r.Time.Seconds(), r.From, r.To, r.Src, r.Dst, r.summary())
+	fmt.Fprintf(&b, "%12.6f %s>%s %v > %v %s", r.Time.Seconds(), r.From, r.To, r.Src, r.Dst, r.summary(absolute, absolute))
 	if r.Fate != FateSent {
 		fmt.Fprintf(&b, " (%v)", r.Fate)
 	}
 	return b.String()
 }
 
-// summary returns what is left when time and addresses are known.
-func (r Record) summary() string {
+// summary returns the record without time, addresses and fate. seq renders the sequence
+// numbers of the sender, ack those of the receiver.
+func (r Record) summary(seq, ack func(uint32) int64) string {
 	if r.Protocol != protoTCP {
 		return fmt.Sprintf("proto %d len %d", r.Protocol, r.Len)
 	}
-	s := fmt.Sprintf("%s seq %d", flagString(r.Flags), r.Seq)
+	s := fmt.Sprintf("%s seq %d", flagString(r.Flags), seq(r.Seq))
 	if r.Flags&header.TCPFlagAck != 0 {
-		s += fmt.Sprintf(" ack %d", r.Ack)
+		s += fmt.Sprintf(" ack %d", ack(r.Ack))
 	}
 	s += fmt.Sprintf(" win %d", r.Window)
-	if o := optionString(r.Options); o != "" {
+	if o := optionString(r.Options, ack); o != "" {
 		s += " [" + o + "]"
 	}
 	if r.Payload > 0 {
@@ -169,6 +173,9 @@ func (r Record) summary() string {
 	}
 	return s
 }
+
+// absolute renders sequence numbers as they are.
+func absolute(n uint32) int64 { return int64(n) }
 
 func flagString(f header.TCPFlags) string {
 	var names []string

@@ -66,7 +66,7 @@ func (t *tracking) track(p *Packet, tp tuple, at Hop) (tracked, *InvalidPacket) 
 		return tr, nil
 	}
 	return tr, &InvalidPacket{
-		Record: newRecord(p, at.link, at.Dir, FateSent, at.Now),
+		Record: newRecord(p, p.Len(), at.link, at.Dir, FateSent, at.Now),
 		Reason: tr.reason,
 		Passed: tr.verdict != ctInvalidPacket,
 	}
