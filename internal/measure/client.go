@@ -15,7 +15,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
-// Test says what is measured.
+// Test configures a measurement.
 type Test struct {
 	Mode     Mode
 	Duration time.Duration
@@ -36,10 +36,10 @@ type Stream struct {
 	first uint32 // sequence number of the first byte of an upload
 
 	sent atomic.Int64
-	rec  *recorder // what arrives here
+	rec  *recorder // arrivals at this end
 	pong *pongs    // nil unless interactive
 
-	gaps []Gap // of whoever receives, once Run has returned
+	gaps []Gap // of the receiver, once Run has returned
 }
 
 // Start agrees with the server on the measurement.
@@ -148,11 +148,11 @@ func (s *Stream) acknowledged() int64 {
 	if s.test.SndUna == nil {
 		return s.sent.Load()
 	}
-	una := s.test.SndUna() // before sent: what is acknowledged was counted
+	una := s.test.SndUna() // before sent: the acknowledged bytes were counted
 	return acknowledged(s.sent.Load(), s.first, una)
 }
 
-// Mark returns what a move is known by that begins now.
+// Mark returns the offset that identifies a move which begins now.
 func (s *Stream) Mark() int64 {
 	if s.test.Mode == Upload {
 		return s.acknowledged()

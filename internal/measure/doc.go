@@ -1,8 +1,8 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package measure measures a connection between two nodes while it moves: how much
-// it carries, and for how long nothing arrives after a move.
+// Package measure measures a connection between two nodes while it moves: its
+// throughput, and how long nothing arrives after a move.
 //
 // # Protocol
 //
@@ -15,14 +15,16 @@
 //	download  < bytes for the time asked for, then the end of the stream
 //	interactive > messages < the same messages, until the end of the stream
 //
-// The bytes are those of package pattern with seed [Version], from offset 0 in each
-// direction: a byte that is not where it belongs is an error at whoever receives it.
+// The bytes come from package pattern with seed [Version], from offset 0 in each
+// direction. The receiver reports an error if a byte is not where it belongs.
 //
 // # Outages
 //
-// The outage of a move is the longest time without an arrival at the receiver that
-// begins at or after the move began, and before the next one did. Both ends share no
-// clock but the stream: a gap is known by the offset of the byte that ends it, a move
-// by the offset of the first byte that had not been acknowledged (or, if this end
-// receives, had not arrived) when it began.
+// The outage of a move is the longest time without an arrival at the receiver. It
+// begins at or after the beginning of the move, and before that of the next one.
+//
+// Both ends share no clock but the stream. A gap is identified by the offset of the
+// byte that ends it. A move is identified by an offset, too. At the sender it is the
+// first byte that was not acknowledged when the move began. At the receiver it is the
+// first byte that had not arrived.
 package measure

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// minGap is the least gap that counts: what is shorter is the scheduler's. It
-	// keeps the list of gaps short.
+	// minGap is the least gap that counts: the scheduler causes shorter ones. It keeps
+	// the list of gaps short.
 	minGap = time.Millisecond
 
-	// maxGaps bounds the list of gaps, of which the longest are kept.
+	// maxGaps bounds the list of gaps. The longest ones are kept.
 	maxGaps = 4096
 )
 
@@ -90,7 +90,7 @@ func (r *recorder) list() []Gap {
 func outages(marks []int64, gaps []Gap) []time.Duration {
 	longest := make([]time.Duration, len(marks))
 	for _, g := range gaps {
-		// The last move that had begun, and those that began together with it.
+		// The last move that had begun, and the moves that began together with it.
 		i := sort.Search(len(marks), func(i int) bool { return marks[i] > g.Offset }) - 1
 		for j := i; j >= 0 && marks[j] == marks[i]; j-- {
 			longest[j] = max(longest[j], g.Length)

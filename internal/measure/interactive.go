@@ -15,7 +15,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
-// What an interactive measurement sends: about what a fast typist's terminal does.
+// An interactive measurement sends about as much as a fast typist's terminal.
 const (
 	messageSize  = 64 // bytes
 	messageEvery = 20 * time.Millisecond
@@ -113,8 +113,8 @@ func (s *Stream) takeMessages() error {
 	}
 }
 
-// RoundTrips returns how long each message took there and back, of those that did
-// from number skip on.
+// RoundTrips returns the round-trip time of each message that came back, from number
+// skip on.
 func (s *Stream) RoundTrips(skip int) []time.Duration {
 	if s.pong == nil {
 		return nil

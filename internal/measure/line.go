@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// Version is that of the protocol.
+// Version is the version of the protocol.
 const Version = 1
 
 const (
-	// MaxDuration stops a peer from keeping this end busy for ever.
+	// MaxDuration stops a peer from keeping this end busy forever.
 	MaxDuration = time.Hour
 
 	// maxLine bounds hello and welcome, and maxOutcome the report of an upload, in
@@ -27,7 +27,7 @@ const (
 	maxOutcome = 1 << 20
 )
 
-// Mode is what a measurement does.
+// Mode is the kind of a measurement.
 type Mode string
 
 // Modes.
@@ -61,7 +61,7 @@ type welcome struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// outcome is what the receiver of an upload has seen.
+// outcome is the receiver's report about an upload.
 type outcome struct {
 	Bytes int64  `json:"bytes"`
 	Gaps  []Gap  `json:"gaps"`

@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// helloTimeout ends connections of who says nothing.
+	// helloTimeout ends the connection of a client that sends nothing.
 	helloTimeout = 10 * time.Second
 
-	// grace is what a measurement may take longer than it should: slow paths, and
-	// moves that are under way at its end.
+	// grace is the time that a measurement may take beyond its duration, for slow paths
+	// and for moves that are under way at its end.
 	grace = time.Minute
 
 	// MaxServed is how many measurements are served at once: more would take the
@@ -34,8 +34,8 @@ type Server struct {
 	running atomic.Int64
 }
 
-// Serve carries out what the peer asks for, and closes conn. It ends early if ctx
-// does.
+// Serve carries out the measurement that the peer asks for, and closes conn. It ends
+// early if ctx does.
 func (s *Server) Serve(ctx context.Context, conn relay.Conn) error {
 	defer conn.Close()
 	stop := abortWith(ctx, conn)
@@ -98,8 +98,8 @@ func serveInteractive(conn relay.Conn, r io.Reader) error {
 	return finish(conn, r)
 }
 
-// finish ends the stream and waits until the peer has done so: to close while the
-// last bytes are still on their way could reset them.
+// finish ends the stream and waits until the peer has done so. To close while the last
+// bytes are on their way could reset them.
 func finish(conn relay.Conn, r io.Reader) error {
 	if err := conn.CloseWrite(); err != nil {
 		return err

@@ -14,13 +14,13 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
-// chunk is what is written and read at once, in bytes.
+// chunk is the size of a read or write, in bytes.
 const chunk = 128 << 10
 
 // content is the stream of one direction: it has no end.
 func content() *pattern.Reader { return pattern.New(Version, math.MaxInt64) }
 
-// send writes content until end. sent counts what was written, from before it is.
+// send writes content until end. It adds to sent before it writes.
 func send(w io.Writer, end time.Time, sent *atomic.Int64) error {
 	buf, from := make([]byte, chunk), content()
 	for time.Now().Before(end) {

@@ -62,14 +62,15 @@ func fragment(pkt []byte) [][]byte {
 	return [][]byte{cut(header.IPv4FlagMoreFragments, 0, payload[:first]), cut(0, first, payload[first:])}
 }
 
-// TestChecksums sends packets that nobody has verified from a packet socket: what is
-// corrupted is dropped, the rest is answered.
+// TestChecksums sends packets with unverified checksums from a packet socket. The stack
+// drops the corrupted ones and answers the rest.
 func TestChecksums(t *testing.T) {
 	whole := func(pkt []byte) [][]byte { return [][]byte{pkt} }
 	for _, driver := range drivers {
 		t.Run(driver.String(), func(t *testing.T) {
 			r := newRig(t, driver, 0)
-			// It lasts: of one that has ended a late segment is answered with a RST, too.
+			// The connection lasts: the stack answers a late segment of an ended one
+			// with a RST, too.
 			client, server := connect(t, "tcp4", r.kernel(), r.netstack())
 			inject := func(pkts [][]byte) (corrupted, resets uint64) {
 				t.Helper()
@@ -101,7 +102,7 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
-// inject sends pkts to the stack and returns how many packets it has found to be
+// inject sends pkts to the stack. It returns how many packets the stack has found to be
 // corrupted, and how many it has answered with a RST. client and server are the ends of
 // a connection from the host.
 func (r *rig) inject(t *testing.T, client, server net.Conn, pkts [][]byte) (corrupted, resets uint64) {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// DefaultMTU is that of Ethernet, in bytes.
+	// DefaultMTU is the MTU of Ethernet, in bytes.
 	DefaultMTU = 1500
 
 	// MaxMTU is the largest MTU of a TUN device, in bytes: that of an IPv4 packet.
@@ -49,7 +49,8 @@ func (d Driver) String() string {
 	}
 }
 
-// UnmarshalText implements encoding.TextUnmarshaler, for what String returns.
+// UnmarshalText implements encoding.TextUnmarshaler. It accepts the texts that String
+// returns.
 func (d *Driver) UnmarshalText(text []byte) error {
 	for _, known := range []Driver{Auto, VNetHdr, Water} {
 		if string(text) == known.String() {
@@ -60,9 +61,10 @@ func (d *Driver) UnmarshalText(text []byte) error {
 	return fmt.Errorf("driver %q: %w: choose %v, %v or %v", text, ErrConfig, Auto, VNetHdr, Water)
 }
 
-// Errors of [Open] and [Link.Configure], which wrap them with what to do.
+// Errors of [Open] and [Link.Configure]. They come wrapped, with the remedy in the
+// text.
 var (
-	// ErrConfig: the configuration is wrong, whatever the system.
+	// ErrConfig: the configuration is wrong on every system.
 	ErrConfig = netstack.ErrConfig
 	// ErrPermission: the process lacks CAP_NET_ADMIN, or access to the TUN driver.
 	ErrPermission = netstack.ErrPermission
@@ -86,13 +88,15 @@ type Config struct {
 	Driver Driver
 }
 
-// Check says what is wrong with c, whatever the system. The error is an [ErrConfig].
+// Check reports the first mistake in c that is one on every system. The error is an
+// [ErrConfig].
 func (c Config) Check() error {
 	_, err := c.withDefaults()
 	return err
 }
 
-// withDefaults replaces what is zero in c and says what is wrong with the rest.
+// withDefaults returns c with defaults in place of zero values, or an error for a wrong
+// value.
 func (c Config) withDefaults() (Config, error) {
 	if c.MTU == 0 {
 		c.MTU = DefaultMTU

@@ -32,15 +32,14 @@ func setMTU(name string, mtu int) error {
 	return h.LinkSetMTU(link, mtu)
 }
 
-// Configure gives the host addrs on the device, sets the device up and adds routes
-// to the prefixes in routes over it. An address with a prefix brings the connected
-// route to it. Closing the link takes all of it away; so should the caller when
-// Configure fails, as it may have done a part.
+// Configure gives the host addrs on the device, sets the device up, and adds routes
+// over it to the prefixes in routes. An address with a prefix brings the connected
+// route to it. Closing the link removes all of it. If Configure fails, it may have done
+// a part, so the caller should close the link.
 //
-// The thread must be in the network namespace of the device. The error is an
-// [ErrInUse] if another device has an address or route, an [ErrPermission], or
-// what the system says. Only Linux has it: elsewhere the error is an
-// [errors.ErrUnsupported].
+// The thread must be in the network namespace of the device. The error is an [ErrInUse]
+// if another device has an address or route, an [ErrPermission], or an error of the
+// system. Configure is for Linux. Elsewhere the error is an [errors.ErrUnsupported].
 func (l *Link) Configure(addrs, routes []netip.Prefix) error {
 	if err := l.configure(addrs, routes); err != nil {
 		return fmt.Errorf("tun: %s: %w", l.name, err)
@@ -97,9 +96,9 @@ func (l *Link) configure(addrs, routes []netip.Prefix) error {
 	return awaitLocal(h, routeEvents, addrs)
 }
 
-// awaitLocal waits until the host takes packets for its IPv6 addresses. The kernel
-// adds the route that makes it do so in the background, and what comes before is
-// lost: a connection would begin with a second's wait for the retransmission.
+// awaitLocal waits until the host takes packets for its IPv6 addresses. The kernel adds
+// the necessary route in the background, and earlier packets are lost. A connection
+// would then begin with a wait of one second for its retransmission.
 func awaitLocal(h *netlink.Handle, routeEvents *nl.NetlinkSocket, addrs []netip.Prefix) error {
 	if err := routeEvents.SetReceiveTimeout(&unix.Timeval{Sec: localTimeout}); err != nil {
 		return err
@@ -144,7 +143,7 @@ func checkFree(h *netlink.Handle, addrs []netip.Prefix) error {
 	return nil
 }
 
-// explainFamily says what to do about an error that may come from IPv6 being off.
+// explainFamily adds the remedy to an error that may come from IPv6 being off.
 func explainFamily(p netip.Prefix, err error) error {
 	if p.Addr().Is6() && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EOPNOTSUPP)) {
 		return fmt.Errorf("%w: IPv6 is off: set sysctl net.ipv6.conf.all.disable_ipv6=0, or leave IPv6 out", err)

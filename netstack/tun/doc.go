@@ -3,8 +3,8 @@
 
 // Package tun connects a netstack.Stack to the host by a TUN device.
 //
-// [Open] creates the device, [Link.Configure] gives the host its side of it
-// (addresses, routes, up), and netstack's Stack.Attach takes the [Link]:
+// [Open] creates the device. [Link.Configure] gives the host its side of it: addresses,
+// routes, up. netstack's Stack.Attach takes the [Link]:
 //
 //	link, err := tun.Open(tun.Config{Name: "mnet0"})
 //	...
@@ -14,17 +14,17 @@
 //		Addresses: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/24")},
 //	})
 //
-// The device is not persistent: the kernel removes it, with its addresses and
-// routes, when the link is closed or the process ends, however it ends.
+// The device is not persistent. The kernel removes it, with its addresses and routes,
+// when the link is closed or the process ends in any way.
 //
 // # Drivers
 //
-// [VNetHdr] is for Linux. Each packet carries a virtio-net header (Virtual I/O
-// Device Version 1.2, section 5.1.6), so that the kernel and the stack hand each
-// other TCP segments of up to 64 kB, cut to the MTU by nobody unless they leave
-// the host, and with the checksum left out. Such packets must end in the stack: a
-// stack with Forwarding needs the other driver.
+// [VNetHdr] is for Linux. Each packet carries a virtio-net header (Virtual I/O Device
+// Version 1.2, section 5.1.6). So the kernel and the stack can hand each other TCP
+// segments of up to 64 kB, without a checksum. Nobody cuts a segment to the MTU unless
+// it leaves the host. Such packets must end in the stack: a stack with Forwarding needs
+// the other driver.
 //
-// [Water] is for all systems that github.com/songgao/water knows: one packet of at
-// most MTU bytes per system call, with all checksums.
+// [Water] is for all systems that github.com/songgao/water knows. It passes one packet
+// of at most MTU bytes per system call, with all checksums.
 package tun

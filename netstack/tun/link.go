@@ -76,10 +76,10 @@ var (
 	_ stack.GSOEndpoint  = (*Link)(nil)
 )
 
-// Open creates a TUN device with the MTU of cfg. It is down until
-// [Link.Configure]. On Linux the device belongs to the network namespace of the
-// calling thread. The error is an [ErrConfig], [ErrPermission], [ErrNoDriver] or
-// [ErrInUse], or what the system says.
+// Open creates a TUN device with the MTU of cfg. It is down until [Link.Configure]. On
+// Linux, the device belongs to the network namespace of the calling thread. The error
+// is an [ErrConfig], [ErrPermission], [ErrNoDriver] or [ErrInUse], or an error of the
+// system.
 func Open(cfg Config) (*Link, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -245,13 +245,12 @@ func segmented(pkt *stack.PacketBuffer) bool {
 }
 
 // Capabilities implements stack.NetworkLinkEndpoint. A NIC asks for them with each
-// packet that it is delivered, to know whether to verify its checksums, and what
-// the host vouches for differs from packet to packet: the answer is about the one
-// that is being delivered.
+// packet that it gets, to know whether to verify its checksums. The host vouches for
+// some packets only. So the answer is about the packet that is being delivered.
 //
-// CapabilityTXChecksumOffload is not among them, as it would leave the checksum
-// out of packets without GSOOptions too, such as a RST, where nothing says that it
-// is missing. Those with GSOOptions say so themselves.
+// CapabilityTXChecksumOffload is not among them. It would leave the checksum out of
+// packets without GSOOptions too, such as a RST, and nothing would say so. Packets with
+// GSOOptions say it themselves.
 func (l *Link) Capabilities() stack.LinkEndpointCapabilities {
 	if l.verified.Load() {
 		return stack.CapabilityRXChecksumOffload

@@ -41,7 +41,7 @@ func (s *script) write(*stack.PacketBuffer) error {
 
 func (s *script) Close() error { s.closed++; return nil }
 
-// witness notes what a NIC would ask while a packet is delivered.
+// witness notes the answers that a NIC would get while a packet is delivered.
 type witness struct {
 	link     *Link
 	protos   []tcpip.NetworkProtocolNumber

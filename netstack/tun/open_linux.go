@@ -19,8 +19,8 @@ const defaultDriver = VNetHdr
 // devicePath is the clone device: each open of it can become one TUN device.
 const devicePath = "/dev/net/tun"
 
-// offloads are what the stack takes from the kernel: packets without transport
-// checksum, and TCP segments larger than the MTU.
+// offloads are the kinds of packets that the stack takes from the kernel: packets
+// without transport checksum, and TCP segments larger than the MTU.
 const offloads = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6
 
 // openDevice creates the device and sets its MTU.
@@ -116,7 +116,7 @@ func closeOnExec(f *os.File) error {
 	return conn.Control(func(fd uintptr) { unix.CloseOnExec(int(fd)) })
 }
 
-// explainOpen says what to do about an error of the TUN driver.
+// explainOpen adds the remedy to an error of the TUN driver.
 func explainOpen(name string, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
@@ -130,7 +130,7 @@ func explainOpen(name string, err error) error {
 	}
 }
 
-// explainErrno says what to do about a missing permission.
+// explainErrno adds the remedy to an error about a missing permission.
 func explainErrno(err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return fmt.Errorf("%w (%w): run as root or with CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_NET_ADMIN), and with access to %s", ErrPermission, err, devicePath)

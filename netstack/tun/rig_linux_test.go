@@ -20,10 +20,10 @@ import (
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 
-// drivers are those that all tests run with.
+// drivers are the drivers that all tests run with.
 var drivers = []tun.Driver{tun.VNetHdr, tun.Water}
 
-// patience is when a test that hangs gives up.
+// patience is the time after which a test that hangs fails.
 const patience = 30 * time.Second
 
 // The addresses of both sides of the device.
@@ -117,7 +117,7 @@ func connect(t testing.TB, network string, from, to end) (client, server net.Con
 	return client, server
 }
 
-// exchange sends n bytes both ways at once and compares what arrives.
+// exchange sends n bytes both ways at once and compares the received bytes.
 func exchange(t testing.TB, a, b net.Conn, n int64) {
 	t.Helper()
 	errs := make(chan error, 4)

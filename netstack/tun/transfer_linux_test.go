@@ -19,7 +19,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 
-// transferSize is what the large transfers send, in bytes, each way.
+// transferSize is the number of bytes that the large transfers send each way.
 const transferSize = 16 << 20
 
 // TestTransfer sends data between the kernel and the stack, both ways at once, as
@@ -134,8 +134,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestNoStall has the kernel answer a SYN with an option that it does not know:
-// neither side has to send anything twice before data can flow.
+// TestNoStall has the kernel answer a SYN with an option that it does not know. Neither
+// side may have to send anything twice before data can flow.
 func TestNoStall(t *testing.T) {
 	for _, driver := range drivers {
 		for _, network := range []string{"tcp4", "tcp6"} {

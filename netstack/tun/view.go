@@ -5,11 +5,11 @@ package tun
 
 import "gvisor.dev/gvisor/pkg/buffer"
 
-// take returns the first n bytes of *v. If they fill at least half of it they are
-// not copied: *v goes with them, and a new view takes its place. Otherwise they go
-// into a view of their own size, so that what a packet holds while it waits in a
-// receive buffer is at most twice what the buffer accounts for: a peer that sends
-// many small segments cannot make the stack hold a large view for each.
+// take returns the first n bytes of *v. If they fill at least half of it, take does not
+// copy them: *v goes with them, and a new view takes its place. Otherwise they go into
+// a view of their own size. So a packet in a receive buffer holds at most twice the
+// memory that the buffer accounts for. A peer that sends many small segments cannot
+// make the stack hold a large view for each.
 func take(v **buffer.View, n int) *buffer.View {
 	full := *v
 	if n < full.Size()/2 {

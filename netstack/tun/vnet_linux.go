@@ -18,10 +18,10 @@ const (
 	// vnetHdrLen is the length of struct virtio_net_hdr, in bytes.
 	vnetHdrLen = 10
 
-	// headView holds all of most packets, or the headers and the first bytes of
-	// those of more than one segment; tailView the rest. Both are sizes that gVisor
-	// has pools for. Together they exceed the largest packet, an IPv6 header with a
-	// payload of 65535 bytes.
+	// headView holds all of most packets. Of a packet with more than one segment, it
+	// holds the headers and the first bytes, and tailView holds the rest. Both are
+	// sizes that gVisor has pools for. Together they exceed the largest packet, an IPv6
+	// header with a payload of 65535 bytes.
 	headView = 2 << 10
 	tailView = 64 << 10
 
@@ -35,8 +35,8 @@ type vnetHdr [vnetHdrLen]byte
 func (h *vnetHdr) flags() uint8   { return h[0] }
 func (h *vnetHdr) gsoType() uint8 { return h[1] }
 
-// verified reports whether the transport checksum needs no verification: it is
-// still to be computed, by who sends the packet over a wire, or was verified.
+// verified reports whether the transport checksum needs no verification. Either it was
+// verified, or the host that sends the packet over a wire has yet to compute it.
 func (h *vnetHdr) verified() bool {
 	return h.flags()&(unix.VIRTIO_NET_HDR_F_NEEDS_CSUM|unix.VIRTIO_NET_HDR_F_DATA_VALID) != 0
 }
@@ -149,7 +149,7 @@ func (d *vnetDevice) write(pkt *stack.PacketBuffer) error {
 
 func (d *vnetDevice) Close() error { return d.file.Close() }
 
-// vnetWriter is what one write needs, kept to save allocations.
+// vnetWriter holds the buffers of one write. It is kept to save allocations.
 type vnetWriter struct {
 	hdr    vnetHdr
 	iov    [][]byte

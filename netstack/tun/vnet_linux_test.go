@@ -119,8 +119,8 @@ func TestVNetReadEnds(t *testing.T) {
 	}
 }
 
-// outgoing returns an IPv4 packet with an option and TCP, whose data of size bytes
-// is in views of one byte, if there are more than one.
+// outgoing returns an IPv4 packet with an option and TCP. Its data has size bytes. If
+// there is more than one view, each has one byte.
 func outgoing(views, size int, gso stack.GSO) *stack.PacketBuffer {
 	var data buffer.Buffer
 	for i := range views {

@@ -7,7 +7,8 @@ package tun
 
 import "github.com/songgao/water"
 
-// waterParams: water has its own defaults, and the name is not among what it sets.
+// waterParams returns water's defaults for the system, since water cannot set a name
+// there.
 func waterParams(string) water.PlatformSpecificParams {
 	return water.PlatformSpecificParams{}
 }

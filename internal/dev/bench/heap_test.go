@@ -24,10 +24,10 @@ var heapProfile = flag.String("heapprofile", "", "`file` for a profile of the he
 // with which nothing happens.
 const settle = time.Minute
 
-// BenchmarkHeap measures the heap that idle connections hold, the client's and
-// the server's ends; and what both hold in addition right after the connection
-// has been set up, when an end still answers to a repeated negotiation. The
-// numbers of connections differ because maps grow in leaps.
+// BenchmarkHeap measures the heap that idle connections hold, the client's and the
+// server's ends. It also measures the addition right after set-up, while an end still
+// answers to a repeated negotiation. The numbers of connections differ because maps
+// grow in leaps.
 func BenchmarkHeap(b *testing.B) {
 	for _, n := range []int{1000, 1300, 1600} {
 		b.Run(fmt.Sprintf("conns=%d", n), func(b *testing.B) {

@@ -17,12 +17,12 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// meter is a link that counts what its stack sends.
+// meter is a link that counts the packets and bytes that its stack sends.
 type meter struct {
 	*netstack.PipeEnd
 	data, empty traffic
 
-	// dispatcher is what the link delivers to.
+	// dispatcher gets the packets of the link.
 	dispatcher stack.NetworkDispatcher
 
 	// lose, if not nil, takes the requests to migrate, and nobody else sees
@@ -80,7 +80,7 @@ func (m *meter) takeRequest(pkts stack.PacketBufferList) bool {
 	return false
 }
 
-// usage is what has been used up so far, by both ends together.
+// usage is the consumption of both ends together so far.
 type usage struct {
 	cpu         time.Duration
 	mallocs     uint64
@@ -104,7 +104,7 @@ func (c *counts) add(t *traffic) {
 	c.headers += t.headers.Load()
 }
 
-// reportSegments reports what a segment has cost since before, on average.
+// reportSegments reports the average cost of a segment since before.
 func (r *rig) reportSegments(b *testing.B, before usage) {
 	after := r.usage()
 	after.reportCPU(b, before)
@@ -118,8 +118,8 @@ func (r *rig) reportSegments(b *testing.B, before usage) {
 	}
 }
 
-// reportOperations reports what an operation without payload has cost since
-// before, on average.
+// reportOperations reports the average cost since before of an operation without
+// payload.
 func (r *rig) reportOperations(b *testing.B, before usage) {
 	after := r.usage()
 	after.reportCPU(b, before)

@@ -16,8 +16,8 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// BenchmarkReject hands packets to a stack that it has to drop: what each costs,
-// from the IP header on.
+// BenchmarkReject measures the cost of a packet that a stack has to drop, from the IP
+// header on.
 func BenchmarkReject(b *testing.B) {
 	// A RST for a connection that does not exist is dropped with or without
 	// migration: for comparison.

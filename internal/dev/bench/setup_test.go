@@ -10,8 +10,8 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// BenchmarkSetUp opens a connection, waits until both ends can migrate it if
-// that is what they are to do, and resets it.
+// BenchmarkSetUp opens a connection and resets it. If the connection is to be
+// migratable, it first waits until both ends can migrate it.
 func BenchmarkSetUp(b *testing.B) {
 	r := newRig(b, netstack.Config{}, 0)
 	before := r.usage()

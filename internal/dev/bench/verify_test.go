@@ -12,12 +12,12 @@ import (
 	"github.com/mnet-dev/mnet/migrate"
 )
 
-// crowd is the number of tokens in the table, those of 10000 connections, so
-// that it does not fit a core's cache.
+// crowd is the number of tokens in the table: the tokens of 10000 connections, so that
+// the table does not fit a core's cache.
 const crowd = 10000 * migrate.MaxTokens
 
-// BenchmarkVerify does what the machine contributes to BenchmarkReject: it
-// parses the option, looks the token up and checks the tag.
+// BenchmarkVerify does the machine's part of BenchmarkReject: it parses the option,
+// looks the token up and checks the tag.
 func BenchmarkVerify(b *testing.B) {
 	if !*migratable {
 		b.Skip("needs -migratable")

@@ -1,8 +1,8 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package nstest runs the tests of a package in a network namespace of their own,
-// which ends with them: no mistake in one can reach the machine's network.
+// Package nstest runs the tests of a package in a network namespace of their own. The
+// namespace ends with the tests: no mistake in one can reach the machine's network.
 package nstest
 
 import (
@@ -16,18 +16,19 @@ import (
 	"go.uber.org/goleak"
 )
 
-// What a copy of the test binary is started for, by the environment variable.
+// Roles of a copy of the test binary. The environment variable names the role.
 const (
 	roleEnv = "MNET_TEST_ROLE"
 	inside  = "inside a network namespace"
 )
 
-// missing is what the tests need and is not there.
+// missing is the missing requirement of the tests, or nil.
 var missing error
 
 // Run runs the tests in a copy of the process, and returns the exit code. available
-// says what they need and is not there; then they run where they are, for [Need] to
-// skip them. roles are what else copies are started for, see [Self].
+// returns a missing requirement of the tests, or nil. If there is one, they run in this
+// process, for [Need] to skip them. roles are the other functions that copies run, see
+// [Self].
 func Run(m *testing.M, available func() error, roles map[string]func()) int {
 	switch role := os.Getenv(roleEnv); role {
 	case "":
@@ -66,7 +67,7 @@ func Self(role string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Need skips the test if what the tests need is not there.
+// Need skips the test if a requirement is missing.
 func Need(t testing.TB) {
 	t.Helper()
 	if missing != nil {

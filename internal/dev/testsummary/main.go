@@ -1,14 +1,14 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Testsummary runs go test -json several times and sums up, so that no test is
-// skipped without anybody noticing:
+// Testsummary runs go test -json several times and sums up. So no test is skipped
+// without notice:
 //
 //	testsummary -- NAME [VAR=VALUE...] COMMAND [ARG...] [-- NAME ...]
 //
-// It shows each package when it is done, and what failing tests print. At the
-// end come the skipped tests and then the packages of all runs, as go test
-// prints them. The exit code is 1 if any run fails.
+// It shows each package when it is done, and the output of failing tests. At the end
+// come the skipped tests and then the packages of all runs, as go test prints them. The
+// exit code is 1 if any run fails.
 package main
 
 import (

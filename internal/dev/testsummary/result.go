@@ -19,7 +19,7 @@ type event struct {
 	Action, Package, Test, Output, ImportPath string
 }
 
-// result is what a run came to.
+// result is the result of a run.
 type result struct {
 	name    string
 	err     error
@@ -126,8 +126,8 @@ func (r *result) packageEvent(e event, id string, w io.Writer) {
 	fmt.Fprintln(w, line)
 }
 
-// flush shows what tests printed that did not end: those that ran when their
-// package panicked or hit the time limit.
+// flush shows the output of tests that did not end, because their package panicked or
+// hit the time limit.
 func (r *result) flush(pkg string, w io.Writer) {
 	var ids []string
 	for id := range r.output {
@@ -150,11 +150,11 @@ func isClosing(s string) bool {
 		strings.HasPrefix(s, "\t") && strings.Contains(s, "coverage:")
 }
 
-// place is what go test puts before what a test says.
+// place matches the position that go test puts before a test's message.
 var place = regexp.MustCompile(`^[^\s:]+\.go:\d+: `)
 
-// reason returns what a test said when it was skipped: the last line of its
-// output that is not go test's own, without its place.
+// reason returns the message of a skipped test: the last line of its output that is not
+// go test's own, without its place.
 func reason(output []string) string {
 	why := "no reason given"
 	for _, s := range output {

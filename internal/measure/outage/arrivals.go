@@ -50,7 +50,7 @@ func (a *arrivals) totalLocked() int64 {
 	return a.list[len(a.list)-1].total
 }
 
-// after returns what came after t, and how much had come until then.
+// after returns the arrivals after t, and the number of bytes that had come until then.
 func (a *arrivals) after(t time.Time) (list []arrival, before int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -75,8 +75,8 @@ func (a *arrivals) await(done <-chan struct{}, t time.Time, n int64) bool {
 	return true
 }
 
-// since returns the longest time without an arrival from t until n bytes more had
-// come, and how long that took; zero if they have not come.
+// since measures from t until n bytes more had come. It returns the longest time
+// without an arrival, and the whole time. Both are zero if the bytes have not come.
 func (a *arrivals) since(t time.Time, n int64) (gap, took time.Duration) {
 	list, before := a.after(t)
 	last := t
@@ -90,9 +90,8 @@ func (a *arrivals) since(t time.Time, n int64) (gap, took time.Duration) {
 	return gap, 0
 }
 
-// longestAnswer returns how long the sender of pings has waited for one of the
-// answers that came after t, which are n bytes. It waits from t on for what it sent
-// before.
+// longestAnswer returns the longest wait for one of the first answers after t, which
+// are n bytes. The wait for a ping from before t counts from t on.
 func longestAnswer(pings, answers *arrivals, t time.Time, n int64) (longest time.Duration) {
 	list, before := answers.after(t)
 	sent, _ := pings.after(time.Time{})

@@ -13,9 +13,9 @@ import (
 // echoes is how many round trips are measured to find the shortest.
 const echoes = 30
 
-// calibrate shortens the wires by what hosts and emulation add to them, about 0.7 ms
-// of a round trip, so that an echo between two applications over the kernels' TCP
-// takes the round-trip time, if the machine is idle. The shortest one counts: others
+// calibrate shortens the wires by the time that hosts and emulation add, about 0.7 ms
+// of a round trip. Then an echo between two applications over the kernels' TCP takes
+// the round-trip time, if the machine is idle. The shortest echo counts: the others
 // have waited for the machine.
 func (n *network) calibrate(ctx context.Context, rtt time.Duration) error {
 	c := reconnecting{network: n}

@@ -27,7 +27,7 @@ const (
 	MakeBeforeBreak Mode = "mbb"
 )
 
-// Direction is what the connection carries.
+// Direction is the kind of traffic on the connection.
 type Direction string
 
 // Directions.

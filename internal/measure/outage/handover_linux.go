@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// warmUp is how long a connection carries data before the handover: past slow
-	// start. If the old path stays, the losses with which that ends must be mended as
-	// well: what arrives behind them would not come to the application.
+	// warmUp is the time for which a connection carries data before the handover: past
+	// slow start. If the old path stays, recovery from the losses that end slow start
+	// must be over as well. Data behind a loss would not come to the application.
 	warmUp     = 700 * time.Millisecond
 	longWarmUp = 1500 * time.Millisecond
-	// phases times phaseStep spread the handovers over what congestion control and
-	// queue go through.
+	// phases times phaseStep spread the handovers over the phases of congestion control
+	// and queue.
 	phases    = 10
 	phaseStep = 17 * time.Millisecond
 
-	// patience is when a handover has failed, far above all that a retransmission
-	// timer could mend.
+	// patience is the time after which a handover has failed. It is far above any wait
+	// for a retransmission timer.
 	patience = 15 * time.Second
 
-	// What has to arrive after the handover, in bytes.
+	// The amount of data that has to arrive after the handover, in bytes.
 	nextBulk  = 1_000_000
 	nextPings = 25 * pingLen
 )

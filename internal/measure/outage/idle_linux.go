@@ -121,7 +121,7 @@ func echo(c net.Conn, offset int64) error {
 	return check(offset, b[:])
 }
 
-// cpuTime is what the process has used so far, in user and system mode.
+// cpuTime returns the CPU time of the process so far, in user and system mode.
 func cpuTime() time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Config says what is measured.
+// Config configures [Measure].
 type Config struct {
 	Cells []Cell
 	Runs  int // of each cell
@@ -25,8 +25,8 @@ type Config struct {
 }
 
 // Measure returns a row for each cell and one for the idle connections. A run that
-// fails counts in its row; the error is about the network, a wrong byte or ctx, and
-// the rows are those before it. It needs root, see package lab/kernel.
+// fails counts in its row. The error is about the network, a wrong byte or ctx; the
+// rows are then the ones before it. Measure needs root, see package lab/kernel.
 func Measure(ctx context.Context, cfg Config) ([]Row, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = func(Row) {}

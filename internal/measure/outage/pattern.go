@@ -9,7 +9,7 @@ import (
 	"math/rand/v2"
 )
 
-// errWrong is the error of a receiver of which a byte is not what was sent.
+// errWrong is the error of a receiver that has got a wrong byte.
 var errWrong = errors.New("a byte of the stream is wrong")
 
 // pattern repeats in all streams. Its length is a prime, so that bytes which are
@@ -27,7 +27,7 @@ func patternAt(offset int64, max int) []byte {
 	return b[:min(len(b), max)]
 }
 
-// check compares bytes with what belongs at the offset.
+// check compares b with the pattern at the offset.
 func check(offset int64, b []byte) error {
 	for len(b) > 0 {
 		want := patternAt(offset, len(b))

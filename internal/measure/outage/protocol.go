@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// The protocol between client and server. The client begins with a header: what to
-// do, the number of its stream, and from which offset of that on. The server answers
-// an upload with the offset that it has got to. What follows is the pattern.
+// The protocol between client and server. The client begins with a header: the
+// operation, the number of its stream, and the offset at which to begin. The server
+// answers an upload with the offset that it has reached. Then the pattern follows.
 const headerLen = 1 + 8 + 8
 
 type header struct {
@@ -69,7 +69,7 @@ func send(w io.Writer, offset int64) error {
 	}
 }
 
-// receive reads the pattern until that fails, and notes what comes.
+// receive reads the pattern until that fails, and notes each arrival.
 func receive(r io.Reader, to *arrivals) error {
 	buf := make([]byte, chunk)
 	for {

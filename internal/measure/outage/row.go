@@ -42,19 +42,19 @@ type Row struct {
 	NextMBP95MS    *float64 `json:"next_mb_p95_ms,omitempty"`
 	NextMBWithin   *bool    `json:"next_mb_within,omitempty"`
 
-	// LastMS is when the last of the idle connections had moved, CPUSeconds what
-	// the process, with client, server and all wires, has used until then.
+	// LastMS is when the last of the idle connections had moved. CPUSeconds is the CPU
+	// time of the process until then, for client, server and all wires.
 	LastMS     *float64 `json:"last_ms,omitempty"`
 	CPUSeconds *float64 `json:"cpu_s,omitempty"`
 }
 
-// result is what one handover has cost.
+// result is the result of one handover.
 type result struct {
 	outage time.Duration
 	nextMB time.Duration // zero if nobody waits for it
 }
 
-// row sums up n runs, of which results are those that went well.
+// row sums up n runs. results are the results of the runs that succeeded.
 func (c Cell) row(n int, results []result) Row {
 	var outages, next []float64
 	for _, r := range results {
@@ -75,7 +75,7 @@ func (c Cell) row(n int, results []result) Row {
 	return row
 }
 
-// newRow is a row with what all rows have.
+// newRow returns a row with the columns that all rows have.
 func (c Cell) newRow(n int, times []float64) Row {
 	s, rtt := stats.Summarize(times), ms(c.RTT)
 	row := Row{
@@ -92,10 +92,10 @@ func (c Cell) newRow(n int, times []float64) Row {
 	return row
 }
 
-// resolutionMS is what the emulated network cannot tell apart.
+// resolutionMS is the least difference that the emulated network can show.
 const resolutionMS = 1
 
-// compare fills in what needs the row of the other peer.
+// compare fills in the columns that need the row of the other peer.
 func compare(rows []Row) {
 	for i := range rows {
 		r := &rows[i]

@@ -55,7 +55,7 @@ func (s *stream) upload(c net.Conn) error {
 	return send(c, int64(binary.BigEndian.Uint64(b[:])))
 }
 
-// interact sends what had no answer at once, and then a ping at a time.
+// interact sends the messages without an answer at once, and then a ping at a time.
 func (s *stream) interact(c net.Conn) error {
 	offset := s.received.total()
 	if err := (header{opEcho, s.id, offset}).write(c); err != nil {

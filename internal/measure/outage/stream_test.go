@@ -91,7 +91,7 @@ func TestWrongByte(t *testing.T) {
 	}
 }
 
-// TestServerTellsWrongByte uploads what is not the pattern.
+// TestServerTellsWrongByte uploads bytes that differ from the pattern.
 func TestServerTellsWrongByte(t *testing.T) {
 	s, addr := serveLocally(t)
 	c := dialLocally(t, addr)

@@ -35,7 +35,7 @@ func number(format string, n *float64) string {
 	return fmt.Sprintf(format, *n)
 }
 
-// remark is what does not fit the columns.
+// remark returns the remark that does not fit the columns.
 func (r Row) remark() string {
 	switch {
 	case r.LastMS != nil && r.CPUSeconds != nil:

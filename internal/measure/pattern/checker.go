@@ -9,17 +9,16 @@ import (
 	"io"
 )
 
-// Checker compares bytes that arrive with those of a [Reader].
+// Checker compares bytes that arrive with the bytes of a [Reader].
 type Checker struct {
 	from *Reader
 	want []byte
 }
 
-// NewChecker expects what from has, from where it is.
+// NewChecker returns a Checker that expects the bytes of from, from its offset on.
 func NewChecker(from *Reader) *Checker { return &Checker{from: from} }
 
-// Check compares b with what comes next. The error says where the first byte is
-// that should not be there.
+// Check compares b with the next bytes. The error says where the first wrong byte is.
 func (c *Checker) Check(b []byte) error {
 	if len(c.want) < len(b) {
 		c.want = make([]byte, len(b))

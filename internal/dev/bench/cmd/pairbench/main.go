@@ -6,12 +6,17 @@
 //
 //	pairbench [-count N] [-benchtime D] [-bench REGEXP] [-cpu N] [-work FILE] [-o DIR]
 //
-// There are four series: vanilla; again, which is the same once more and shows
-// what is noise; off, which is patched with migration turned off; and migratable.
-// In each round each benchmark runs once in each series, within seconds, so that
-// whatever else the machine does falls on all alike. The results are in DIR, a
-// file for each series. Pairbench ends with what benchstat says of them and with
-// the medians of the ratios of paired runs.
+// There are four series:
+//
+//   - vanilla: gVisor as released
+//   - again: the same once more, which shows the noise
+//   - off: patched, with migration turned off
+//   - migratable: patched
+//
+// In each round, each benchmark runs once in each series, within seconds. So other work
+// of the machine falls on all alike. The results are in DIR, a file for each series.
+// Pairbench ends with the output of benchstat, and with the medians of the ratios of
+// paired runs.
 package main
 
 import (

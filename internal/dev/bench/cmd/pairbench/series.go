@@ -18,7 +18,7 @@ import (
 
 const pkg = "github.com/mnet-dev/mnet/internal/dev/bench"
 
-// series is what one build measures with one kind of connections.
+// series is the measurements of one build with one kind of connections.
 type series struct {
 	name string
 	args []string
@@ -125,7 +125,7 @@ func (s *series) run(ctx context.Context, name string, cfg config) ([]byte, erro
 		"-test.benchtime", cfg.benchtime.String(), "-test.cpu", strconv.Itoa(cfg.cpus))...)
 }
 
-// binary returns what runs a test binary.
+// binary returns a function that runs a test binary.
 func binary(path string) func(context.Context, ...string) ([]byte, error) {
 	return func(ctx context.Context, args ...string) ([]byte, error) {
 		cmd := exec.CommandContext(ctx, path, args...)

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// fakes returns series whose benchmarks take no time, and what has been run.
+// fakes returns series whose benchmarks take no time, and a list of the runs so far.
 func fakes(t *testing.T, names ...string) (all []*series, runs *[]string) {
 	dir := t.TempDir()
 	runs = new([]string)

@@ -14,9 +14,9 @@ import (
 	"github.com/mnet-dev/mnet/internal/measure/stats"
 )
 
-// summarize writes the median of each figure in each series. All series but the
-// first have the median of the paired ratios beside it, with the quartiles; what
-// a connection holds on the heap is compared by difference.
+// summarize writes the median of each figure in each series. All series but the first
+// have the median of the paired ratios beside it, with the quartiles. The heap of a
+// connection is compared by difference.
 func summarize(w io.Writer, all []*series) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer tw.Flush()
@@ -74,7 +74,7 @@ func (s *series) median(k key) string {
 	return format(stats.Median(vs))
 }
 
-// format keeps what can be told from noise.
+// format drops the digits that are noise.
 func format(v float64) string {
 	switch {
 	case v == 0 || v >= 1000:

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// The second round was three times slower for both, so the median of the ratios
-// shows what the ratio of the medians would not.
+// The second round was three times slower for both. So the median of the ratios differs
+// from the ratio of the medians.
 func TestSummarize(t *testing.T) {
 	speed, held, only := key{"A", "MB/s"}, key{"B", "client-B/conn"}, key{"C", "ns/op"}
 	base := &series{name: "base", rounds: []results{

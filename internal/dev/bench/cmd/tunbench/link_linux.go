@@ -20,8 +20,8 @@ var (
 	far  = netip.MustParsePrefix("10.66.0.2/24")
 )
 
-// link is what is measured. A connection is dialled by the far end, which for a TUN
-// device is the stack, and accepted by the near one, which is the kernel.
+// link is a link to measure. The far end dials a connection, and the near one, which is
+// the kernel, accepts it. Of a TUN device, the far end is the stack.
 type link struct {
 	name   string
 	dial   func(ctx context.Context, network, address string) (net.Conn, error)
@@ -37,7 +37,7 @@ func (ls links) close() {
 	}
 }
 
-// openLinks opens all links. If it fails, those that were opened are returned.
+// openLinks opens all links. If it fails, it returns the links that it has opened.
 func openLinks(lab *kernel.Lab) (ls links, err error) {
 	veth, err := openVeth(lab)
 	if err != nil {

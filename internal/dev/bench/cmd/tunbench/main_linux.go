@@ -1,16 +1,16 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Tunbench measures how fast TCP is between the kernel and a stack behind a TUN
-// device, with each driver of netstack/tun, and between two sockets of the kernel
-// over a veth for comparison, all at an MTU of 1500 bytes:
+// Tunbench measures TCP between the kernel and a stack behind a TUN device, with each
+// driver of netstack/tun. For comparison, it measures two sockets of the kernel over a
+// veth. The MTU is 1500 bytes.
 //
 //	tunbench [-rounds N] [-time D] [-cpuprofile FILE] [-only LINK/DIRECTION]
 //
-// In each round each link is measured once in each direction, in an order that is
-// reversed every time, so that whatever else the machine does falls on all alike.
-// The exit code is 1 if vnet_hdr is less than three times as fast as water in one
-// of the directions. It needs root, and works in network namespaces of its own.
+// In each round, each link is measured once in each direction, in an order that is
+// reversed every time. So other work of the machine falls on all alike. The exit code
+// is 1 if vnet_hdr is less than three times as fast as water in one of the directions.
+// Tunbench needs root, and works in network namespaces of its own.
 package main
 
 import (
@@ -99,7 +99,7 @@ func profile(file string) (stop func() error, err error) {
 	}, nil
 }
 
-// measureAll returns what each round has measured of each link and direction.
+// measureAll returns the measurements of each round, for each link and direction.
 func measureAll(ctx context.Context, cfg config, links links) (results, error) {
 	type task struct {
 		series

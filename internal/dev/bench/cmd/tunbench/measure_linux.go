@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// chunk is what is written and read at once, in bytes.
+	// chunk is the size of a read or write, in bytes.
 	chunk = 256 << 10
 
 	// warmUp is how long data flows before the clock starts: slow start is over.
 	warmUp = 200 * time.Millisecond
 
-	// patience ends a measurement that hangs.
+	// patience is the time after which a measurement that hangs ends.
 	patience = 30 * time.Second
 )
 
@@ -33,7 +33,7 @@ const (
 
 var directions = []direction{send, receive}
 
-// measurement is what was measured once.
+// measurement is the result of one measurement.
 type measurement struct {
 	gbits float64 // Gbit/s
 	cpu   float64 // s/GB: of the process and of the kernel on its behalf, both ends

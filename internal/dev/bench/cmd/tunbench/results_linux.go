@@ -18,7 +18,7 @@ const kernelLink = "veth"
 // aim is how many times as fast as water vnet_hdr has to be.
 const aim = 3
 
-// series is what is measured once a round.
+// series is a link and direction, which each round measures once.
 type series struct {
 	link      string
 	direction direction

@@ -16,8 +16,8 @@ func rounds(gbits ...float64) (ms []measurement) {
 	return ms
 }
 
-// The second round was ten times slower for all, so the median of the ratios shows
-// what the ratio of the medians would not.
+// The second round was ten times slower for all. So the median of the ratios differs
+// from the ratio of the medians.
 func TestRatioIsOfPairs(t *testing.T) {
 	r := results{
 		{"water", send}:    rounds(1, 0.1, 1),
