@@ -22,17 +22,17 @@ const (
 
 // Limits of a [Config].
 const (
-	// maxRTT keeps a handshake of three attempts within what the roamer gives one.
+	// maxRTT keeps a handshake of three attempts within the time that the roamer gives
+	// one.
 	maxRTT = time.Second
 	// A slower uplink is filled by the interactive connection and the kernel's,
 	// a faster one is more than user space shapes on two cores.
 	minRate, maxRate = 1_000_000, 200_000_000
-	// maxAway keeps the script within what giveUp allows.
+	// maxAway keeps the script within giveUp.
 	maxAway = 5 * time.Minute
 )
 
-// Config says what the network is like, and what happens in it. The zero value has
-// the defaults.
+// Config describes the network and the script. The zero value has the defaults.
 type Config struct {
 	RTT    time.Duration // between client and server, over either uplink
 	Rate   int64         // of each uplink, in bits per second, both ways
@@ -41,13 +41,13 @@ type Config struct {
 	Linger time.Duration // how long a scene goes on when all is well again
 }
 
-// ErrConfig is what the errors about a [Config] wrap.
+// ErrConfig is the error that the errors about a [Config] wrap.
 var ErrConfig = netstack.ErrConfig
 
 // Scene is a part of the script.
 type Scene struct {
 	Name  string
-	Title string // what happens
+	Title string // the event
 }
 
 // Names of scenes.
@@ -59,7 +59,7 @@ const (
 	sceneLid    = "lid"
 )
 
-// Scenes are all that there are, in order.
+// Scenes are all scenes, in order.
 var Scenes = []Scene{
 	{sceneStart, "on the Wi-Fi; nothing happens"},
 	{sceneRoam, "the Wi-Fi goes: its address and routes are gone, LTE is left"},
@@ -68,7 +68,7 @@ var Scenes = []Scene{
 	{sceneLid, "both uplinks are gone for a while, as when the lid is closed"},
 }
 
-// withDefaults fills in defaults and says what is wrong.
+// withDefaults fills in defaults, and returns an error for a wrong value.
 func (c Config) withDefaults() (Config, error) {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d == 0 {
@@ -115,7 +115,7 @@ func (c Config) checkScenes() error {
 	return nil
 }
 
-// scenes are those that have been chosen.
+// scenes returns the scenes that have been chosen.
 func (c Config) scenes() []Scene {
 	if len(c.Scenes) == 0 {
 		return Scenes

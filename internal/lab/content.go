@@ -12,7 +12,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/measure/pattern"
 )
 
-// Seeds of what the connections carry.
+// Seeds of the contents of the connections.
 const (
 	bulkSeed = 1
 	echoSeed = 2
@@ -21,7 +21,7 @@ const (
 // stream is a pattern without end.
 func stream(seed uint64) *pattern.Reader { return pattern.New(seed, math.MaxInt64) }
 
-// digest is of what was sent or has arrived.
+// digest is a digest of the bytes that were sent or have arrived.
 type digest struct {
 	sum   hash.Hash
 	bytes int64

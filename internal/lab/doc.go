@@ -1,14 +1,14 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lab shows what becomes of TCP connections when a host changes its
-// network: those of mnet, and one of the kernel beside them.
+// Package lab shows how TCP connections fare when a host changes its network:
+// connections of mnet, and one of the kernel beside them.
 //
 // It builds the standard network of package lab/kernel, and starts two nodes in it as
-// child processes: the client's lets its stack out by whatever uplink its host has,
-// the server's serves ports of the address of its host. Over them go a download and
-// an interactive connection, while a script takes uplinks away and brings them
-// back. The kernel's TCP downloads from a third host meanwhile.
+// child processes. The client's node lets its stack out by the uplink that its host
+// uses. The server's node serves ports of the address of its host. Over them go a
+// download and an interactive connection, while a script takes uplinks away and brings
+// them back. The kernel's TCP downloads from a third host meanwhile.
 //
 //	l, err := lab.Start(ctx, lab.Config{})
 //	...

@@ -121,7 +121,7 @@ func (f *flow) receive() {
 	}
 }
 
-// got takes what has arrived.
+// got takes bytes that have arrived.
 func (f *flow) got(p []byte) {
 	if len(p) == 0 {
 		return
@@ -195,7 +195,7 @@ func (f *flow) failed() error {
 	return nil
 }
 
-// finish ends this side, and waits for what is under way.
+// finish ends this side, and waits for the data under way.
 func (f *flow) finish(ctx context.Context) error {
 	close(f.stop)
 	select {
@@ -212,7 +212,7 @@ func (f *flow) close() {
 	<-f.done
 }
 
-// transfer compares what was sent with what arrived. The flow must have ended.
+// transfer compares the bytes sent with the bytes received. The flow must have ended.
 func (f *flow) transfer(sent *digest) Transfer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -229,7 +229,7 @@ func (f *flow) transfer(sent *digest) Transfer {
 	return t
 }
 
-// result is what happened since the mark, at a time.
+// result returns the result for the time from mark to now.
 func (f *flow) result(mark, now time.Time) FlowResult {
 	r := f.meter.read(now)
 	res := FlowResult{OutageMS: milliseconds(r.gap), ResumedMS: milliseconds(r.resume), Bytes: r.bytes, Causes: []string{}}

@@ -15,11 +15,11 @@ import (
 type Hooks struct {
 	// Before is called before a scene begins, which it may delay.
 	Before func(context.Context, Scene) error
-	// Event is what the client's node tells.
+	// Event is called with each event of the client's node.
 	Event func(node.Event)
 	// Live is called several times a second while a scene goes on.
 	Live func(Live)
-	// After is called with what a scene has brought.
+	// After is called with the result of a scene.
 	After func(Result)
 }
 

@@ -62,7 +62,7 @@ func (k *kernelFlow) receive() {
 	}
 }
 
-// result is what has become of it.
+// result returns the state of the flow.
 func (k *kernelFlow) result(now time.Time) KernelResult {
 	r := k.meter.read(now)
 	res := KernelResult{Fate: Alive, OutageMS: milliseconds(r.gap)}
@@ -82,7 +82,7 @@ func (k *kernelFlow) close() {
 	<-k.done
 }
 
-// reviveKernel sees to it that there is a connection of the kernel that works.
+// reviveKernel makes a new connection of the kernel if the present one does not work.
 func (r *run) reviveKernel(ctx context.Context) error {
 	if r.kernel != nil {
 		if r.kernel.result(time.Now()).Fate == Alive {

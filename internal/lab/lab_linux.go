@@ -15,7 +15,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/janitor"
 )
 
-// Ports of the server: what its node serves, and where the services listen.
+// Ports of the server: the ports that its node serves, and those of the services.
 const (
 	bulkPort, bulkTarget = 80, "127.0.0.1:8080"
 	echoPort, echoTarget = 7, "127.0.0.1:8007"
@@ -86,9 +86,9 @@ func (l *Lab) start(ctx context.Context) (err error) {
 	return err
 }
 
-// build makes the network. What the NATs have forgotten comes in again by a SYN
-// only: by default Linux takes up a connection by any segment, and with the same
-// port there would be nothing to see.
+// build makes the network. A connection that the NATs have forgotten comes in again by
+// a SYN only. By default, Linux takes up a connection by any segment. With the same
+// port, there would be nothing to see.
 func (l *Lab) build() (err error) {
 	wire := kernel.WireConfig{
 		Delay: l.cfg.RTT / 2,
@@ -111,7 +111,7 @@ func (l *Lab) build() (err error) {
 	return nil
 }
 
-// Node is a node of the laboratory, for who wants to look at it.
+// Node is a node of the laboratory, for users who want to look at it.
 type Node struct {
 	Name   string
 	PID    int    // has the network namespace

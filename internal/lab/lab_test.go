@@ -76,7 +76,7 @@ func TestMeter(t *testing.T) {
 	m.arrived(at(61), 1)
 	check(62, 40, 0, 203)
 
-	// What is expected is measured once, by the first arrival.
+	// The expected arrival is measured once, by the first arrival.
 	m.mark(at(70))
 	m.expect(at(200))
 	check(210, 149, 0, 203)

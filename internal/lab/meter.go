@@ -47,12 +47,12 @@ func (m *meter) arrived(now time.Time, n int) {
 	m.last = now
 }
 
-// reading is what a meter shows.
+// reading is a reading of a meter.
 type reading struct {
 	bytes  int64
 	last   time.Time     // of the latest arrival
 	gap    time.Duration // the longest since the mark, with the one under way
-	resume time.Duration // from what was expected to the arrival, 0 if there was none
+	resume time.Duration // from the expected time to the arrival, 0 if there was none
 }
 
 func (m *meter) read(now time.Time) reading {

@@ -75,7 +75,7 @@ func (c *child) exited() error {
 // maxTail is how much of a node's log is kept, in bytes: the end has the reason.
 const maxTail = 2 << 10
 
-// tail keeps the end of what is written to it.
+// tail keeps the last bytes that are written to it.
 type tail struct {
 	mu   sync.Mutex
 	text []byte

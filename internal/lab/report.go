@@ -9,7 +9,7 @@ import (
 	"net/netip"
 )
 
-// Result is what a scene did to the connections.
+// Result is the result of a scene for each connection.
 type Result struct {
 	Scene string `json:"scene"`
 	Title string `json:"title"`
@@ -34,12 +34,12 @@ type FlowResult struct {
 	ResumedMS float64 `json:"resumed_ms,omitempty"`
 	// Causes of the moves, as the roamer told them.
 	Causes []string `json:"causes"`
-	// Bytes that have arrived so far, and whether they are those that were sent.
+	// Bytes that have arrived so far, and whether they equal the bytes that were sent.
 	Bytes  int64 `json:"bytes"`
 	Intact bool  `json:"intact"`
 }
 
-// Fate is what has become of a connection of the kernel.
+// Fate is the state of a connection of the kernel after a scene.
 type Fate string
 
 // Fates.

@@ -14,8 +14,8 @@ import (
 	"github.com/mnet-dev/mnet/internal/node"
 )
 
-// giveUp is how long connections may take to come back after an event, beyond what
-// they have to wait for. It stops a script that cannot go on.
+// giveUp is the time that connections have to come back after an event, beyond the time
+// that they have to wait. It stops a script that cannot go on.
 const giveUp = 40 * time.Second
 
 // livePause is between calls of Live: often enough to look at.
@@ -105,8 +105,8 @@ func (r *run) close() {
 
 func (r *run) flows() []*flow { return []*flow{r.bulk, r.echo} }
 
-// follow hands on what the client's node tells, until stop is called. It returns
-// when nothing is missed any more.
+// follow hands on the events of the client's node, until stop is called. It returns
+// when no later event can be missed.
 func (r *run) follow(ctx context.Context) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	ready, done := make(chan struct{}), make(chan error, 1)
@@ -257,7 +257,7 @@ func (r *run) locate(ctx context.Context, result *Result) error {
 	return nil
 }
 
-// finish ends the connections and compares what was sent with what arrived.
+// finish ends the connections and compares the bytes sent with the bytes received.
 func (r *run) finish(ctx context.Context, report *Report) error {
 	status, err := r.server.control.Status(ctx)
 	if err != nil {

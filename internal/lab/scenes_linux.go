@@ -17,7 +17,7 @@ const (
 	lte
 )
 
-// act does what happens in a scene, and says whether connections have to move.
+// act plays the event of a scene, and reports whether connections have to move.
 func (r *run) act(ctx context.Context) (moves bool, err error) {
 	switch r.scene.Name {
 	case sceneStart:

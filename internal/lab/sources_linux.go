@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// chunk is what a source writes at once, in bytes.
+	// chunk is the size of a source's write, in bytes.
 	chunk = 32 << 10
 	// The kernel's download takes a part of the uplink's rate, in chunks so often
 	// that a gap is an outage.
@@ -26,7 +26,7 @@ const (
 // sources are the services that are connected to. They run in this process, with
 // sockets in the namespaces.
 type sources struct {
-	bulk    *digest // of what was sent; to be read once bulkEnd is closed
+	bulk    *digest // of the bytes sent; to be read once bulkEnd is closed
 	bulkEnd chan struct{}
 
 	running   sync.WaitGroup
@@ -45,7 +45,7 @@ func listen(ctx context.Context, topo *kernel.Topology, rate int64) (*sources, e
 		serve   func(net.Conn)
 	}{
 		{topo.Server, bulkTarget, s.serveBulk},
-		{topo.Server, echoTarget, func(c net.Conn) { _, _ = io.Copy(c, c) }}, // the client sees what is missing
+		{topo.Server, echoTarget, func(c net.Conn) { _, _ = io.Copy(c, c) }}, // the client sees missing bytes
 		{topo.Host, fmt.Sprintf(":%d", kernelPort), func(c net.Conn) { servePaced(c, rate/kernelShare) }},
 	} {
 		ln, err := svc.ns.Listen(ctx, "tcp", svc.address)
@@ -101,7 +101,7 @@ func (s *sources) serveBulk(c net.Conn) {
 	enough := make(chan struct{})
 	s.running.Go(func() {
 		defer close(enough)
-		_, _ = io.Copy(io.Discard, c) // until its end, of whatever kind
+		_, _ = io.Copy(io.Discard, c) // until its end, of any kind
 	})
 	buf := make([]byte, chunk)
 	for {

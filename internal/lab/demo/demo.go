@@ -1,10 +1,9 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package demo downloads a file over HTTP, with an unmodified net/http at both
-// ends, through one TCP connection that changes its addresses all the time, and
-// measures what that costs. Both ends and the network between them are in this
-// process, in virtual time.
+// Package demo downloads a file over HTTP through one TCP connection that changes its
+// addresses all the time, and measures the cost of that. net/http is unmodified at both
+// ends. Both ends and the network between them are in this process, in virtual time.
 package demo
 
 import (
@@ -44,7 +43,7 @@ type Config struct {
 	Loss float64       // probability that the bottleneck loses a packet, either way
 
 	Suite migrate.SuiteID
-	// Seed is what content, ports, sequence numbers, keys and losses derive from.
+	// Seed is the source of content, ports, sequence numbers, keys and losses.
 	Seed uint64
 
 	// Progress, if not nil, is called as data arrives, by one goroutine. It must
@@ -60,7 +59,7 @@ type Progress struct {
 	Path            Path          // in use
 }
 
-// Validate says what is wrong with c.
+// Validate returns an error if a value of c is wrong.
 func (c *Config) Validate() error {
 	switch {
 	case c.Migrations < 0 || c.Migrations > MaxMigrations:

@@ -107,7 +107,8 @@ func (m *meter) delivered(n int) {
 	m.last = now
 }
 
-// end says that the application wants no more data: what it has, it had in time.
+// end tells the meter that the application wants no more data. All its data came in
+// time.
 func (m *meter) end() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

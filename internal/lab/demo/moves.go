@@ -77,7 +77,7 @@ func (r *run) migrate(ctx context.Context, s step) error {
 		return context.Cause(ctx)
 	}
 	if !s.breakFirst {
-		// The next migration ends it: what is still under way there shall arrive.
+		// The next migration ends it: data still under way there shall arrive.
 		r.left = &s
 	}
 	m.OutageMS = ms(o.longest)

@@ -19,9 +19,9 @@ const (
 	uplinks
 )
 
-// tour is where the client goes, round and round, beginning at the first place:
-// each leg changes the uplink; the legs go from IPv4 to IPv6 and back, into the
-// NAT and out of it.
+// tour is the places where the client goes, round and round, beginning at the first.
+// Each leg changes the uplink. The legs go from IPv4 to IPv6 and back, into the NAT and
+// out of it.
 var tour = []place{
 	{dualStack, netip.MustParseAddr("10.1.0.2")},
 	{dualStack2, netip.MustParseAddr("fd00:3::2")},
@@ -89,8 +89,8 @@ func plan(n int) (start position, steps []step) {
 			server[f] ^= 1
 		} else {
 			leg = (leg + 1) % len(tour)
-			// The server cannot move while a NAT stands in front of the client: what
-			// it sends from a new address does not pass.
+			// The server cannot move while a NAT stands in front of the client: its
+			// segments from a new address do not pass.
 			if tour[leg].uplink == behindNAT && isServers(i+1, n) {
 				leg = (leg + 1) % len(tour)
 			}

@@ -5,7 +5,7 @@ package demo
 
 import "testing"
 
-// TestPlan checks what every plan must keep to, whatever its length.
+// TestPlan checks the properties of every plan, of any length.
 func TestPlan(t *testing.T) {
 	for n := range 50 {
 		start, steps := plan(n)

@@ -11,7 +11,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/measure/stats"
 )
 
-// Report is what a run has measured. Times are virtual unless they say real.
+// Report is the result of a run. Times are virtual unless they say real.
 type Report struct {
 	// Bytes that the client's application received; the HTTP header not counted.
 	Bytes       int64  `json:"bytes"`
@@ -23,8 +23,8 @@ type Report struct {
 	// Outages: see Move.
 	OutageMS  stats.Summary `json:"outage_ms"`
 	OutageRTT stats.Summary `json:"outage_rtt"`
-	// LongestStallMS is the longest time between two reads in the whole run, with
-	// what loss causes.
+	// LongestStallMS is the longest time between two reads in the whole run, stalls by
+	// loss included.
 	LongestStallMS float64 `json:"longest_stall_ms"`
 
 	// RetransmittedBytes is the payload that the server sent below the highest
@@ -59,12 +59,12 @@ type HeaderBytes struct {
 
 // Move is one migration.
 //
-// Its outage is how long the client's application is without data. If the old
-// address is gone before the move begins (BreakFirst), that is from this instant
-// until the application reads the first byte that came over the new path. Else
-// data still arrives over the old path meanwhile, and the outage is the longest
-// time between two reads from the beginning of the move to that byte. The end of
-// the file ends it in any case.
+// Its outage is how long the client's application is without data. It ends when the
+// application reads the first byte that came over the new path. If the old address is
+// gone before the move begins (BreakFirst), the outage begins at that instant. Else
+// data still arrives over the old path meanwhile. The outage is then the longest time
+// between two reads from the beginning of the move to that byte. The end of the file
+// ends it in any case.
 type Move struct {
 	AtMS       float64 `json:"at_ms"` // when it began
 	Initiator  string  `json:"initiator"`

@@ -47,8 +47,8 @@ type run struct {
 // longest retransmission timeout.
 const stallLimit = 5 * time.Minute
 
-// patience is how long it lasts in real time, at least: virtual time does not wait
-// for a slow disk.
+// patience is the least real time for which stallLimit lasts: virtual time does not
+// wait for a slow disk.
 const patience = 10 * time.Second
 
 // do downloads and migrates, and returns when both are done.

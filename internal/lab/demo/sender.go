@@ -12,8 +12,8 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// sender watches what the server puts on its link, before loss and queue. There
-// is one connection, so one sequence space.
+// sender watches the segments that the server puts on its link, before loss and queue.
+// There is one connection, so one sequence space.
 type sender struct {
 	mu            sync.Mutex
 	started       bool
@@ -76,7 +76,7 @@ func (s *sender) migrated() {
 	s.moved = 1
 }
 
-// snapshot returns what was counted.
+// snapshot returns the counts so far.
 func (s *sender) snapshot() (retransmitted int64, before, after float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -25,8 +25,8 @@ const minQueue = 32 << 10
 //	client ─┼─ uplink 1: IPv4 ─ NAT ─┼─ core ─ bottleneck ─ server
 //	        └─ uplink 2: IPv4, IPv6 ─┘
 //
-// At any time either end has the one address that it uses; in a migration that
-// makes before it breaks, the next one, too.
+// At any time, either end has the one address that it uses. In a migration that makes
+// before it breaks, it has the next one, too.
 type world struct {
 	net            *simnet.Multihomed
 	client, server *netstack.Stack
@@ -52,13 +52,14 @@ func newWorld(cfg Config, start position) (*world, error) {
 	return w, nil
 }
 
-// topology puts the delay into the uplinks, so that a link that goes down takes
-// with it what is under way, and rate and loss into the link that all share.
+// topology puts the delay into the uplinks: a link that goes down takes with it the
+// packets under way. It puts rate and loss into the link that all share.
 func topology(cfg Config) simnet.MultihomedConfig {
 	access := simnet.Symmetric(simnet.Wire{Delay: cfg.RTT / 2})
 	shared := simnet.Wire{
 		Rate: cfg.Rate,
-		// As the rule of thumb has it: what the link sends in a round-trip time.
+		// By the rule of thumb, the queue holds as much as the link sends in a
+		// round-trip time.
 		Queue: max(int(float64(cfg.Rate)/8*cfg.RTT.Seconds()), minQueue),
 		Loss:  cfg.Loss,
 	}
@@ -70,7 +71,7 @@ func topology(cfg Config) simnet.MultihomedConfig {
 	for i := range mc.Uplinks {
 		mc.Uplinks[i].Link = access
 	}
-	// Whatever Linux has ever called invalid does not pass.
+	// A packet that any version of Linux calls invalid does not pass.
 	mc.Uplinks[behindNAT].NAT = &simnet.NATConfig{Conntrack: simnet.Conntrack{Legacy: true}}
 	for _, p := range tour {
 		up := &mc.Uplinks[p.uplink]

@@ -129,7 +129,7 @@ func descriptors(t *testing.T) []string {
 // TestCloseLeavesNothing builds all there is, with a child that hides from its
 // process group. Goroutines are checked after all tests.
 func TestCloseLeavesNothing(t *testing.T) {
-	newLab(t).Close() // opens what the runtime keeps open, such as its poller
+	newLab(t).Close() // opens the descriptors that the runtime keeps open, such as its poller
 	threads, files, processors := namespaces(t, "self"), descriptors(t), runtime.GOMAXPROCS(0)
 
 	lab := newLab(t)

@@ -20,8 +20,8 @@ import (
 // Conntrack is an entry of the connection tracking table.
 type Conntrack struct {
 	Protocol uint8 // such as unix.IPPROTO_TCP
-	// The packets of the opener go from Source to Destination, those of the other
-	// end from ReplySource to ReplyDestination. Where a NAT translates, these are
+	// The packets of the opener go from Source to Destination. The packets of the other
+	// end go from ReplySource to ReplyDestination. Where a NAT translates, these are
 	// not the same two addresses.
 	Source, Destination           netip.AddrPort
 	ReplySource, ReplyDestination netip.AddrPort
@@ -70,8 +70,8 @@ func (ns *Namespace) FlushConntrack() error {
 	})
 }
 
-// ConntrackInvalid is how many packets connection tracking has called invalid,
-// whatever became of them.
+// ConntrackInvalid returns how many packets connection tracking has called invalid,
+// dropped or not.
 func (ns *Namespace) ConntrackInvalid() (uint64, error) {
 	var stat []byte
 	err := ns.Do(func() (err error) {

@@ -20,8 +20,9 @@ const (
 	// That takes milliseconds, but has to wait while the kernel takes down other
 	// namespaces, for seconds on a busy machine.
 	localTimeout = 20 * time.Second
-	// localPoll is when to look though no event came, in microseconds: a thread of
-	// real-time priority has been seen to get the last one too early.
+	// localPoll is how often to look without an event, in microseconds. A thread of
+	// real-time priority has been seen to get the last event before the address was
+	// usable.
 	localPoll = 50_000
 )
 
@@ -73,8 +74,8 @@ func (ns *Namespace) RemoveAddress(dev string, p netip.Prefix) error {
 	})
 }
 
-// awaitLocal waits until packets for a are taken. The kernel adds the route that
-// makes it so in the background, and what comes before is lost.
+// awaitLocal waits until packets for a are taken. The kernel adds the necessary route
+// in the background, and earlier packets are lost.
 func (ns *Namespace) awaitLocal(events *nl.NetlinkSocket, a netip.Addr) error {
 	if err := events.SetReceiveTimeout(&unix.Timeval{Usec: localPoll}); err != nil {
 		return err

@@ -29,7 +29,7 @@ type direction struct {
 	shaper *shaper
 	stats  WireStats
 	down   bool
-	epoch  uint32 // counts how often it went down: what is of an earlier one is lost
+	epoch  uint32 // counts how often it went down: packets of an earlier epoch are lost
 }
 
 type packet struct {

@@ -1,9 +1,9 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kernel is a laboratory of network namespaces in one process: hosts,
-// routers, NATs and firewalls of the Linux kernel, joined by links with a delay, a
-// rate and a queue.
+// Package kernel is a laboratory of network namespaces in one process. It has hosts,
+// routers, NATs and firewalls of the Linux kernel. Links with a delay, a rate and a queue
+// join them.
 //
 //	lab, err := kernel.New()
 //	...
@@ -15,15 +15,15 @@
 //	})
 //	err = client.AddAddress("wan0", netip.MustParsePrefix("192.0.2.1/24"))
 //
-// [Lab.Topology] builds a whole network: a client with two uplinks behind a NAT
-// each, a server behind a firewall, and a third host.
+// [Lab.Topology] builds a whole network: a client with two uplinks behind a NAT each, a
+// server behind a firewall, and a third host.
 //
-// Nothing of it has a name outside of the process: a namespace is held by a thread
-// and descriptors of the process, and a child process is killed by the kernel when
-// the thread that started it ends. So all is gone with the process, even if that
-// is killed. What a child puts into a session of its own (setsid, as sshd does for
-// each login) survives a killed lab, and is killed by [Lab.Close].
+// Nothing of it has a name outside of the process. Threads and descriptors of the
+// process hold the namespaces. The kernel kills a child process when the thread that
+// started it ends. So all is gone with the process, even if that is killed. There is
+// one exception: a child may put processes into a session of their own (setsid, as sshd
+// does for each login). They survive a killed lab, and [Lab.Close] kills them.
 //
-// The laboratory needs Linux, root, /dev/net/tun and nf_tables; [New] says what is
-// missing. It never touches the namespace that the process was started in.
+// The laboratory needs Linux, root, /dev/net/tun and nf_tables. The error of [New]
+// names a missing one. It never touches the namespace that the process was started in.
 package kernel

@@ -12,19 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FirewallConfig says what a [Namespace.Firewall] lets pass.
+// FirewallConfig configures a [Namespace.Firewall].
 type FirewallConfig struct {
 	// Inside are the devices that new connections may come in by.
 	Inside []string
 	// Ports are the TCP ports to which new connections may be opened from
 	// anywhere.
 	Ports []uint16
-	// Reject answers what is not admitted with an ICMP error. Else it is dropped
-	// without a word.
+	// Reject answers packets that are not admitted with an ICMP error. Else they are
+	// dropped silently.
 	Reject bool
 	// CloseInput protects the namespace's own addresses, too: only replies get in.
-	// Without it the kernel answers stray segments to them with a RST, which is
-	// what a NAT does to connections that it has forgotten.
+	// Without it, the kernel answers stray segments to them with a RST. A NAT does that
+	// to connections that it has forgotten.
 	CloseInput bool
 }
 
@@ -33,10 +33,10 @@ const (
 	invalidCounter = "invalid"
 )
 
-// Firewall makes the namespace a stateful firewall: what belongs to a connection
-// passes, what connection tracking calls invalid is dropped and counted, and new
-// connections pass as the configuration says. Neighbour discovery and echo requests
-// to the namespace itself get in always. A later call replaces the rules.
+// Firewall makes the namespace a stateful firewall. Packets of a known connection pass.
+// Packets that connection tracking calls invalid are dropped and counted. New
+// connections pass as the configuration says. Neighbour discovery and echo requests to
+// the namespace itself always get in. A later call replaces the rules.
 func (ns *Namespace) Firewall(cfg FirewallConfig) error {
 	if err := ns.Forward(); err != nil {
 		return err
@@ -65,10 +65,10 @@ func (ns *Namespace) Firewall(cfg FirewallConfig) error {
 	})
 }
 
-// InvalidDropped is how many packets the firewall did not forward because connection
-// tracking calls them invalid. Those that were for an address of the namespace
-// itself, as all from outside are that a NAT cannot translate back, are not among
-// them: see [Namespace.ConntrackInvalid].
+// InvalidDropped returns how many packets the firewall did not forward because
+// connection tracking calls them invalid. It does not count packets for an address of
+// the namespace itself: see [Namespace.ConntrackInvalid]. A packet from outside that a
+// NAT cannot translate back is such a packet.
 func (ns *Namespace) InvalidDropped() (uint64, error) {
 	var packets uint64
 	err := ns.Do(func() error {

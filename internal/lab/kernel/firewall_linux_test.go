@@ -76,7 +76,7 @@ func TestFirewallIsReplaced(t *testing.T) {
 	}
 }
 
-// TestFirewallLetsOut: replies to what the server opens get in.
+// TestFirewallLetsOut: replies to connections that the server opens get in.
 func TestFirewallLetsOut(t *testing.T) {
 	topo := newTopology(t, kernel.TopologyConfig{})
 	echo(t, topo.Host)
@@ -85,8 +85,8 @@ func TestFirewallLetsOut(t *testing.T) {
 	}
 }
 
-// TestNATFromOutside: nobody gets in, and what is for the NAT itself is answered or
-// not.
+// TestNATFromOutside: nobody gets in. Packets for the NAT itself are answered or not,
+// as configured.
 func TestNATFromOutside(t *testing.T) {
 	for _, test := range []struct {
 		name string

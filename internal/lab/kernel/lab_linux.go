@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	// ErrUnavailable is the error of [New] on a machine that lacks something; its
-	// text says what.
+	// ErrUnavailable is the error of [New] on a machine that lacks a requirement. The
+	// text names it.
 	ErrUnavailable = errors.New("kernel: no network laboratory here")
 	// ErrClosed is the error of everything that is asked of a closed laboratory.
 	ErrClosed = errors.New("the laboratory is closed")
@@ -39,7 +39,7 @@ func New() (*Lab, error) {
 	return &Lab{}, nil
 }
 
-// probe tries what a laboratory needs.
+// probe tries the requirements of a laboratory.
 func probe() error {
 	ns, err := newNamespace("probe")
 	if err != nil {
@@ -63,12 +63,12 @@ func probe() error {
 	})
 }
 
-// Namespace makes a network namespace with nothing in it but the loopback device.
-// The name is for error messages.
+// Namespace makes a network namespace with nothing in it but the loopback device. The
+// name is for error messages.
 //
-// It is a host, with IPv4 and IPv6, that forwards nothing. IPv6 addresses are usable
-// at once (no duplicate address detection), and no router is listened to. Connection
-// tracking is as strict as the kernel can be: what lies outside of a TCP window is
+// It is a host, with IPv4 and IPv6, that forwards nothing. IPv6 addresses are usable at
+// once (no duplicate address detection). It ignores router advertisements. Connection
+// tracking is as strict as the kernel can be: segments outside of a TCP window are
 // invalid.
 func (l *Lab) Namespace(name string) (*Namespace, error) {
 	ns, err := newNamespace(name)
@@ -85,11 +85,11 @@ func (l *Lab) Namespace(name string) (*Namespace, error) {
 	return ns, nil
 }
 
-// Close kills all child processes, closes the wires, and ends the threads that hold
-// the namespaces. It returns when the process has nothing left of them, and may be
-// called several times; the kernel clears a namespace that nobody holds a moment
-// later. Sockets that the program opened in a namespace keep that alive until the
-// program closes them.
+// Close kills all child processes, closes the wires, and ends the threads that hold the
+// namespaces. When it returns, the process has nothing left of them. It may be called
+// several times. The kernel clears a namespace that nobody holds a moment later.
+// Sockets that the program opened in a namespace keep it alive until the program closes
+// them.
 func (l *Lab) Close() {
 	l.closing.Do(l.close)
 }

@@ -18,20 +18,20 @@ import (
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
-// What a copy of the test binary is started for.
+// Roles of a copy of the test binary.
 const (
 	holder = "holder" // build a laboratory and wait to be killed
 	poor   = "poor"   // tell why there can be no laboratory
 )
 
-// patience is when a test that hangs gives up.
+// patience is the time after which a test that hangs fails.
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
 	os.Exit(nstest.Run(m, available, map[string]func(){holder: hold, poor: tell}))
 }
 
-// available says what the tests need and is not there.
+// available returns an error that names a missing requirement of the tests.
 func available() error {
 	lab, err := kernel.New()
 	if err != nil {

@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settings are what each namespace begins with, whatever the machine's are, of which
-// some would be inherited.
+// settings are the settings of each new namespace. The machine's own settings do not
+// matter: a namespace would inherit some of them.
 var settings = [][2]string{
 	{"net.ipv4.ip_forward", "0"},
 	{"net.ipv6.conf.all.forwarding", "0"},
 	{"net.ipv6.conf.all.disable_ipv6", "0"},
-	// With several uplinks, what comes in by one may go out by another.
+	// With several uplinks, the answer to a packet may leave by another uplink.
 	{"net.ipv4.conf.all.rp_filter", "0"},
 	{"net.ipv4.conf.default.rp_filter", "0"},
 	// Take addresses into use at once, and ask for no routers: there are none.
@@ -35,7 +35,7 @@ var settings = [][2]string{
 // Namespace is a network namespace: a host or router of the laboratory.
 type Namespace struct {
 	name string
-	tid  int // its thread, which runs what Do is given
+	tid  int // its thread, which runs the functions of Do
 	fd   int // the namespace
 	rt   *netlink.Handle
 	work chan func()
@@ -100,7 +100,7 @@ func (ns *Namespace) setup() error {
 	return ns.SetUp("lo")
 }
 
-// explainUnshare says what to do about an error.
+// explainUnshare adds the remedy to an error.
 func explainUnshare(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):
@@ -114,13 +114,13 @@ func explainUnshare(err error) error {
 	}
 }
 
-// Name is what the namespace was called when it was made.
+// Name returns the name that the namespace was made with.
 func (ns *Namespace) Name() string { return ns.name }
 
-// Do runs f on the thread of the namespace and returns its error: sockets, netlink
-// handles and TUN devices that f opens belong to the namespace. One f runs at a
-// time; f may call methods of the namespace, but must not wait for another
-// goroutine that does, nor end its goroutine, as testing's FailNow does.
+// Do runs f on the thread of the namespace and returns its error. Sockets, netlink
+// handles and TUN devices that f opens belong to the namespace. One f runs at a time. f
+// may call methods of the namespace. It must not wait for another goroutine that does,
+// and must not end its goroutine, as testing's FailNow does.
 func (ns *Namespace) Do(f func() error) error {
 	if unix.Gettid() == ns.tid {
 		select {

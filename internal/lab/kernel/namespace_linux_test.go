@@ -66,7 +66,7 @@ func TestDo(t *testing.T) {
 	}
 }
 
-// TestBadInput: each error says what was wrong.
+// TestBadInput: each error names the mistake.
 func TestBadInput(t *testing.T) {
 	lab := newLab(t)
 	ns := newNamespace(t, lab, "host")

@@ -17,9 +17,9 @@ type NATConfig struct {
 const natTable = "nat"
 
 // Masquerade makes the namespace a router that translates the source addresses of
-// what leaves by device out to the address of that device: a NAT with address- and
-// port-dependent filtering (RFC 4787, section 5), as Linux does it. Its ports are
-// those of the inside, while they are free.
+// packets. Packets that leave by device out get the address of that device. It is a NAT
+// with address- and port-dependent filtering (RFC 4787, section 5), as Linux does it.
+// It keeps the ports of the inside while they are free.
 func (ns *Namespace) Masquerade(out string, cfg NATConfig) error {
 	if err := ns.Forward(); err != nil {
 		return err

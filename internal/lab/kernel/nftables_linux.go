@@ -25,7 +25,7 @@ func (ns *Namespace) replaceTable(name string, fill func(ruleset)) error {
 			return ns.wrap(err)
 		}
 		table := &nftables.Table{Name: name, Family: nftables.TableFamilyINet}
-		conn.AddTable(table) // so that there is one to delete
+		conn.AddTable(table) // so that there is a table to delete
 		conn.DelTable(table)
 		conn.AddTable(table)
 		fill(ruleset{conn, table})

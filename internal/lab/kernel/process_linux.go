@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// stopGrace is what a child process has from SIGTERM to SIGKILL.
+	// stopGrace is the time that a child process has from SIGTERM to SIGKILL.
 	stopGrace = 2 * time.Second
 	// pipeGrace bounds the wait for the output of a dead child: a descendant that
 	// is in a session of its own may hold the pipe.
@@ -32,11 +32,11 @@ type Process struct {
 }
 
 // Start starts the command in the namespace, as the leader of a process group of its
-// own. The kernel kills it when the laboratory's process ends. When it ends, what is
-// left of its group is killed.
+// own. The kernel kills it when the laboratory's process ends. When the command ends,
+// the rest of its group is killed.
 //
-// What cmd.SysProcAttr says is kept, with this added. Do not call cmd.Wait: the
-// laboratory does.
+// Start keeps the settings of cmd.SysProcAttr and adds to them. Do not call cmd.Wait:
+// the laboratory does.
 func (ns *Namespace) Start(cmd *exec.Cmd) (*Process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -91,8 +91,8 @@ func (p *Process) Signal(sig os.Signal) error { return p.cmd.Process.Signal(sig)
 // Done is closed when the process has ended and all of its output is read.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Wait waits until the process has ended, and returns what cmd.Wait does, or until
-// the context is over.
+// Wait waits until the process has ended, or until the context is over. It returns the
+// error of cmd.Wait or of the context.
 func (p *Process) Wait(ctx context.Context) error {
 	select {
 	case <-p.done:
@@ -115,8 +115,8 @@ func (p *Process) Stop() {
 	<-p.done
 }
 
-// killAll stops all children and lets none start, then kills what these left in the
-// namespace.
+// killAll stops all children and lets none start. Then it kills the processes that
+// these left in the namespace.
 func (ns *Namespace) killAll() {
 	ns.mu.Lock()
 	ns.closed = true

@@ -73,7 +73,7 @@ func TestWaitIsBounded(t *testing.T) {
 	}
 }
 
-// TestStopKills: a child that ignores SIGTERM is killed, with what it started.
+// TestStopKills: a child that ignores SIGTERM is killed, and so are its own children.
 func TestStopKills(t *testing.T) {
 	ns := newNamespace(t, newLab(t), "host")
 	p, pid := script(t, ns, `trap '' TERM; sleep infinity & echo $!; while :; do wait; done`)
@@ -86,7 +86,7 @@ func TestStopKills(t *testing.T) {
 	grandchild.awaitDeath()
 }
 
-// TestEndOfChildKillsItsGroup: what a child leaves behind does not live on.
+// TestEndOfChildKillsItsGroup: processes that a child leaves behind do not live on.
 func TestEndOfChildKillsItsGroup(t *testing.T) {
 	ns := newNamespace(t, newLab(t), "host")
 	r, w := io.Pipe()
@@ -101,6 +101,6 @@ func TestEndOfChildKillsItsGroup(t *testing.T) {
 	must(t, err)
 	grandchild := openProcess(t, strings.TrimSpace(line))
 	must(t, stdin.Close())
-	p.Wait(newContext(t)) // its exit status is that of read
+	p.Wait(newContext(t)) // its exit status is the one of read
 	grandchild.awaitDeath()
 }

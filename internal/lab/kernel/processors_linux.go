@@ -9,9 +9,9 @@ import (
 )
 
 // wireProcessors is how many goroutines a wire has. GOMAXPROCS is raised by as many
-// while there is the wire: else goroutines of the program that keep all processors
-// of the runtime busy would delay its packets by 10 ms and more each time, until
-// they are preempted. The kernel shares the CPUs much more finely.
+// while there is the wire. Otherwise, goroutines that keep all processors of the
+// runtime busy would delay its packets. A delay would be 10 ms and more each time,
+// until they are preempted. The kernel shares the CPUs much more finely.
 const wireProcessors = 4
 
 // processors guards the change of a setting that all laboratories share.

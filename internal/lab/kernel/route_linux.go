@@ -19,7 +19,7 @@ var (
 // Route is an entry of a routing table.
 type Route struct {
 	To     netip.Prefix
-	Via    netip.Addr // the zero value for what is on the link
+	Via    netip.Addr // the zero value if the destination is on the link
 	Dev    string
 	Metric int // the lowest wins; zero is the kernel's default
 	Table  int // zero is the main table

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// fate is what becomes of a packet on a wire.
+// fate is the way in which a packet leaves a wire, or does not.
 type fate int
 
 const (
@@ -18,7 +18,7 @@ const (
 )
 
 // shaper computes when packets come out of one direction of a wire. It has no clock:
-// time is what the caller says, and must not run backwards.
+// the caller gives the time, which must not run backwards.
 type shaper struct {
 	cfg  WireConfig
 	rng  *rand.Rand
@@ -32,7 +32,7 @@ func newShaper(cfg WireConfig, d Direction) *shaper {
 	return s
 }
 
-// configure changes what becomes of later packets.
+// configure changes the treatment of later packets.
 func (s *shaper) configure(cfg WireConfig, d Direction) {
 	s.cfg = cfg
 	s.rng = rand.New(rand.NewPCG(cfg.Seed, uint64(d)))
@@ -46,7 +46,7 @@ func (s *shaper) offer(now time.Duration, size int) (time.Duration, fate) {
 		if limit == 0 {
 			limit = DefaultQueue
 		}
-		// What waits is known by how long it will take: no list is needed.
+		// The time that the waiting packets will take is known: no list is needed.
 		backlog := time.Duration(0)
 		if s.busy > now {
 			backlog = s.busy - now

@@ -12,7 +12,7 @@ import (
 
 const ms = time.Millisecond
 
-// arrival is a packet offered to a shaper, and what should become of it.
+// arrival is a packet offered to a shaper, and its expected fate.
 type arrival struct {
 	now  time.Duration
 	size int

@@ -24,8 +24,8 @@ func (ns *Namespace) DialWith(ctx context.Context, d *net.Dialer, network, addre
 	}
 	var conn net.Conn
 	err := ns.join(func() (err error) {
-		// The dialer creates the socket on the thread that calls it when there is
-		// neither a name to look up nor a second address to race with.
+		// The dialer creates the socket on the calling thread, if there is no name to
+		// look up and no second address to race with.
 		conn, err = d.DialContext(ctx, network, address)
 		return ns.wrap(err)
 	})
@@ -39,7 +39,7 @@ func (ns *Namespace) Listen(ctx context.Context, network, address string) (net.L
 		return nil, ns.wrap(err)
 	}
 	var lc net.ListenConfig
-	lc.SetMultipathTCP(false) // plain TCP is what is compared with
+	lc.SetMultipathTCP(false) // the comparison is with plain TCP
 	var ln net.Listener
 	err := ns.Do(func() (err error) {
 		ln, err = lc.Listen(ctx, network, address)

@@ -23,8 +23,8 @@ func thread(f func()) {
 			f() // the goroutine ends locked, and takes the thread with it
 			return
 		}
-		// The runtime cannot end the main thread, and its namespace is what
-		// /proc/<pid>/ns shows: keep it until another has taken over.
+		// The runtime cannot end the main thread, and /proc/<pid>/ns shows its
+		// namespace. Keep it until another thread has taken over.
 		started := make(chan struct{})
 		thread(func() { close(started); f() })
 		<-started

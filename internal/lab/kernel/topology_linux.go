@@ -9,15 +9,15 @@ import (
 	"sync"
 )
 
-// TopologyConfig says what the standard network is like. The zero value has ideal
-// uplinks, and a firewall that lets nothing in.
+// TopologyConfig configures the standard network. The zero value has ideal uplinks, and
+// a firewall that lets nothing in.
 type TopologyConfig struct {
 	// Uplinks are the wires between the client and its NATs. Everything else is at
 	// the speed of the kernel, so they make the round-trip time.
 	Uplinks [2]WireConfig
 	// ServerPorts are the TCP ports that the firewall opens to the server.
 	ServerPorts []uint16
-	// Reject makes firewall and NATs answer what they don't admit.
+	// Reject makes firewall and NATs answer packets that they don't admit.
 	Reject bool
 	// CloseNATInput keeps the NATs from answering stray segments with a RST, which
 	// Linux routers do unless told otherwise.
@@ -77,7 +77,7 @@ func (s subnet) nth(n int) subnet {
 	return s
 }
 
-// Addresses of the standard topology. Each is that of the IPv4 network or of the
+// Addresses of the standard topology. Each has one for the IPv4 network and one for the
 // IPv6 network.
 var (
 	ServerAddr4, ServerAddr6 = serverLAN.host()[0].Addr(), serverLAN.host()[1].Addr()
@@ -158,7 +158,7 @@ func (b *builder) routes(ns *Namespace, dev string, to, via subnet) {
 	}
 }
 
-// uplink builds what is between the client and the Internet.
+// uplink builds the network between the client and the Internet.
 func (b *builder) uplink(t *Topology, i int, dev string, lan, wan subnet, cfg TopologyConfig) {
 	nat := t.NATs[i]
 	u := &Uplink{ns: t.Client, dev: dev, lan: lan, wan: wan, table: uplinkTable + i, metric: otherMetric + i}

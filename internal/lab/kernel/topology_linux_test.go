@@ -18,7 +18,7 @@ func newTopology(t *testing.T, cfg kernel.TopologyConfig) *kernel.Topology {
 	return topo
 }
 
-// What the server sees the client's uplinks as, behind the NATs.
+// The addresses of the client's uplinks that the server sees, behind the NATs.
 var outside = [2]netip.Addr{netip.MustParseAddr("203.0.113.2"), netip.MustParseAddr("198.51.100.2")}
 
 func TestTopologyReaches(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 const (
 	// uplinkTable is the routing table of the first uplink.
 	uplinkTable = 100
-	// The default route with the lowest metric is taken by who names no address. No
-	// two routes may have the same: one would replace the other.
+	// A socket without an address takes the default route with the lowest metric. No
+	// two routes may have the same metric: one would replace the other.
 	preferredMetric = 100
 	otherMetric     = 200 // and the number of the uplink
 )
@@ -126,7 +126,8 @@ func (u *Uplink) Up() error {
 	return nil
 }
 
-// configure gives the device its addresses and routes. It leaves what is there.
+// configure gives the device its addresses and routes. It leaves the ones that are
+// there.
 func (u *Uplink) configure() error {
 	for _, a := range u.lan.host() {
 		if err := u.ns.AddAddress(u.dev, a); err != nil {

@@ -71,7 +71,7 @@ func TestPrefer(t *testing.T) {
 	must(t, topo.Prefer(1))
 	expectUplink(t, topo, peers, 1)
 
-	// What is preferred while it is away, is so when it comes back.
+	// An uplink that is preferred while it is away is preferred when it comes back.
 	must(t, topo.Uplinks[0].Down(kernel.AddressGone))
 	must(t, topo.Prefer(0))
 	expectUplink(t, topo, peers, 1)

@@ -36,7 +36,7 @@ func awaitOffered(t testing.TB, w *kernel.Wire, d kernel.Direction, n uint64) (s
 	return stats
 }
 
-// newUDPSender returns what sends a datagram from left to right.
+// newUDPSender returns a function that sends a datagram from left to right.
 func newUDPSender(t testing.TB, left, right *kernel.Namespace) func([]byte) {
 	t.Helper()
 	var sink net.PacketConn

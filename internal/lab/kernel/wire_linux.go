@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Wire joins two namespaces by a pair of TUN devices with this process in between,
-// which delays packets, sends them at a rate, and loses some. Its methods may be
+// Wire joins two namespaces by a pair of TUN devices with this process in between. The
+// process delays packets, sends them at a rate, and loses some. Its methods may be
 // called from several goroutines.
 type Wire struct {
 	dirs    [2]*direction
@@ -85,8 +85,8 @@ func newWire(a *Namespace, devA string, b *Namespace, devB string, cfg WireConfi
 	return w, nil
 }
 
-// SetConfig changes the wire for the packets that come from now on. They do not
-// overtake those under way. The MTU stays.
+// SetConfig changes the wire for later packets. They do not overtake packets under way.
+// The MTU stays.
 func (w *Wire) SetConfig(cfg WireConfig) error {
 	if err := cfg.check(); err != nil {
 		return fmt.Errorf("kernel: wire: %w", err)
@@ -97,8 +97,8 @@ func (w *Wire) SetConfig(cfg WireConfig) error {
 	return nil
 }
 
-// SetDown makes the wire lose everything, with what is under way, or mends it. The
-// devices stay up: their hosts see nothing of it.
+// SetDown makes the wire lose everything, packets under way included, or repairs it.
+// The devices stay up: their hosts see nothing of it.
 func (w *Wire) SetDown(down bool) {
 	for _, d := range w.dirs {
 		d.setDown(down)

@@ -54,8 +54,8 @@ func TestWireDelay(t *testing.T) {
 	}
 }
 
-// TestWireDelayWhileBusy: goroutines that take all processors of the runtime do not
-// delay packets until they are preempted, which they are after 10 ms at each of the
+// TestWireDelayWhileBusy: goroutines take all processors of the runtime. They must not
+// delay packets until they are preempted. Preemption comes after 10 ms, at each of the
 // four goroutines that a packet and its answer wake.
 func TestWireDelayWhileBusy(t *testing.T) {
 	const delay = 5 * time.Millisecond
@@ -102,7 +102,7 @@ func TestWireRate(t *testing.T) {
 	must(t, <-sent)
 	took := time.Since(start)
 
-	// What the queue lets through at once does not count against the rate.
+	// The bytes that the queue lets through at once do not count against the rate.
 	least := time.Duration(float64(size-64<<10) * 8 / rate * float64(time.Second))
 	if took < least {
 		t.Errorf("%d bytes took %v, the rate allows %v", size, took, least)

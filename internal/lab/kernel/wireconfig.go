@@ -19,16 +19,16 @@ type WireConfig struct {
 	// Rate is the speed in bits per second of IP packets, without any framing.
 	// Zero means no limit.
 	Rate int64
-	// Queue limits what waits for the sender or is being sent, in bytes. A packet
-	// that doesn't fit is dropped (drop-tail); an idle sender takes any. Zero means
+	// Queue limits the bytes that wait for the sender or are being sent. A packet that
+	// doesn't fit is dropped (drop-tail); an idle sender takes any. Zero means
 	// DefaultQueue. Without a Rate nothing waits.
 	Queue int
 	// Loss is the probability that a packet is lost. It takes its share of the rate.
 	Loss float64
 	// Seed makes the losses repeatable, as far as the traffic is.
 	Seed uint64
-	// MTU is that of both devices, in bytes. Zero means 1500. It stays as it was
-	// when the wire was made.
+	// MTU is the MTU of both devices, in bytes. Zero means 1500. It is fixed when the
+	// wire is made.
 	MTU int
 	// Tap sees each packet before anything is done to it, and is asked whether it
 	// may pass. It must not keep the packet, and is called from one goroutine for
