@@ -34,6 +34,12 @@ type AttachOptions struct {
 
 	// Down leaves the NIC down until SetUp.
 	Down bool
+
+	// Capture, if not nil, is called with each packet that the NIC receives, before the
+	// stack processes it, and with each that it sends. Package netstack/pcap has one that
+	// writes a file. It is called by several goroutines at once, some of which hold locks
+	// of the stack: it must not block or call the stack.
+	Capture func(CapturedPacket)
 }
 
 // NIC is a link attached to a [Stack]. Its methods are safe for concurrent use
@@ -80,7 +86,11 @@ func (s *Stack) attach(link stack.LinkEndpoint, opts AttachOptions) (*NIC, error
 	if n.name == "" {
 		n.name = fmt.Sprintf("nic%d", n.id)
 	}
-	if terr := s.gv.CreateNICWithOptions(n.id, link, stack.NICOptions{Name: n.name, Disabled: true}); terr != nil {
+	ep := link
+	if opts.Capture != nil {
+		ep = newCaptureLink(link, s.clock, opts.Capture)
+	}
+	if terr := s.gv.CreateNICWithOptions(n.id, ep, stack.NICOptions{Name: n.name, Disabled: true}); terr != nil {
 		return nil, Error(terr)
 	}
 	s.nics = append(s.nics, n)

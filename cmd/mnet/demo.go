@@ -4,15 +4,18 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mnet-dev/mnet/internal/lab/demo"
 	"github.com/mnet-dev/mnet/migrate"
+	"github.com/mnet-dev/mnet/netstack/pcap"
 )
 
 // demoFlags are the flags of mnet demo, with their defaults.
@@ -26,6 +29,7 @@ type demoFlags struct {
 	seed       uint64
 	json       bool
 	quiet      bool
+	pcap       string
 }
 
 func newDemo() *cobra.Command {
@@ -61,7 +65,8 @@ What is measured:
                  server's data segments, before and after the first migration.`,
 		Example: `  mnet demo --size 256MiB --migrations 20
   mnet demo --rtt 100ms --loss 1%
-  mnet demo --json image.iso | jq .outage_rtt`,
+  mnet demo --json image.iso | jq .outage_rtt
+  mnet demo --pcap demo.pcapng && wireshark demo.pcapng`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return runDemo(cmd, args, &f) },
 	}
@@ -74,6 +79,7 @@ What is measured:
 	flags.Var(&f.suite, "suite", "x25519-sha256, x25519-sha1 or null")
 	flags.Uint64Var(&f.seed, "seed", f.seed, "what content, ports, keys and losses derive from")
 	flags.BoolVar(&f.json, "json", false, "print the result as a JSON object")
+	flags.StringVar(&f.pcap, "pcap", "", "write the headers of all packets that either end sends or receives to a pcapng `file`")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 	return cmd
 }
@@ -101,7 +107,7 @@ func runDemo(cmd *cobra.Command, args []string, f *demoFlags) error {
 	}
 	bar := newProgress(cmd.ErrOrStderr(), f.quiet)
 	cfg.Progress = bar.show
-	report, err := demo.Run(cmd.Context(), cfg)
+	report, err := runCaptured(cmd.Context(), cfg, f.pcap)
 	bar.clear()
 	if err != nil {
 		return err
@@ -118,6 +124,24 @@ func runDemo(cmd *cobra.Command, args []string, f *demoFlags) error {
 		return errCorrupt
 	}
 	return nil
+}
+
+// runCaptured runs the demo and writes its packets to a file, unless its name is empty.
+func runCaptured(ctx context.Context, cfg demo.Config, file string) (*demo.Report, error) {
+	if file == "" {
+		return demo.Run(ctx, cfg)
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	w := pcap.NewWriter(f, pcap.Config{SnapLen: pcap.HeaderSnapLen})
+	cfg.Capture = w.Interface
+	report, err := demo.Run(ctx, cfg)
+	if err := errors.Join(err, w.Close(), f.Close()); err != nil {
+		return nil, err
+	}
+	return report, nil
 }
 
 func printJSON(w io.Writer, v any) error {

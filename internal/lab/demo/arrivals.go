@@ -6,43 +6,33 @@ package demo
 import (
 	"net/netip"
 
-	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
-	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/mnet-dev/mnet/netstack"
 )
 
-// arrivals is a link that shows the TCP segments which come out of it to see,
-// before the stack gets them.
-type arrivals struct {
-	stack.LinkEndpoint
-	see func(src, dst netip.Addr, t header.TCP)
-
-	dispatcher stack.NetworkDispatcher
-}
-
-var _ stack.NetworkDispatcher = (*arrivals)(nil)
-
-// Attach implements stack.LinkEndpoint.
-func (a *arrivals) Attach(d stack.NetworkDispatcher) {
-	a.dispatcher = d
-	if d == nil {
-		a.LinkEndpoint.Attach(nil)
-		return
+// arrivals returns a capture function that passes on the TCP segments which a NIC
+// receives, before the stack processes them.
+func arrivals(see func(src, dst netip.Addr, t header.TCP)) func(netstack.CapturedPacket) {
+	return func(p netstack.CapturedPacket) {
+		if p.Outbound {
+			return
+		}
+		if src, dst, t, ok := parseTCP(p.Data); ok {
+			see(src, dst, t)
+		}
 	}
-	a.LinkEndpoint.Attach(a)
 }
 
-// DeliverNetworkPacket implements stack.NetworkDispatcher.
-func (a *arrivals) DeliverNetworkPacket(proto tcpip.NetworkProtocolNumber, pkt *stack.PacketBuffer) {
-	if src, dst, t, ok := parseTCP(pkt.Data().AsRange().ToSlice()); ok {
-		a.see(src, dst, t)
+// both returns a capture function that calls each of two, of which the second may be nil.
+func both(first, second func(netstack.CapturedPacket)) func(netstack.CapturedPacket) {
+	if second == nil {
+		return first
 	}
-	a.dispatcher.DeliverNetworkPacket(proto, pkt)
-}
-
-// DeliverLinkPacket implements stack.NetworkDispatcher.
-func (a *arrivals) DeliverLinkPacket(proto tcpip.NetworkProtocolNumber, pkt *stack.PacketBuffer) {
-	a.dispatcher.DeliverLinkPacket(proto, pkt)
+	return func(p netstack.CapturedPacket) {
+		first(p)
+		second(p)
+	}
 }
 
 // parseTCP takes an unfragmented TCP packet apart that a stack of this process has

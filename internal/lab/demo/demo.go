@@ -49,6 +49,18 @@ type Config struct {
 	// Progress, if not nil, is called as data arrives, by one goroutine. It must
 	// not wait for virtual time to pass.
 	Progress func(Progress)
+
+	// Capture, if not nil, is called with the name of each NIC. The function that it
+	// returns gets the NIC's packets, in virtual time; see [netstack.AttachOptions].
+	Capture func(nic string) func(netstack.CapturedPacket)
+}
+
+// captureOf returns what gets the packets of a NIC, or nil.
+func (c *Config) captureOf(nic string) func(netstack.CapturedPacket) {
+	if c.Capture == nil {
+		return nil
+	}
+	return c.Capture(nic)
 }
 
 // Progress is where a run is.

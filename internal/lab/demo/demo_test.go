@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,6 +114,33 @@ func TestRunRepeats(t *testing.T) {
 	}
 	if r.SHA256 == reports[0].SHA256 {
 		t.Error("another seed gives the same content")
+	}
+}
+
+// TestRunCapture captures at each NIC. What the server sends in full reaches the NICs of
+// the client.
+func TestRunCapture(t *testing.T) {
+	needsPatches(t)
+	cfg := testConfig()
+	cfg.Size, cfg.Migrations = 1<<20, 2
+	var mu sync.Mutex
+	received := make(map[string]int64) // bytes, by NIC
+	cfg.Capture = func(nic string) func(netstack.CapturedPacket) {
+		received[nic] = 0
+		return func(p netstack.CapturedPacket) {
+			mu.Lock()
+			defer mu.Unlock()
+			if !p.Outbound {
+				received[nic] += int64(len(p.Data))
+			}
+		}
+	}
+	if _, err := Run(context.Background(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	client := received["client up0"] + received["client up1"] + received["client up2"]
+	if len(received) != 4 || client < cfg.Size || received["server eth0"] == 0 {
+		t.Errorf("received %v", received)
 	}
 }
 

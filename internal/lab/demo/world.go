@@ -4,6 +4,7 @@
 package demo
 
 import (
+	"fmt"
 	"net/netip"
 
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -45,7 +46,7 @@ func newWorld(cfg Config, start position) (*world, error) {
 	for i := range w.uplinks {
 		m.Uplinks[i].SetDown(i != start.client.uplink)
 	}
-	if err := w.plug(start); err != nil {
+	if err := w.plug(cfg, start); err != nil {
 		w.close()
 		return nil, err
 	}
@@ -86,7 +87,7 @@ func topology(cfg Config) simnet.MultihomedConfig {
 }
 
 // plug builds the stacks and attaches them to the network.
-func (w *world) plug(start position) (err error) {
+func (w *world) plug(cfg Config, start position) (err error) {
 	if w.client, err = w.newStack(w.net.Client); err != nil {
 		return err
 	}
@@ -94,17 +95,17 @@ func (w *world) plug(start position) (err error) {
 		return err
 	}
 	for i, ifc := range w.net.Client.Interfaces() {
-		link := &arrivals{LinkEndpoint: ifc, see: w.meter.arrived}
+		capture := both(arrivals(w.meter.arrived), cfg.captureOf(fmt.Sprintf("client up%d", i)))
 		var addrs []netip.Prefix
 		if i == start.client.uplink {
 			addrs = []netip.Prefix{prefix(start.client.addr)}
 		}
-		if w.uplinks[i], err = attach(w.client, link, addrs); err != nil {
+		if w.uplinks[i], err = attach(w.client, ifc, addrs, capture); err != nil {
 			return err
 		}
 	}
 	w.ethernet, err = attach(w.server, w.net.Server.Interfaces()[0],
-		[]netip.Prefix{prefix(servers[0][0]), prefix(servers[1][0])})
+		[]netip.Prefix{prefix(servers[0][0]), prefix(servers[1][0])}, cfg.captureOf("server eth0"))
 	return err
 }
 
@@ -118,9 +119,10 @@ func (w *world) newStack(h *simnet.Host) (*netstack.Stack, error) {
 	return s, nil
 }
 
-func attach(s *netstack.Stack, link stack.LinkEndpoint, addrs []netip.Prefix) (*netstack.NIC, error) {
+func attach(s *netstack.Stack, link stack.LinkEndpoint, addrs []netip.Prefix, capture func(netstack.CapturedPacket)) (*netstack.NIC, error) {
 	return s.Attach(link, netstack.AttachOptions{
 		Addresses: addrs,
+		Capture:   capture,
 		Routes:    []netstack.Route{{Destination: netstack.Default4}, {Destination: netstack.Default6}},
 	})
 }
