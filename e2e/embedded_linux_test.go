@@ -18,8 +18,8 @@ import (
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
-// TestEmbeddedWebSocket has two programs with a stack each talk by a WebSocket, with
-// net/http as it is on both sides, while the network changes under the client.
+// TestEmbeddedWebSocket has two programs with a stack each talk by a WebSocket, while
+// the network changes under the client. Both use net/http as it is.
 func TestEmbeddedWebSocket(t *testing.T) {
 	w := newWorld(t, kernel.TopologyConfig{
 		Uplinks: [2]kernel.WireConfig{
@@ -112,7 +112,7 @@ func (w *world) serveChat(l net.Listener, c *chat) <-chan error {
 			ended <- err
 			return
 		}
-		// What is left is that the client closes it.
+		// At last, the client closes it.
 		if _, _, err := ws.Read(r.Context()); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
 			ended <- err
 			return

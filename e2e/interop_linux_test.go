@@ -20,21 +20,21 @@ import (
 
 const (
 	interopRTT = 40 * time.Millisecond
-	// interopSize is what is measured with, in bytes: most of a second of the wire.
+	// interopSize is the size of a transfer in bytes: most of a second of the wire.
 	interopSize = 8 << 20
-	// slower is how much slower than the kernel among itself the stack may be, on a
-	// machine that is busy with both of them and the wire between.
+	// slower is how much slower the stack may be than two kernels among themselves. The
+	// machine is busy with both of them and the wire between.
 	slower = 2
-	// longestGap is the longest time without data that is no stall. Nothing is lost,
-	// so what takes longer has waited for a time-out more than once.
+	// longestGap is the longest time without data that is no stall. Nothing is lost, so
+	// a longer gap is more than one wait for a time-out.
 	longestGap = 500 * time.Millisecond
 )
 
-// TestKernelPeer has the stack talk to the kernel's TCP in both roles, which knows
-// nothing of migration: plain TCP that is as fast, and nothing waits for an answer to
-// an option that nobody knows.
+// TestKernelPeer has the stack talk to the kernel's TCP, which knows nothing of
+// migration, in both roles. The result is plain TCP that is as fast. Nothing waits for
+// an answer to an option that the peer does not know.
 func TestKernelPeer(t *testing.T) {
-	// No loss: how the two recover from it is not what is compared.
+	// No loss: recovery from it is not compared.
 	wire := kernel.WireConfig{Delay: interopRTT / 2, Rate: 100e6, Queue: 16 << 20}
 	w := newWorld(t, kernel.TopologyConfig{Uplinks: [2]kernel.WireConfig{wire, wire}})
 	const kernelPort, stackPort = 8000, 8001

@@ -12,7 +12,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
-// TestNodeLeavesNothing ends nodes in all ways and looks at what is left on the host.
+// TestNodeLeavesNothing ends nodes in all ways and looks for traces on the host.
 func TestNodeLeavesNothing(t *testing.T) {
 	w := newWorld(t, kernel.TopologyConfig{})
 	everything := []string{"--masquerade", "--dnat", "--serve", "22=127.0.0.1:22",

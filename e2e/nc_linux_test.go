@@ -246,7 +246,7 @@ func TestNCCannotConnect(t *testing.T) {
 	w.fails(w.Client, nc(kernel.ServerAddr4.String(), "0"), exitUsage, "port number from 1 to 65535")
 	w.fails(w.Client, nc(kernel.ServerAddr4.String()), exitUsage, "mnet nc --help")
 	w.fails(w.Client, nc("--socket", w.dir+"/none", "server", "9"), exitFailure, "no mnet runs here", "mnet up", "--socket")
-	// A port that is served, of which the service is gone.
+	// A port that is served, but whose service is gone.
 	w.fails(w.Client, nc(kernel.ServerAddr4.String(), "81"), exitFailure, "reset by peer")
 
 	w.failed(silent, exitFailure, "no answer", "does a firewall drop it?")
@@ -255,8 +255,8 @@ func TestNCCannotConnect(t *testing.T) {
 	}
 }
 
-// TestNCRequire dials a peer whose suites are others: an error for who needs to
-// migrate, plain TCP for the others.
+// TestNCRequire dials a peer with other suites. A user who requires migration gets an
+// error, the others get plain TCP.
 func TestNCRequire(t *testing.T) {
 	w := newWorld(t, kernel.TopologyConfig{ServerPorts: []uint16{80}})
 	w.httpServer(w.Server, "127.0.0.1:8000")

@@ -18,8 +18,8 @@ func TestOutage(t *testing.T) {
 		rtt  = 40 * time.Millisecond
 		runs = 3
 		wide = 2.
-		// In place of a limit, in round-trip times: a retransmission time-out of 200 ms
-		// may come when the machine is busy, but not a second one.
+		// The limit of cells without one, in round-trip times. A busy machine may cause
+		// one retransmission time-out of 200 ms, but not a second one.
 		otherwise = 4.
 	)
 	cells := outage.Cells([]time.Duration{rtt},

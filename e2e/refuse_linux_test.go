@@ -54,7 +54,7 @@ func (w *world) upCommand(args ...string) (cmd *exec.Cmd, socket string) {
 	return exec.Command(mnetBin, append([]string{"up", "--socket", socket}, args...)...), socket
 }
 
-// TestNodeRefusesToStart has nodes that cannot start: each says why and what to do,
+// TestNodeRefusesToStart has nodes that cannot start. Each says why, names the remedy,
 // and leaves nothing.
 func TestNodeRefusesToStart(t *testing.T) {
 	w := newWorld(t, kernel.TopologyConfig{})

@@ -25,8 +25,8 @@ const (
 	messageRate = 5 * time.Millisecond // between two messages
 )
 
-// chat is one end of a WebSocket: it sends numbered random messages, and expects
-// those of the other end to be in order.
+// chat is one end of a WebSocket. It sends numbered random messages, and expects the
+// messages of the other end in order.
 type chat struct {
 	seed           byte
 	stop           chan struct{} // closed to send no more
@@ -93,8 +93,8 @@ func (c *chat) receive(ctx context.Context, ws *websocket.Conn) error {
 	}
 }
 
-// compare fails the test unless each end has got what the other has sent. Both must
-// have ended.
+// compare fails the test unless each end has received all messages of the other. Both
+// must have ended.
 func (c *chat) compare(t *testing.T, other *chat) {
 	t.Helper()
 	for _, ends := range [2][2]*chat{{c, other}, {other, c}} {

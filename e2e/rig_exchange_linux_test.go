@@ -39,8 +39,8 @@ func (p pace) check(among pace) error {
 	return nil
 }
 
-// asFast fails the test unless one of a few connections is as fast as the kernel
-// among itself: a pause of a busy machine looks like a queue, and ends slow start.
+// asFast fails the test unless one of a few connections is as fast as two kernels among
+// themselves. A pause of a busy machine looks like a queue, and ends slow start.
 func (w *world) asFast(t *testing.T, among pace, dial func() relay.Conn) {
 	t.Helper()
 	const tries = 3
@@ -55,7 +55,8 @@ func (w *world) asFast(t *testing.T, among pace, dial func() relay.Conn) {
 	t.Error(err)
 }
 
-// content is what an exchange transfers in both directions, and its hash.
+// content returns the bytes that an exchange transfers in both directions, and their
+// hash.
 func content() (io.Reader, []byte) {
 	hash := sha256.New()
 	io.CopyN(hash, rand.NewChaCha8([32]byte{}), interopSize)

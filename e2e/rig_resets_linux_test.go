@@ -13,8 +13,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
-// resets counts the RSTs that the client's uplinks carry, and those between a NAT and
-// the server.
+// resets counts the RSTs on the client's uplinks, and between a NAT and the server.
 type resets struct {
 	w       *world
 	wires   atomic.Uint64
@@ -47,7 +46,7 @@ func (r *resets) table() *nftables.Table {
 	return &nftables.Table{Name: resetCounter, Family: nftables.TableFamilyINet}
 }
 
-// install counts what the Internet forwards.
+// install counts the RSTs that the Internet forwards.
 func (r *resets) install() {
 	r.w.t.Helper()
 	r.w.must(r.w.Internet.Do(func() error {
@@ -90,7 +89,7 @@ func (r *resets) seen() uint64 {
 	return n
 }
 
-// arm forgets those that there were.
+// arm forgets the RSTs so far.
 func (r *resets) arm() {
 	r.w.t.Helper()
 	r.already = r.seen()

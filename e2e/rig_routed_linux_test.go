@@ -10,9 +10,8 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// routedClient puts a stack into the client that has IPv6 addresses of its own, by
-// the first uplink, behind a firewall that connections may be opened through from
-// both sides.
+// routedClient puts a stack into the client that has IPv6 addresses of its own, by the
+// first uplink. It is behind a firewall that lets both sides open connections.
 func (w *world) routedClient(cfg netstack.Config) *embedded {
 	w.t.Helper()
 	to, nat := netip.MustParsePrefix("2001:db8:7::/64"), w.NATs[0]

@@ -47,8 +47,8 @@ func (w *world) fileSum(path string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// sshd is an OpenSSH server on 127.0.0.1:2222 of a namespace, and what its clients
-// need.
+// sshd is an OpenSSH server on 127.0.0.1:2222 of a namespace, and the options of its
+// clients.
 type sshd struct {
 	*process
 	options []string
@@ -97,7 +97,7 @@ func (w *world) listening(ns *kernel.Namespace, addr string) {
 	})
 }
 
-// shell is an ssh session whose remote side is cat: what is written comes back.
+// shell is an ssh session whose remote side is cat, which sends back each line.
 type shell struct {
 	w     *world
 	proc  *process
@@ -144,7 +144,7 @@ func (s *shell) read() string {
 	}
 }
 
-// check says something and expects to hear it.
+// check writes a line and expects it to come back.
 func (s *shell) check() {
 	s.w.t.Helper()
 	s.n++
@@ -175,7 +175,7 @@ type transfer struct {
 	sum  string // its hash
 }
 
-// running fails the test if the transfer has ended: what follows would show nothing.
+// running fails the test if the transfer has ended: later events would show nothing.
 func (x *transfer) running() {
 	x.w.t.Helper()
 	select {

@@ -116,7 +116,7 @@ func addListeners(add func(string, ...any)) error {
 	return nil
 }
 
-// changes lists what differs between two snapshots.
+// changes lists the differences between two snapshots.
 func changes(before, after []string) (lines []string) {
 	for _, l := range after {
 		if !slices.Contains(before, l) {

@@ -77,7 +77,7 @@ func (d *flow) receive(c io.Reader) {
 	d.sum = hash.Sum(nil)
 }
 
-// tally counts what is written.
+// tally counts the bytes written.
 type tally atomic.Int64
 
 func (t *tally) Write(b []byte) (int, error) {

@@ -21,7 +21,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/control"
 )
 
-// patience is when a test that hangs gives up.
+// patience is the time after which a test that hangs fails.
 const patience = 60 * time.Second
 
 // world is the standard network with what the tests run in it.
@@ -102,7 +102,7 @@ type process struct {
 	out, err *output
 }
 
-// output collects what a program writes.
+// output collects the output of a program.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -120,7 +120,8 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// start starts a program in a namespace. What it printed is shown if the test fails.
+// start starts a program in a namespace. If the test fails, it shows the program's
+// output.
 func (w *world) start(ns *kernel.Namespace, cmd *exec.Cmd) *process {
 	w.t.Helper()
 	p := &process{out: new(output), err: new(output)}
@@ -141,7 +142,7 @@ func (w *world) start(ns *kernel.Namespace, cmd *exec.Cmd) *process {
 	return p
 }
 
-// run runs a program in a namespace to its end and returns what it printed.
+// run runs a program in a namespace to its end and returns its output.
 func (w *world) run(ns *kernel.Namespace, name string, args ...string) (stdout string, err error) {
 	w.t.Helper()
 	p := w.start(ns, exec.Command(name, args...))
@@ -215,7 +216,8 @@ func (w *world) noInvalid(before map[*kernel.Namespace]uint64) {
 	}
 }
 
-// countInvalid is what the middleboxes' connection tracking calls invalid so far.
+// countInvalid returns how many packets the middleboxes' connection tracking has called
+// invalid so far.
 func (w *world) countInvalid() map[*kernel.Namespace]uint64 {
 	w.t.Helper()
 	counts := make(map[*kernel.Namespace]uint64)
@@ -227,7 +229,7 @@ func (w *world) countInvalid() map[*kernel.Namespace]uint64 {
 	return counts
 }
 
-// publicAddr is the address that the world sees of what is behind a NAT.
+// publicAddr returns the address of the NAT of uplink i, which the server sees.
 func (w *world) publicAddr(i int) netip.Addr {
 	return [2]netip.Addr{netip.MustParseAddr("203.0.113.2"), netip.MustParseAddr("198.51.100.2")}[i]
 }

@@ -17,8 +17,9 @@ import (
 // refusal bounds how long an attempt takes that cannot succeed.
 const refusal = 5 * time.Second
 
-// TestServerMoveBehindNAT has a server try to move to a client that can only be
-// reached by a mapping that it has not: it learns so soon, and nothing is lost.
+// TestServerMoveBehindNAT has a server try to move to a client behind a NAT. The server
+// has no mapping at the NAT. It learns soon that it cannot reach the client, and
+// nothing is lost.
 func TestServerMoveBehindNAT(t *testing.T) {
 	// Slow, so that a busy machine does not make the round trip longer: it sets the
 	// pace of the attempt.

@@ -14,8 +14,9 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// strictFlight is how much has to be under way in each direction when a connection
-// moves, in bytes: many times the 64 KiB that a window without scaling allows.
+// strictFlight is the least amount of data under way in each direction when a
+// connection moves, in bytes. It is many times the 64 KiB that a window without scaling
+// allows.
 const strictFlight = 1 << 20
 
 // bigWindows lets 4 MiB be under way. Reno has no HyStart, which leaves slow start as
@@ -28,9 +29,9 @@ var bigWindows = netstack.Config{
 }
 
 // TestStrictTrackers moves a connection with megabytes under way in both directions
-// between trackers that call everything outside of a window invalid, and that let new
-// connections in from the inside only. Not one packet may be invalid, on the old path
-// either: what is under way there belongs to a connection that its trackers know.
+// between strict trackers. They call everything outside of a window invalid, and let
+// new connections in from the inside only. Not one packet may be invalid, on the old
+// path either: packets under way there belong to a connection that its trackers know.
 func TestStrictTrackers(t *testing.T) {
 	// NATs have an open INPUT chain: they answer strays with a RST.
 	w, rst := strictWorld(t)
@@ -90,7 +91,8 @@ func TestStrictTrackersBothEnds(t *testing.T) {
 func strictWorld(t *testing.T) (*world, *resets) {
 	t.Helper()
 	rst := new(resets)
-	// The queue holds a whole window, so that nothing but that limits what is under way.
+	// The queue holds a whole window, so that only the window limits the data under
+	// way.
 	wire := kernel.WireConfig{Delay: 20 * time.Millisecond, Rate: 200e6, Queue: 8 << 20, Tap: rst.tap}
 	w := newWorld(t, kernel.TopologyConfig{Uplinks: [2]kernel.WireConfig{wire, wire}, ServerPorts: []uint16{80}})
 	rst.w = w
@@ -169,9 +171,9 @@ func (w *world) fillWindows(a, b *endpoint.Conn) bool {
 	return false
 }
 
-// perUplink gives a stack an address for each uplink of the client, which leads over
-// it and no other: an old path is not mixed up with the new one, as it is when the
-// host changes its default route.
+// perUplink gives a stack an address for each uplink of the client. The address leads
+// over this uplink and no other. So an old path is not mixed up with the new one, as it
+// is when the host changes its default route.
 func (w *world) perUplink(e *embedded) (locals [2]netip.Addr) {
 	w.t.Helper()
 	for i, u := range w.Uplinks {

@@ -14,13 +14,13 @@ import (
 	"github.com/mnet-dev/mnet/internal/node"
 )
 
-// TestSurvive has people work while the network changes under them: a shell and
-// copies by OpenSSH, downloads by curl, all by TCP connections of programs that know
+// TestSurvive has people work while the network changes under them: a shell and copies
+// by OpenSSH, and downloads by curl. All use TCP connections of programs that know
 // nothing of it.
 func TestSurvive(t *testing.T) {
 	const (
 		size = 40 << 20
-		rate = 1 << 20 // each, so that they last longer than what happens to them
+		rate = 1 << 20 // each, so that they last longer than the events
 	)
 	w := newWorld(t, kernel.TopologyConfig{
 		Uplinks: [2]kernel.WireConfig{
@@ -117,7 +117,7 @@ func TestSurvive(t *testing.T) {
 	if now := w.status(server).Started; !now.Equal(started) {
 		t.Errorf("the server has been started at %v, and again at %v", started, now)
 	}
-	// The shell's process is that of the beginning, by now cat.
+	// The shell's process is the one of the beginning, by now cat.
 	if name, err := os.ReadFile("/proc/" + sh.pid + "/comm"); err != nil || string(name) != "cat\n" {
 		t.Errorf("the process of the remote shell, %s, is %q, %v", sh.pid, name, err)
 	}

@@ -9,10 +9,11 @@ import (
 	"github.com/google/nftables"
 )
 
-// Blocked looks for a firewall of the host that may drop what is forwarded between
-// device and the uplinks: a chain of any nftables table, those that iptables-nft
-// makes included, that drops what none of its rules accepts. reason is empty if
-// there is none. Rules are not looked at, nor the tables of a legacy iptables.
+// Blocked looks for a firewall of the host that may drop packets forwarded between
+// device and the uplinks. Such a firewall is a chain of any nftables table that drops a
+// packet unless one of its rules accepts it. Chains of iptables-nft are included.
+// reason is empty if there is none. Blocked looks at no rules, and at no tables of a
+// legacy iptables.
 func Blocked(device string) (reason string, err error) {
 	conn, err := nftables.New(nftables.AsLasting())
 	if err != nil {

@@ -30,9 +30,9 @@ type ShareConfig struct {
 	// Redirects are ports of the host's own addresses that lead to the stack.
 	Redirects []Redirect
 
-	// Changed is called with each setting before it is changed, one after the other,
-	// by who calls NewShare, Forward or Redirect, or watches. It must not call the
-	// Share. Nil means nobody is told.
+	// Changed is called with each setting before it is changed, one after the other.
+	// The goroutine that calls NewShare, Forward or Redirect calls it, or the one that
+	// watches. It must not call the Share. Nil means nobody is told.
 	Changed func(Setting)
 
 	// Logger gets uplinks that cannot be used (warn). Nil means no logging.
@@ -51,7 +51,7 @@ type Redirect struct {
 // String returns "443 to 10.77.0.2:443".
 func (r Redirect) String() string { return fmt.Sprintf("%d to %v", r.Port, r.To) }
 
-// Check says what is wrong with c, whatever the system. The error is an [ErrConfig], or
+// Check returns an error if c is wrong on every system. The error is an [ErrConfig], or
 // an [ErrInUse] if two redirects have the same port.
 func (c ShareConfig) Check() error {
 	if err := ifname.Check(c.Device); err != nil {
@@ -76,7 +76,7 @@ func (c ShareConfig) Check() error {
 	return nil
 }
 
-// check says what is wrong with r, or with adding it to others.
+// check returns an error if r is wrong, or cannot be added to others.
 func (r Redirect) check(others []Redirect) error {
 	to := r.To.Addr()
 	if r.Port == 0 || r.To.Port() == 0 || !to.IsValid() || to.Is4In6() || to.IsUnspecified() || to.Zone() != "" {

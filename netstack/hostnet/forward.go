@@ -13,13 +13,13 @@ import (
 	"syscall"
 )
 
-// errReadOnly is what /proc/sys answers in most containers.
+// errReadOnly is the error of /proc/sys in most containers.
 const errReadOnly = syscall.EROFS
 
 // forwarding turns forwarding on, and off again. It is not safe for concurrent use.
 type forwarding struct {
-	// The directories are of the network namespace in which they were opened,
-	// whatever thread uses them.
+	// The directories belong to the network namespace in which they were opened, on
+	// every thread that uses them.
 	conf    map[string]*os.Root // by "ipv4" and "ipv6"; without IPv6 in the kernel there is one
 	changed func(Setting)
 	made    []Setting
@@ -75,8 +75,8 @@ func (f *forwarding) enable6(device string) error {
 	return err
 }
 
-// enableAll6 makes a router of the host, but one that goes on listening to router
-// advertisements: on all interfaces, and on those still to come.
+// enableAll6 makes a router of the host that goes on listening to router
+// advertisements, on all present and future interfaces.
 func (f *forwarding) enableAll6() error {
 	dir, err := f.conf["ipv6"].Open(".")
 	if err != nil {

@@ -28,7 +28,7 @@ func (s *site) snapshot() map[string]string {
 	return all
 }
 
-// changes lists what differs.
+// changes lists the differences.
 func changes(before, after map[string]string) []string {
 	var all []string
 	for k, v := range after {
@@ -93,7 +93,7 @@ func TestForwardRouter(t *testing.T) {
 	s.share(ShareConfig{Masquerade: bothFamilies, Changed: func(set Setting) { t.Errorf("changed %+v", set) }})
 }
 
-// TestForwardTouched has somebody else change a setting, who keeps it.
+// TestForwardTouched has another program change a setting. The program's value stays.
 func TestForwardTouched(t *testing.T) {
 	s := newSite(t)
 	sh := s.share(ShareConfig{Masquerade: bothFamilies[:1]})

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(nstest.Run(m, available, map[string]func(){holder: hold}))
 }
 
-// available says what the tests need and is not there.
+// available returns an error that names a missing requirement of the tests.
 func available() error {
 	if os.Getuid() != 0 {
 		return errors.New("root")

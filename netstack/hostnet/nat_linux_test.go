@@ -38,7 +38,7 @@ func listen(n *Namespace, name, addr string) {
 	n.t.Cleanup(func() { ln.Close(); <-served })
 }
 
-// dial connects from n and returns what the listener tells.
+// dial connects from n and returns the listener's answer.
 func dial(n *Namespace, addr string) (answer string, err error) {
 	return dialFrom(n, "", addr)
 }

@@ -68,7 +68,7 @@ func TestReadIsNoNews(t *testing.T) {
 	}
 }
 
-// TestRelevant: of many routes only those count that lead out.
+// TestRelevant: of many routes, only the ones that lead out count.
 func TestRelevant(t *testing.T) {
 	n := NewNamespace(t)
 	n.Set("ipv6/conf/default/disable_ipv6", "1") // its own routes would come in between

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the kernel is asked the way to, in place of peers that nobody knows yet:
-// addresses of whoever comes next on the way out (RFC 7723), which no network is
-// behind and no route is about in particular. Nothing is sent there.
+// The kernel is asked for the route to these addresses, since the peers are not known
+// yet. They belong to the next host on the way out (RFC 7723). No network is behind
+// them, and no route is about them in particular. Nothing is sent there.
 var (
 	anyPeer4 = netip.MustParseAddr("192.0.0.9")
 	anyPeer6 = netip.MustParseAddr("2001:1::1")
@@ -30,12 +30,12 @@ func anyPeer(family int) netip.Addr {
 	return anyPeer6
 }
 
-// waysOut returns the routes by which packets of from could leave: first that by
-// which they do, then the default routes of all tables that the rules of policy
+// waysOut returns the routes by which packets of from could leave. The route that they
+// take comes first. Then come the default routes of all tables that the rules of policy
 // routing name, in their order. There is none if the kernel drops such packets.
 func waysOut(h *netlink.Handle, family int, from origin, links []netlink.Link, addrs []netlink.Addr) ([]netlink.Route, error) {
-	// To follow the rules here would be to know all that they can select by, those
-	// of later kernels included.
+	// To follow the rules here, we would have to know all their selectors, those of
+	// later kernels included.
 	routes, err := lookup(h, family, from, links, addrs)
 	if err != nil || len(routes) == 0 {
 		return nil, err
@@ -82,17 +82,17 @@ func lookup(h *netlink.Handle, family int, from origin, links []netlink.Link, ad
 	return slices.DeleteFunc(routes, func(r netlink.Route) bool { return r.Type != unix.RTN_UNICAST }), nil
 }
 
-// isNoRoute reports whether err is the kernel's answer to who has no route: there
-// is none, or one of type unreachable, prohibit or blackhole, or the packet is one
-// that it would not accept; or the family or the interface is not there.
+// isNoRoute reports whether err means that there is no route for such packets. Either
+// there is none at all, or its type is unreachable, prohibit or blackhole. Or the
+// kernel would not accept the packet, or the family or the interface is not there.
 func isNoRoute(err error) bool {
 	return slices.ContainsFunc([]error{
 		unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EACCES, unix.EINVAL, unix.EAFNOSUPPORT, unix.EOPNOTSUPP, unix.ENODEV,
 	}, func(no error) bool { return errors.Is(err, no) })
 }
 
-// ruledTables returns the tables that rules name, in the order of the rules, but
-// those whose default routes are left out (suppress_prefixlength).
+// ruledTables returns the tables that rules name, in the order of the rules. It leaves
+// out tables whose default routes are suppressed (suppress_prefixlength).
 func ruledTables(h *netlink.Handle, family int) ([]int, error) {
 	rules, err := h.RuleList(family)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) {

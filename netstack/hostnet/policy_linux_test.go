@@ -29,8 +29,9 @@ func Rule(family, priority, table int) *netlink.Rule {
 func (n *Namespace) AddRule(r *netlink.Rule) { n.t.Helper(); n.Must(n.h.RuleAdd(r)) }
 func (n *Namespace) DelRule(r *netlink.Rule) { n.t.Helper(); n.Must(n.h.RuleDel(r)) }
 
-// vpnRules are those of wg-quick: what the VPN does not send itself goes to its own
-// table, but for what the main table has more than a default route for.
+// vpnRules returns the rules of wg-quick. Packets that the VPN does not send itself go
+// to its own table. Destinations for which the main table has more than a default route
+// are excepted.
 func vpnRules(family int) []*netlink.Rule {
 	inner, main := Rule(family, 32765, vpnTable), Rule(family, 32764, unix.RT_TABLE_MAIN)
 	inner.Invert, inner.Mark = true, vpnTable
@@ -38,8 +39,8 @@ func vpnRules(family int) []*netlink.Rule {
 	return []*netlink.Rule{inner, main}
 }
 
-// vpnUp makes what stands in for the device of the VPN, with a default route in its
-// own table.
+// vpnUp makes a substitute for the device of the VPN, with a default route in its own
+// table.
 func (w *watched) vpnUp() {
 	w.t.Helper()
 	w.Connect("wg0", w.world, "wwg0")
@@ -141,7 +142,7 @@ func TestWatchTables(t *testing.T) {
 	w.await(wifi)
 }
 
-// TestWatchNoWay has the kernel refuse what it has a default route for.
+// TestWatchNoWay has the kernel refuse packets for which it has a default route.
 func TestWatchNoWay(t *testing.T) {
 	w := watchHost(t, (*watched).ethernetUp)
 	w.await(ethernet, ethernet6)
@@ -163,7 +164,7 @@ func TestWatchNoWay(t *testing.T) {
 	w.await(ethernet6)
 }
 
-// TestShareWatchRules has rules for what comes from the stack only.
+// TestShareWatchRules has rules for packets from the stack only.
 func TestShareWatchRules(t *testing.T) {
 	s := newSite(t)
 	s.host.Connect("up1", s.world, "eth1")

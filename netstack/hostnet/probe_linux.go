@@ -12,9 +12,9 @@ import (
 )
 
 // Probe finds out whether the kernel takes the rules of a [Share], and lets this
-// process make them. They are made and deleted in one transaction: no packet sees
-// them, and nothing is left, whatever happens. The error is an [ErrPermission], an
-// [errors.ErrUnsupported], or what the system says.
+// process make them. They are made and deleted in one transaction: no packet sees them,
+// and nothing is left in any case. The error is an [ErrPermission], an
+// [errors.ErrUnsupported], or an error of the system.
 func Probe() error {
 	conn, err := nftables.New()
 	if err != nil {

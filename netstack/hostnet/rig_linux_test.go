@@ -20,12 +20,11 @@ import (
 	"github.com/mnet-dev/mnet/internal/dev/nstest"
 )
 
-// patience is when a test that hangs gives up.
+// patience is the time after which a test that hangs fails.
 const patience = 30 * time.Second
 
-// Namespace is a network namespace of a test, of package hostnet_test, too. No
-// thread stays in it: what works in it does so by the sockets that it has opened
-// there.
+// Namespace is a network namespace of a test, of package hostnet_test, too. No thread
+// stays in it: its users work by the sockets that they have opened there.
 type Namespace struct {
 	t  testing.TB
 	ns netns.NsHandle

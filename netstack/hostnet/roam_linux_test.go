@@ -21,7 +21,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 
-// patience is when a test that hangs gives up.
+// patience is the time after which a test that hangs fails.
 const patience = 30 * time.Second
 
 // stackBehind returns a stack behind a TUN device. Its address is the one after the

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxReads stops a host whose tables change all the time from being read for ever.
+// maxReads stops a host whose tables change all the time from being read forever.
 const maxReads = 10
 
 // readUplinks returns the uplinks, the best of a family first.

@@ -27,9 +27,9 @@ func redirectIn(device string, r Redirect) []expr.Any {
 		isProto(r.To.Addr()), toLocal(), toPort(r.Port), dnat(r.To))
 }
 
-// redirectOwn is the same for packets of the host itself, but not for those to a
-// loopback address: such a packet may not leave the host, not even for a TUN device
-// (RFC 1122, 3.2.1.3 (g)).
+// redirectOwn is the same for packets of the host itself, but not for packets to a
+// loopback address. Such a packet may not leave the host, not even for a TUN device
+// (RFC 1122, section 3.2.1.3 (g)).
 func redirectOwn(r Redirect) []expr.Any {
 	loopback := netip.MustParsePrefix("::1/128")
 	if r.To.Addr().Is4() {

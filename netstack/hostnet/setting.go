@@ -28,8 +28,8 @@ const procNet = "/proc/sys/net"
 // tampered with from changing anything else.
 var settable = []string{"forwarding", "force_forwarding", "accept_ra"}
 
-// Restore writes back what was, unless the value is no longer what was set, or its
-// interface is gone. It works in the network namespace of the thread.
+// Restore writes back the former value, unless somebody else has changed it since, or
+// its interface is gone. It works in the network namespace of the thread.
 func (s Setting) Restore() error {
 	family, device, name, ok := s.split()
 	if !ok {
@@ -87,7 +87,7 @@ func writeSetting(root *os.Root, file, value string) error {
 	return errors.Join(err, f.Close())
 }
 
-// explainWrite says what to do about a file that cannot be written.
+// explainWrite adds the remedy to the error of a file that cannot be written.
 func explainWrite(err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errReadOnly) {
 		return fmt.Errorf("%w (%w): run with CAP_NET_ADMIN, and with a writable /proc/sys (in a container, set it from outside)", ErrPermission, err)

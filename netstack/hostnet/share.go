@@ -27,9 +27,9 @@ type Share struct {
 	closed  bool
 }
 
-// NewShare sets up what cfg asks for, in the network namespace of the calling thread.
+// NewShare sets up the configured share in the network namespace of the calling thread.
 // If it fails, nothing is left of it. The error is an [ErrInUse] if another process has
-// a Share of the device, an [ErrPermission], an [ErrConfig], an
+// a Share of the device. It may also be an [ErrPermission], an [ErrConfig], an
 // [errors.ErrUnsupported], or an error of the system.
 func NewShare(cfg ShareConfig) (*Share, error) {
 	s, err := newShare(cfg)
@@ -78,8 +78,8 @@ func newShare(cfg ShareConfig) (_ *Share, err error) {
 	return s, err
 }
 
-// follow takes a new state of the host. The receivers hear of it when packets that
-// come in by its uplinks are forwarded.
+// follow takes a new state of the host. It tells the receivers once packets that come
+// in by the uplinks are forwarded.
 func (s *Share) follow(st State) {
 	if err := s.setUplinks(st.Uplinks); err != nil && !errors.Is(err, net.ErrClosed) {
 		s.cfg.Logger.Warn("hostnet: uplinks will not bring answers to the stack", "device", s.cfg.Device, "error", err)
@@ -97,9 +97,9 @@ func (s *Share) setUplinks(uplinks []Uplink) error {
 }
 
 // Watch calls f with the present state before it returns, and again after each change.
-// The uplinks are the interfaces by which masqueraded packets may leave; the Share's own
-// device is not among them. Packets that come in by a new uplink are forwarded before f
-// hears of it.
+// The uplinks are the interfaces by which masqueraded packets may leave; the Share's
+// own device is not among them. Packets that come in by a new uplink are forwarded
+// before f gets it.
 //
 // Calls do not overlap. There is no call once stop has returned, or Close. f must call
 // neither. The error is a net.ErrClosed after Close.
@@ -217,7 +217,7 @@ func (s *Share) forwardLocked() error {
 	return errors.Join(errs...)
 }
 
-// explainDevice says what to do about a device without settings.
+// explainDevice adds the remedy to the error of a device without settings.
 func explainDevice(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w (%w): no such device, or IPv6 is off: open the device first, and leave IPv6 out if the host has none", ErrConfig, err)

@@ -46,7 +46,7 @@ func newSite(t testing.TB) *site {
 	return s
 }
 
-// uplinks are those of the host.
+// uplinks returns the uplinks of the host.
 func (s *site) uplinks() []Uplink {
 	ups, err := readUplinks(s.host.h, Watcher{Exclude: []string{device}})
 	s.host.Must(err)
@@ -158,8 +158,8 @@ func TestShareMany(t *testing.T) {
 	}
 }
 
-// TestUnknownFlag asks the kernel for a table with a flag that there is not, as
-// owners are one before Linux 5.12.
+// TestUnknownFlag asks the kernel for a table with an unknown flag. The owner flag is
+// unknown before Linux 5.12.
 func TestUnknownFlag(t *testing.T) {
 	n := NewNamespace(t)
 	n.Must(n.Do(func() error {
@@ -263,7 +263,7 @@ func TestNothingLeft(t *testing.T) {
 			return err
 		}))
 	}
-	cycle() // what the runtime opens once
+	cycle() // opens the descriptors that the runtime opens once
 	before := descriptors()
 	for range 20 {
 		cycle()

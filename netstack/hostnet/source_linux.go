@@ -26,10 +26,10 @@ func preferredSource(addrs []netlink.Addr, h hop, family int) netip.Addr {
 	return best
 }
 
-// sourceRank is 0 for an address from which nothing gets far. Otherwise it follows
-// the kernel: for IPv4 a primary address on the gateway's subnet, else a primary
-// one; for IPv6 RFC 6724, section 5, rules 3 and 6. But a temporary IPv6 address
-// comes last, as its successor of tomorrow is no news.
+// sourceRank is 0 for an address that does not reach far. Otherwise it follows the
+// kernel. For IPv4 a primary address on the gateway's subnet comes first, then another
+// primary one. For IPv6 it follows RFC 6724, section 5, rules 3 and 6. But a temporary
+// IPv6 address comes last: its successor of the next day is no change.
 func sourceRank(a netlink.Addr, ip, gateway netip.Addr) int {
 	const unready = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED
 	if a.Flags&unready != 0 && a.Flags&unix.IFA_F_OPTIMISTIC == 0 || a.Scope >= unix.RT_SCOPE_LINK {

@@ -105,8 +105,8 @@ func (t *table) inUse() error {
 	return fmt.Errorf("nftables table inet %s: %w: another mnet runs on that device: end it, or choose another device", t.Name, ErrInUse)
 }
 
-// tableFlags returns the flags of a table that the library has read: it takes what
-// the kernel sends in network byte order for the host's.
+// tableFlags returns the flags of a table that the library has read. The library takes
+// the kernel's network byte order for the host's.
 func tableFlags(t *nftables.Table) uint32 {
 	return binary.BigEndian.Uint32(binary.NativeEndian.AppendUint32(nil, t.Flags))
 }
@@ -143,7 +143,7 @@ func unknownFlag(err error) bool {
 	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL)
 }
 
-// apply replaces the rules by those for cfg, all at once.
+// apply replaces the rules by the rules for cfg, all at once.
 func (t *table) apply(cfg ShareConfig) error {
 	for _, c := range []*nftables.Chain{t.prerouting, t.output, t.postrouting} {
 		t.conn.FlushChain(c)
@@ -169,7 +169,7 @@ func (t *table) close() error {
 	return errors.Join(explainNFT(err), t.conn.CloseLasting())
 }
 
-// explainNFT says what to do about an error of nftables.
+// explainNFT adds the remedy to an error of nftables.
 func explainNFT(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):

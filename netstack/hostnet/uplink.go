@@ -12,10 +12,10 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// Errors of the package, which are wrapped with what to do. Systems other than
-// Linux answer an errors.ErrUnsupported.
+// Errors of the package. They come wrapped, with the remedy in the text. On systems
+// other than Linux, the error is an errors.ErrUnsupported.
 var (
-	// ErrConfig: the configuration is wrong, whatever the system.
+	// ErrConfig: the configuration is wrong on every system.
 	ErrConfig = netstack.ErrConfig
 	// ErrPermission: the process lacks CAP_NET_ADMIN.
 	ErrPermission = netstack.ErrPermission
@@ -24,9 +24,9 @@ var (
 	ErrInUse = netstack.ErrInUse
 )
 
-// Uplink is a way out of the host: the route that packets to the rest of the world
-// take, or another default route that rules of policy routing may send them to, over
-// an interface that is up, has a carrier, and has an address of the route's family.
+// Uplink is a way out of the host. It is the route that packets to the Internet take,
+// or another default route that rules of policy routing may send them to. Its interface
+// is up, has a carrier, and has an address of the route's family.
 type Uplink struct {
 	Interface string
 	Index     int        // of the interface
@@ -43,7 +43,7 @@ func (u Uplink) String() string {
 	return fmt.Sprintf("%s via %v from %v", u.Interface, u.Gateway, u.Source)
 }
 
-// path is u without what may change while packets go the same way.
+// path returns u without the fields that may change while packets go the same way.
 func (u Uplink) path() Uplink {
 	u.Metric = 0
 	return u
@@ -54,10 +54,10 @@ func samePaths(a, b []Uplink) bool {
 	return slices.EqualFunc(a, b, func(a, b Uplink) bool { return a.path() == b.path() })
 }
 
-// State is what a [Watcher] tells.
+// State is the state of the host's uplinks.
 type State struct {
-	// Uplinks are all that there are, the one in use before the others of its
-	// family. It must not be changed.
+	// Uplinks are all uplinks, the one in use before the others of its family. The
+	// slice must not be changed.
 	Uplinks []Uplink
 	// Woke is set if the machine has been asleep, or a virtual machine paused.
 	Woke bool
@@ -67,14 +67,14 @@ type State struct {
 type Watcher struct {
 	// Exclude names interfaces that don't count: the stack's own device.
 	Exclude []string
-	// Logger gets what could not be read (warn). Nil means no logging.
+	// Logger gets errors of reading (warn). Nil means no logging.
 	Logger *slog.Logger
 
 	from origin
 }
 
-// origin says whose packets the uplinks are for, as they may leave by others than
-// the host's own: those that come in by a device, from any of the prefixes.
+// origin says whose packets the uplinks are for: packets that come in by a device, from
+// any of the prefixes. They may leave by other uplinks than the host's own packets.
 // Families without a prefix are looked at as the host.
 type origin struct {
 	device   string

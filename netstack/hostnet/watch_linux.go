@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	// settle is the least time from one reading of the tables to the next: it stops an
-	// interface that comes up, with a dozen messages, from being told as half a dozen
-	// states. The first message of a change is followed at once, as connections wait
-	// for another uplink.
+	// settle is the least time from one reading of the tables to the next. An interface
+	// that comes up sends a dozen messages; settle stops them from being told as half a
+	// dozen states. The first message of a change is followed at once, as connections
+	// wait for another uplink.
 	settle = 10 * time.Millisecond
 
 	// retryRead is the pause after tables that could not be read.
@@ -46,10 +46,10 @@ type watch struct {
 	clocks clocks
 }
 
-// Watch calls f with what there is, before it returns, and again after each change
-// of the uplinks' interfaces, gateways, source addresses or order, and after a
-// sleep of the machine. Calls do not overlap; there is none once stop has returned.
-// f must not call stop.
+// Watch calls f with the present state before it returns. It calls f again after each
+// change of the uplinks' interfaces, gateways, source addresses or order, and after a
+// sleep of the machine. Calls do not overlap; there is none once stop has returned. f
+// must not call stop.
 func (w Watcher) Watch(f func(State)) (stop func(), err error) {
 	stop, err = w.start(f, wakeTick, readClocks)
 	if err != nil {
@@ -145,8 +145,9 @@ func (w *watch) receive(done <-chan struct{}) {
 	}
 }
 
-// relevant stops a routing daemon that changes its routes all the time from having
-// the tables read all the time: routes matter if they cover what is asked for.
+// relevant reports whether a message may be about an uplink: its route covers the
+// address that the kernel is asked for. It stops a routing daemon that changes its
+// routes all the time from having the tables read all the time.
 func relevant(m syscall.NetlinkMessage) bool {
 	if m.Header.Type != unix.RTM_NEWROUTE && m.Header.Type != unix.RTM_DELROUTE {
 		return true
@@ -212,8 +213,8 @@ func (w *watch) slept() bool {
 	return slept(before, now)
 }
 
-// update reads the tables and tells what has changed, or that the machine woke. It
-// returns when the tables have to be read again, whatever happens; zero for not.
+// update reads the tables and tells a change, or that the machine woke. It returns the
+// time after which the tables have to be read again in any case, or zero.
 func (w *watch) update(woke bool) (again time.Duration) {
 	ups, err := readUplinks(w.handle, w.Watcher)
 	w.next = time.Now().Add(settle)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// watched is a host, with what its watcher tells.
+// watched is a host and the states that its watcher tells.
 type watched struct {
 	*Namespace
 	world  *Namespace // the other end of all its links
@@ -36,7 +36,7 @@ func watchHost(t *testing.T, prepare func(*watched)) *watched {
 	return w
 }
 
-// next returns what is told next.
+// next returns the next state.
 func (w *watched) next() State {
 	w.t.Helper()
 	select {
@@ -163,8 +163,8 @@ func TestWatchStop(t *testing.T) {
 	}
 }
 
-// TestWatchReplaced reads the tables in the midst of a change: a host that has no
-// uplink for an instant is no news, another uplink is at once.
+// TestWatchReplaced reads the tables in the midst of a change. A host without uplink
+// for an instant is not told; another uplink is told at once.
 func TestWatchReplaced(t *testing.T) {
 	n, world := NewNamespace(t), NewNamespace(t)
 	n.Connect("eth0", world, "weth0")

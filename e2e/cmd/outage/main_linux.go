@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 	return measure(ctx, outage.Config{Cells: cells, Runs: *runs, Connections: *connections}, *output)
 }
 
-// measure prints what there is, even if not all could be measured.
+// measure prints the rows that there are, even if not all could be measured.
 func measure(ctx context.Context, cfg outage.Config, output string) error {
 	cfg.Progress = func(r outage.Row) { outage.WriteProgress(os.Stderr, r) }
 	cfg.Failed = func(c outage.Cell, err error) { fmt.Fprintf(os.Stderr, "%v: %v\n", c, err) }
