@@ -5,10 +5,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/gocmd"
@@ -31,16 +31,16 @@ func dirFlag(fs *flag.FlagSet) *string {
 func (t *tool) apply(ctx context.Context, args []string) error {
 	fs := t.flags("apply")
 	dirName := dirFlag(fs)
-	use := fs.String("use", "", "make `file` point to the directory: go.mod, go.work or none (default go.mod, and go.work in mnet itself)")
+	useFlag := useFlag(fs)
 	force := fs.Bool("force", false, "overwrite files that were edited")
 	if err := t.parse(fs, args); err != nil {
 		return err
 	}
-	if !slices.Contains([]string{"", "go.mod", "go.work", "none"}, *use) {
-		fmt.Fprintf(t.stderr, "gvpatch apply: -use %q: want go.mod, go.work or none\n", *use)
-		return errUsage
-	}
 	mod, err := gocmd.MainModule(ctx, t.dir)
+	if err != nil {
+		return err
+	}
+	use, err := t.use(*useFlag, mod)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (t *tool) apply(ctx context.Context, args []string) error {
 	if err := keepsModule(dir, mod); err != nil {
 		return err
 	}
-	w, err := t.wiring(ctx, mod, dir, *use)
+	w, err := t.wiring(ctx, mod, dir, use)
 	if err != nil {
 		return finding{err}
 	}
@@ -80,7 +80,15 @@ func (t *tool) apply(ctx context.Context, args []string) error {
 	if changed {
 		t.printf("%s makes the module use it\n", w.Name)
 	}
-	return nil
+	if mod, err = gocmd.MainModule(ctx, t.dir); err != nil {
+		return err
+	}
+	err = t.checkUse(ctx, mod, dir, use)
+	if err != nil && !errors.As(err, new(finding)) {
+		fmt.Fprintln(t.stderr, "gvpatch:", err) // what was asked for is done all the same
+		return nil
+	}
+	return err
 }
 
 // mayOverwrite returns an error if a directory has something in it that is of
@@ -104,22 +112,16 @@ func (t *tool) mayOverwrite(dir string, state tree.State, files []string, force 
 
 // wiring prepares the change to go.mod or go.work; nil if there is none to make.
 func (t *tool) wiring(ctx context.Context, mod *gocmd.ModFile, dir, use string) (*wire.Wiring, error) {
-	if use == "" {
-		use = "go.mod"
-		if mod.Module.Path == mnetModule {
-			use = "go.work" // users of mnet shall not inherit anything
-		}
-	}
-	if use == "none" {
+	if use == useNone {
 		return nil, nil
 	}
-	if err := wire.CheckVersion(mod, t.pin); err != nil {
+	if err := wire.CheckVersion(ctx, mod, t.pin); err != nil {
 		return nil, err
 	}
-	if use == "go.work" {
-		return wire.Work(ctx, mod, t.pin.Module, dir)
+	if use == useWork {
+		return wire.Work(ctx, mod, t.pin, dir)
 	}
-	return wire.Mod(mod, t.pin.Module, dir)
+	return wire.Mod(mod, t.pin, dir)
 }
 
 // write builds the tree and replaces dir by it.

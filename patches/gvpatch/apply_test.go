@@ -46,7 +46,7 @@ func TestApply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "replace " + gvModule + " => ./third_party/gvisor\n"; !strings.Contains(string(mod), want) {
+	if want := "replace " + gvModule + " " + gvVersion + " => ./third_party/gvisor\n"; !strings.Contains(string(mod), want) {
 		t.Errorf("no %q in go.mod:\n%s", want, mod)
 	}
 
@@ -62,7 +62,7 @@ func TestApply(t *testing.T) {
 }
 
 func TestApplyWorkFile(t *testing.T) {
-	const replace = "replace " + gvModule + " => ./third_party/gvisor"
+	const replace = "replace " + gvModule + " " + gvVersion + " => ./third_party/gvisor"
 	tests := []struct {
 		name, before string
 		want         []string
@@ -70,6 +70,7 @@ func TestApplyWorkFile(t *testing.T) {
 		{"new", "", []string{"go 1.26\n", "use .\n", replace}},
 		{"there is one", "go 1.26\n\nuse ./other\n", []string{"./other", "\t.\n", replace}},
 		{"it is right", "go 1.26\n\nuse .\n\n" + replace + "\n", []string{replace}},
+		{"it names no version", "go 1.26\n\nuse .\n\nreplace " + gvModule + " => ./third_party/gvisor\n", []string{replace}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -368,4 +369,28 @@ func TestApplyUnknownVersion(t *testing.T) {
 	r := newRig(t)
 	r.tool.pin.Version = "v9.9.9"
 	r.run(exitFailure, "unknown revision v9.9.9", "apply", "-use", "none")
+}
+
+// TestApplyUpdatesReplacement has replacements that an earlier gvpatch, or one of
+// another pin, wrote.
+func TestApplyUpdatesReplacement(t *testing.T) {
+	const want = "replace " + gvModule + " " + gvVersion + " => ./third_party/gvisor\n"
+	for _, old := range []string{
+		"replace " + gvModule + " => ./third_party/gvisor\n",
+		"replace " + gvModule + " v0.9.0 => ./third_party/gvisor\n",
+		"replace " + gvModule + " v0.9.0 => ./third_party/gvisor\n\n" + want,
+		"replace " + gvModule + " v0.9.0 => ../elsewhere\n\n" + want, // not of gvpatch, and no obstacle
+	} {
+		r := newRig(t)
+		mod, err := os.ReadFile(r.path("go.mod"))
+		r.check(err)
+		write(t, r.dir, map[string]string{"go.mod": string(mod) + "\n" + old})
+		r.run(exitOK, "written to", "apply")
+		after, err := os.ReadFile(r.path("go.mod"))
+		r.check(err)
+		if !strings.Contains(string(after), want) || strings.Count(string(after), "=> ./third_party") != 1 {
+			t.Errorf("of\n%s apply makes\n%s", old, after)
+		}
+		r.run(exitOK, "the build uses it", "check")
+	}
 }

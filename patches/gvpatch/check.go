@@ -23,11 +23,16 @@ var stepPackages = []string{"./pkg/tcpip/network/...", "./pkg/tcpip/transport/..
 func (t *tool) check(ctx context.Context, args []string) error {
 	fs := t.flags("check")
 	dirName := dirFlag(fs)
+	useFlag := useFlag(fs)
 	doBuild := fs.Bool("build", false, "build gVisor after each fix, and with the overlay and the hooks")
 	if err := t.parse(fs, args); err != nil {
 		return err
 	}
 	mod, err := gocmd.MainModule(ctx, t.dir)
+	if err != nil {
+		return err
+	}
+	use, err := t.use(*useFlag, mod)
 	if err != nil {
 		return err
 	}
@@ -65,6 +70,12 @@ func (t *tool) check(ctx context.Context, args []string) error {
 		return findingf("%s: %s%s", dir, state, list(files))
 	default:
 		t.printf("%s is up to date\n", dir)
+		if err := t.checkUse(ctx, mod, dir, use); err != nil {
+			return err
+		}
+		if use != useNone {
+			t.printf("the build uses it\n")
+		}
 	}
 	return nil
 }

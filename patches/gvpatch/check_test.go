@@ -74,3 +74,35 @@ func (r *rig) rerecord() {
 	r.tool.pin.Tree, err = treeHash(original, r.tool.pin, r.tool.series)
 	r.check(err)
 }
+
+// TestCheckUse takes away what makes the build use the directory.
+func TestCheckUse(t *testing.T) {
+	const replace = "replace " + gvModule + " " + gvVersion + " => ./third_party/gvisor\n"
+	tests := []struct {
+		name, file, text, want string
+	}{
+		{"replacement lost", "go.mod", "", "does not replace example.org/gv by "},
+		{"replacement of an earlier gvpatch", "go.mod", "replace " + gvModule + " => ./third_party/gvisor\n", "replaces example.org/gv by ./third_party/gvisor, not v1.0.0 alone; run gvpatch apply again"},
+		{"go.work with another", "go.work", "go 1.26\n\nuse .\n\nreplace " + gvModule + " => ./other\n", "a go.work has replacements of its own"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			r.run(exitOK, "", "apply")
+			write(t, r.path("other"), map[string]string{"go.mod": gvFiles["go.mod"]})
+			mod, err := os.ReadFile(r.path("go.mod"))
+			r.check(err)
+			if tt.file == "go.mod" {
+				tt.text = strings.Replace(string(mod), replace, tt.text, 1)
+			}
+			r.run(exitOK, "the build uses it", "check")
+			write(t, r.dir, map[string]string{tt.file: tt.text})
+			r.run(exitFinding, tt.want, "check")
+			r.run(exitOK, "is up to date", "check", "-use", "none")
+			if tt.file == "go.mod" {
+				r.run(exitOK, "makes the module use it", "apply")
+				r.run(exitOK, "the build uses it", "check")
+			}
+		})
+	}
+}

@@ -33,14 +33,15 @@ const (
 const usage = `Gvpatch writes a gVisor with the patches of mnet.
 
 	gvpatch apply  [-dir DIR] [-use go.work|go.mod|none] [-force]
-	gvpatch check  [-dir DIR] [-build]
+	gvpatch check  [-dir DIR] [-use go.work|go.mod|none] [-build]
 	gvpatch list
 	gvpatch edit   [-dir DIR] [-write]
 	gvpatch rebase -to VERSION [-dir DIR] [-o DIR]
 	gvpatch record
 
 apply   writes the patched gVisor to DIR and makes the module use it
-check   checks that the series applies and that DIR holds what it makes
+check   checks that the series applies, that DIR holds what it makes, and that
+        the build uses it
 list    lists the series and what it is made for
 edit    makes a git repository of the series, and writes it back (for maintainers)
 rebase  moves the series to another version of gVisor (for maintainers)

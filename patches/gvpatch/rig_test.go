@@ -63,6 +63,7 @@ type rig struct {
 }
 
 func newRig(t *testing.T) *rig {
+	t.Setenv("GOWORK", "") // that of the developer is not about this module
 	r := &rig{t: t, cache: t.TempDir(), dir: t.TempDir()}
 	write(t, filepath.Join(r.cache, gvVersion), gvFiles)
 	write(t, r.dir, map[string]string{"go.mod": "module example.com/user\n\ngo 1.26\n\nrequire " + gvModule + " " + gvVersion + "\n"})

@@ -13,21 +13,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // Run runs the go command in dir and returns its standard output. The error
 // holds what the command said.
+//
+// It is about one module: a go.work, and flags that are meant for builds, are kept
+// away.
 func Run(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	return run(ctx, dir, nil, args...)
+	return run(ctx, dir, []string{"GOWORK=off", "GOFLAGS="}, args...)
 }
 
 func run(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	// What is asked for here is about one module. A go.work or flags that are
-	// meant for builds would only get in the way.
-	cmd.Env = append(append(os.Environ(), "GOWORK=off", "GOFLAGS=", "PWD="+dir), env...)
+	cmd.Env = append(append(os.Environ(), "PWD="+dir), env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -57,9 +59,9 @@ func Download(ctx context.Context, path, version string, sumKnown bool) (Module,
 		return Module{}, err
 	}
 	defer os.RemoveAll(dir)
-	var env []string
+	env := []string{"GOWORK=off", "GOFLAGS="}
 	if sumKnown {
-		env = []string{"GONOSUMDB=" + path}
+		env = append(env, "GONOSUMDB="+path)
 	}
 	out, err := run(ctx, dir, env, "mod", "download", "-json", path+"@"+version)
 	var m struct {
@@ -94,6 +96,9 @@ type Replace struct{ Old, New Version }
 // Version is a module with its version.
 type Version struct{ Path, Version string }
 
+// String returns "path version", or the path of a directory.
+func (v Version) String() string { return strings.TrimSpace(v.Path + " " + v.Version) }
+
 // MainModule reads the go.mod of the module that dir is in.
 func MainModule(ctx context.Context, dir string) (*ModFile, error) {
 	out, err := Run(ctx, dir, "env", "GOMOD")
@@ -127,14 +132,9 @@ func read(ctx context.Context, kind, name string) (*ModFile, error) {
 // Root returns the directory of the file.
 func (f *ModFile) Root() string { return filepath.Dir(f.Name) }
 
-// Replacement returns what the file replaces the module by, nil if it doesn't.
-func (f *ModFile) Replacement(path string) *Replace {
-	for i, r := range f.Replace {
-		if r.Old.Path == path {
-			return &f.Replace[i]
-		}
-	}
-	return nil
+// Replacements returns what the file replaces versions of the module by.
+func (f *ModFile) Replacements(path string) []Replace {
+	return slices.DeleteFunc(slices.Clone(f.Replace), func(r Replace) bool { return r.Old.Path != path })
 }
 
 // Required returns the version of the module that the file asks for, "" if it

@@ -26,28 +26,14 @@ type Wiring struct {
 	args []string // of the go command that edits it; empty if it is right already
 }
 
-// CheckVersion reports why a module can't use the patched gVisor: it builds
-// with another version, of which the directory would silently take the place.
-func CheckVersion(f *gocmd.ModFile, pin patches.Pin) error {
-	switch have := f.Required(pin.Module); have {
-	case pin.Version:
-		return nil
-	case "":
-		return fmt.Errorf("%s does not require %s; first run\n\tgo get %s@%s", f.Name, pin.Module, pin.Module, pin.Version)
-	default:
-		return fmt.Errorf("%s requires %s %s, but the patches are for %s; run\n\tgo get %s@%s\nor use a version of mnet that has patches for yours",
-			f.Name, pin.Module, have, pin.Version, pin.Module, pin.Version)
-	}
-}
-
 // Mod replaces the module by dir in the go.mod f.
-func Mod(f *gocmd.ModFile, module, dir string) (*Wiring, error) {
-	return edit("mod", f, module, dir)
+func Mod(f *gocmd.ModFile, pin patches.Pin, dir string) (*Wiring, error) {
+	return edit("mod", f, pin, dir)
 }
 
 // Work replaces the module by dir in the go.work next to the go.mod f, which
 // need not exist.
-func Work(ctx context.Context, f *gocmd.ModFile, module, dir string) (*Wiring, error) {
+func Work(ctx context.Context, f *gocmd.ModFile, pin patches.Pin, dir string) (*Wiring, error) {
 	name := filepath.Join(f.Root(), "go.work")
 	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
 		to, err := relative(f.Root(), dir)
@@ -60,29 +46,41 @@ go %s
 
 use .
 
-replace %s => %s
-`, f.Go, module, to)}, nil
+replace %s %s => %s
+`, f.Go, pin.Module, pin.Version, to)}, nil
 	}
 	w, err := gocmd.WorkFile(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return edit("work", w, module, dir, "-use=.")
+	return edit("work", w, pin, dir, "-use=.")
 }
 
-// edit prepares an edit by go mod edit or go work edit.
-func edit(kind string, f *gocmd.ModFile, module, dir string, args ...string) (*Wiring, error) {
+// edit prepares an edit by go mod edit or go work edit. The replacement names the
+// version that the patches are for: if a dependency raises gVisor above it, the
+// build must not use the directory in the newer version's place.
+func edit(kind string, f *gocmd.ModFile, pin patches.Pin, dir string, args ...string) (*Wiring, error) {
 	to, err := relative(f.Root(), dir)
 	if err != nil {
 		return nil, err
 	}
+	there := false
+	var drop []string
+	for _, r := range f.Replacements(pin.Module) {
+		right := r.Old.Version == pin.Version
+		old := strings.TrimSuffix(r.Old.Path+"@"+r.Old.Version, "@")
+		switch {
+		case points(f.Root(), r.New, dir) && right:
+			there = true
+		case points(f.Root(), r.New, dir):
+			drop = append(drop, "-dropreplace="+old) // of an earlier gvpatch or pin
+		case right || r.Old.Version == "":
+			return nil, fmt.Errorf("%s replaces %s by %s already; if that can go, run\n\tgo %s edit -dropreplace=%s", f.Name, pin.Module, r.New, kind, old)
+		}
+	}
 	w := &Wiring{Name: f.Name}
-	switch r := f.Replacement(module); {
-	case r == nil:
-		w.args = append([]string{kind, "edit", "-replace=" + module + "=" + to}, append(args, f.Name)...)
-	case !points(f.Root(), r.New, dir):
-		return nil, fmt.Errorf("%s replaces %s by %s already; if that can go, run\n\tgo %s edit -dropreplace=%s",
-			f.Name, module, strings.TrimSpace(r.New.Path+" "+r.New.Version), kind, strings.TrimSuffix(module+"@"+r.Old.Version, "@"))
+	if !there || len(drop) > 0 {
+		w.args = append(append(append([]string{kind, "edit"}, drop...), "-replace="+pin.Module+"@"+pin.Version+"="+to), append(args, f.Name)...)
 	}
 	return w, nil
 }
