@@ -25,9 +25,9 @@ type Conn struct {
 	wq      *waiter.Queue
 	network string // as dialled or listened on, for errors
 
-	// peers are all addresses of the peer that are known, in the order of
-	// preference, and name is where they come from; both are nil if the
-	// connection was accepted.
+	// peers are all known addresses of the peer, in the order of preference. name is
+	// the name that they were looked up by. Both are nil if the connection was
+	// accepted.
 	peers atomic.Pointer[[]netip.AddrPort]
 	name  *peerName
 
@@ -38,12 +38,12 @@ type Conn struct {
 
 	closed atomic.Bool
 
-	// roamer is who moves the connection, to be told when it is closed; nil if
-	// nobody does.
+	// roamer is the Roamer that moves the connection, to be told when it is closed, or
+	// nil.
 	roamer atomic.Pointer[Roamer]
 
-	// aborted is the error number of what ended the connection other than by FIN.
-	// gVisor tells only the first that asks.
+	// aborted is the error number if the connection ended in another way than by FIN.
+	// gVisor tells only the first caller that asks.
 	aborted atomic.Uintptr
 
 	rd direction
@@ -97,8 +97,8 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// lingers reports whether what was written, or the FIN behind it, has not been
-// acknowledged though the connection is closed.
+// lingers reports whether the connection is closed and has data, or a FIN behind it,
+// that was not acknowledged.
 func (c *Conn) lingers() bool {
 	switch tcp.EndpointState(c.ep.State()) {
 	case tcp.StateFinWait1, tcp.StateClosing, tcp.StateLastAck:
@@ -108,11 +108,11 @@ func (c *Conn) lingers() bool {
 	}
 }
 
-// CloseRead ends the reading side: Read returns what has arrived already, then
+// CloseRead ends the reading side: Read returns the data that has arrived already, then
 // io.EOF. The peer is not told.
 func (c *Conn) CloseRead() error { return c.shutdown(tcpip.ShutdownRead) }
 
-// CloseWrite ends the writing side: what was written is sent, then a FIN.
+// CloseWrite ends the writing side: the written data is sent, then a FIN.
 func (c *Conn) CloseWrite() error { return c.shutdown(tcpip.ShutdownWrite) }
 
 func (c *Conn) shutdown(how tcpip.ShutdownFlags) error {

@@ -12,8 +12,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
-// Read reads what has arrived, at least one byte, or waits for it. It returns
-// io.EOF after the peer's FIN or the own CloseRead, and an *net.OpError otherwise.
+// Read reads data that has arrived, or waits for at least one byte. It returns io.EOF
+// after the peer's FIN or the own CloseRead, and an *net.OpError otherwise.
 func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.read(b)
 	if err != nil && err != io.EOF {
@@ -76,11 +76,10 @@ func (c *Conn) read(b []byte) (int, error) {
 	}
 }
 
-// readError returns what Read fails with when the endpoint says terr. rd.mu is
-// held.
+// readError returns Read's error for the endpoint's error terr. rd.mu is held.
 //
-// An endpoint that was reset or timed out says so once, to a reader or a writer,
-// and to everybody else that it is closed. That must not look like a FIN.
+// An endpoint that was reset or timed out says so once, to a reader or a writer. It
+// tells everybody else that it is closed. That must not look like a FIN.
 func (c *Conn) readError(terr tcpip.Error) error {
 	if c.fin {
 		return io.EOF

@@ -30,9 +30,9 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom writes what it reads from r until io.EOF. Other Writes may come in
-// between. It copies through a buffer: gVisor drops what it has read from a source
-// when the send buffer is made smaller meanwhile.
+// ReadFrom writes the data that it reads from r until io.EOF. Other Writes may come in
+// between. It copies through a buffer: if the send buffer is made smaller meanwhile,
+// gVisor drops data that it has read from a source.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	buf := copyBuffers.Get().(*[copyBufferSize]byte)
 	defer copyBuffers.Put(buf)
@@ -88,8 +88,8 @@ func (c *Conn) write(b []byte) (int, error) {
 	}
 }
 
-// noteAbort remembers what ended the connection, for a Read that comes later. A
-// Write that comes later fails with EPIPE, as on a socket.
+// noteAbort keeps the error that ended the connection, for a later Read. A later Write
+// fails with EPIPE, as on a socket.
 func (c *Conn) noteAbort(terr tcpip.Error) {
 	if _, ok := terr.(*tcpip.ErrClosedForSend); !ok {
 		c.aborted.Store(uintptr(netstack.Errno(terr)))

@@ -17,8 +17,8 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// minAttempt is the least time an attempt gets when there are more addresses to
-// try, unless less is left: an even share of a short timeout would fail them all.
+// minAttempt is the least time for an attempt if there are more addresses to try,
+// unless less is left. An even share of a short timeout would fail them all.
 const minAttempt = 2 * time.Second
 
 // Resolver finds the addresses of a name; *net.Resolver does. network is "ip",
@@ -36,20 +36,20 @@ type Dialer struct {
 	// zero. Nil means that the stack chooses both.
 	LocalAddr net.Addr
 
-	// Timeout limits a dial, whatever the number of addresses tried. It runs on the
-	// clock of the stack. Zero means no limit other than TCP's own, about two
-	// minutes per address.
+	// Timeout limits a dial over all addresses that it tries. It runs on the clock of
+	// the stack. Zero means no limit other than TCP's own, about two minutes per
+	// address.
 	Timeout time.Duration
 
 	// Deadline is like Timeout, as a point in time on the clock of the stack. Zero
 	// means none.
 	Deadline time.Time
 
-	// KeepAliveConfig is that of the new connection. The zero value means that no
-	// probes are sent; unlike in the net package they are off by default. With a
-	// Roamer, which would not notice that the path of a silent connection is
-	// dead, it means every 10 s, and every second when there is no answer. Any other
-	// value counts as it is.
+	// KeepAliveConfig configures the keep-alive of the new connection. The zero value
+	// means that no probes are sent; the net package sends them by default. A Roamer
+	// would not notice that the path of a silent connection is dead. So with a Roamer,
+	// the zero value means a probe every 10 s, and every second when there is no
+	// answer. Any other value counts as it is.
 	KeepAliveConfig net.KeepAliveConfig
 
 	// Resolver resolves host names. Nil means that only numeric addresses can be
@@ -111,8 +111,8 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	return nil, firstErr
 }
 
-// withTimeout returns a context that also ends by the Dialer's own timeout or
-// deadline, and that point in time on the clock of the stack, or zero.
+// withTimeout returns a context that also ends by the Dialer's own timeout or deadline.
+// It also returns that point in time on the clock of the stack, or zero.
 func (d *Dialer) withTimeout(ctx context.Context) (context.Context, time.Time, context.CancelFunc) {
 	clock := d.Stack.Clock()
 	deadline := d.Deadline
@@ -157,7 +157,7 @@ func (d *Dialer) left(ctx context.Context, deadline time.Time) time.Duration {
 	return left
 }
 
-// share divides what is left among n attempts, as the net package does.
+// share divides the time left among n attempts, as the net package does.
 func share(left time.Duration, n int) time.Duration {
 	if left == 0 || n == 1 {
 		return left
@@ -261,8 +261,8 @@ func (d *Dialer) attempt(ctx context.Context, network string, remote netip.AddrP
 	return c, nil
 }
 
-// start makes the endpoint of an active open and sends its SYN. What an endpoint
-// has to be given before that goes between newEndpoint and Connect.
+// start makes the endpoint of an active open and sends its SYN. Settings that must
+// precede the SYN go between newEndpoint and Connect.
 func (d *Dialer) start(network string, remote netip.AddrPort) (*Conn, error) {
 	local, err := d.local()
 	if err != nil {

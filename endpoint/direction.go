@@ -10,13 +10,13 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 )
 
-// direction is what one direction of a connection, or the accepting of a
-// listener, needs to block: whoever holds mu may wait on ready.
+// direction is the means to block in one direction of a connection, or in the accepting
+// of a listener. The holder of mu may wait on ready.
 //
-// One token in ready means that something may have changed: the endpoint is ready,
-// the deadline has passed, the connection is being closed. A caller looks at all
-// of them, tries, and only then waits. A token that was left by an earlier event
-// costs one more round, so none ever needs to be taken back.
+// One token in ready means that something may have changed: the endpoint is ready, the
+// deadline has passed, or the connection is being closed. A caller looks at all of
+// them, tries, and only then waits. A token that was left by an earlier event costs one
+// more round, so none ever needs to be taken back.
 type direction struct {
 	// mu serialises callers, so that two large Writes do not interleave.
 	mu       sync.Mutex

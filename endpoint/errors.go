@@ -20,9 +20,9 @@ var (
 	errDialTime = error(&dialTimeoutError{})
 )
 
-// dialTimeoutError is what a dial fails with when the Dialer's own timeout or
-// deadline has passed, or its share of the context's. As in the net package it is
-// context.DeadlineExceeded as well: which of two timers is first is chance.
+// dialTimeoutError is the error of a dial whose time is up: the Dialer's own timeout or
+// deadline, or its share of the context's. As in the net package, it is
+// context.DeadlineExceeded as well: either of two timers may be first.
 type dialTimeoutError struct{}
 
 func (*dialTimeoutError) Error() string   { return "i/o timeout" }
@@ -32,8 +32,8 @@ func (*dialTimeoutError) Unwrap() []error {
 	return []error{os.ErrDeadlineExceeded, context.DeadlineExceeded}
 }
 
-// syscallError makes an error of gVisor look like that of a system call, so that
-// text and type are what users of the net package know.
+// syscallError makes an error of gVisor look like an error of a system call. Users of
+// the net package know its text and type.
 func syscallError(call string, terr tcpip.Error) error {
 	return os.NewSyscallError(call, netstack.Errno(terr))
 }

@@ -21,9 +21,9 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// DefaultBacklog is how many connections may wait to be accepted, Linux' default.
-// It bounds what peers that connect to an application that does not accept make
-// the stack hold; beyond it, SYNs are dropped.
+// DefaultBacklog is how many connections may wait to be accepted, Linux' default. It
+// bounds the memory for connections that the application does not accept. Beyond it,
+// SYNs are dropped.
 const DefaultBacklog = 4096
 
 // ListenConfig makes listeners. It may be copied and used concurrently.
@@ -36,8 +36,8 @@ type ListenConfig struct {
 	// DefaultBacklog.
 	Backlog int
 
-	// KeepAliveConfig is that of accepted connections. The zero value means that
-	// no probes are sent; unlike in the net package they are off by default.
+	// KeepAliveConfig configures the keep-alive of accepted connections. The zero value
+	// means that no probes are sent; the net package sends them by default.
 	KeepAliveConfig net.KeepAliveConfig
 
 	// Roamer moves accepted connections by itself, when this end's addresses
@@ -133,8 +133,8 @@ type Listener struct {
 
 var _ net.Listener = (*Listener)(nil)
 
-// listen makes the endpoint and starts it. What a listening endpoint has to be
-// given before it accepts anything goes between NewEndpoint and Listen.
+// listen makes the endpoint and starts it. Settings that must precede the first accept
+// go between NewEndpoint and Listen.
 func (l *Listener) listen(gv *stack.Stack, local netip.AddrPort, backlog int) error {
 	proto := tcpip.NetworkProtocolNumber(ipv6.ProtocolNumber)
 	if local.Addr().Is4() {

@@ -98,8 +98,8 @@ func migrationConfig(st *netstack.Stack, p Policy, o MigrationOptions) (*migrate
 	return cfg, nil
 }
 
-// attachMigration makes a connection migratable that is about to be dialled.
-// With an unpatched gVisor that is an error only if it is required: the
+// attachMigration makes a connection migratable that is about to be dialled. With an
+// unpatched gVisor, that is an error only if migration is required. Otherwise the
 // connection is plain TCP, and says so when it is asked to migrate.
 func attachMigration(c *Conn, p Policy, o MigrationOptions) error {
 	c.noMigration = p == Off
@@ -132,18 +132,19 @@ func mayMigrate(ep tcpip.Endpoint) bool {
 	return m != nil && m.Info().State != migrate.Plain
 }
 
-// Migrate moves the connection to a local address and port. A zero port is
-// chosen, a zero address is that of the best route to the peer; moving to a new
-// port of the same address is a move too. It returns when the connection has
-// moved. If that fails, or ctx ends first, the connection stays where it was;
-// in the latter case the error is ctx's cause. A later call replaces one that
-// is under way. For a round trip after the dial it fails with ErrNotNegotiated: see
-// AwaitMigratable. If the connection is closed or ends meanwhile, the error is a
-// net.ErrClosed.
+// Migrate moves the connection to a local address and port. A zero port is chosen. A
+// zero address means the address of the best route to the peer. Moving to a new port of
+// the same address is a move too.
 //
-// Reads and writes go on meanwhile, and take their data from wherever the
-// connection is. To an address of another family the connection can move if the
-// Dialer's resolver gave one for the peer; else see MigrateTo.
+// Migrate returns when the connection has moved. If that fails, or ctx ends first, the
+// connection stays where it was. In the latter case the error is ctx's cause. A later
+// call replaces one that is under way. For a round trip after the dial, Migrate fails
+// with ErrNotNegotiated: see AwaitMigratable. If the connection is closed or ends
+// meanwhile, the error is a net.ErrClosed.
+//
+// Reads and writes go on meanwhile, on the path that the connection has at the time.
+// The connection can move to an address of another family if the Dialer's resolver gave
+// one for the peer; else see MigrateTo.
 func (c *Conn) Migrate(ctx context.Context, local netip.AddrPort) error {
 	return c.MigrateTo(ctx, local, netip.AddrPort{})
 }
@@ -168,8 +169,8 @@ func (c *Conn) move(ctx context.Context, m *netstack.Migration, local, remote ne
 	return m.Migrate(ctx, local, remote)
 }
 
-// migrateError wraps err, if it is one. After the own Close that is the reason,
-// whatever the attempt has met.
+// migrateError wraps err, if it is not nil. After the own Close, that is the reason for
+// any error.
 func (c *Conn) migrateError(op string, err error) error {
 	switch {
 	case err == nil:
@@ -209,11 +210,11 @@ func (c *Conn) awaitMigratable(ctx context.Context) error {
 	return m.WaitSettled(ctx)
 }
 
-// BindKey mixes a secret that both ends share into the keys of the connection,
-// such as the exported keying material of the TLS session that runs over it
-// (tls.ConnectionState.ExportKeyingMaterial). Both ends have to call it; from
-// then on, who sat in the middle while the connection was set up cannot migrate
-// it. It needs suite x25519-sha256, and a secret of migrate.MinSecret bytes at least.
+// BindKey mixes a secret that both ends share into the keys of the connection. The
+// secret may be exported keying material of the TLS session that runs over it
+// (tls.ConnectionState.ExportKeyingMaterial). Both ends have to call BindKey. From then
+// on, an attacker in the middle of the connection's set-up cannot migrate it. BindKey
+// needs suite x25519-sha256, and a secret of at least migrate.MinSecret bytes.
 func (c *Conn) BindKey(secret []byte) error {
 	m, err := c.migratable()
 	if err == nil {
@@ -222,7 +223,7 @@ func (c *Conn) BindKey(secret []byte) error {
 	return c.migrateError("migrate", err)
 }
 
-// MigrationInfo is what Migration returns.
+// MigrationInfo is the result of Conn.Migration.
 type MigrationInfo = netstack.MigrationInfo
 
 // Migration says whether the connection can migrate, why not, and where it has

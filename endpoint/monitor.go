@@ -12,7 +12,7 @@ import (
 )
 
 // StackMonitor returns a monitor for a stack whose addresses the network knows. It
-// reports what [netstack.Stack.Exits] returns.
+// reports the uplinks that [netstack.Stack.Exits] returns.
 func StackMonitor(s *netstack.Stack) roam.Monitor { return stackMonitor{s} }
 
 type stackMonitor struct{ stack *netstack.Stack }

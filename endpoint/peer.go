@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// peerName is what a connection remembers of the dial, to find a peer that has
-// moved.
+// peerName is the name that was dialled. It serves to find a peer that has moved.
 type peerName struct {
 	resolver Resolver
 	family   string // "4", "6" or ""
@@ -19,9 +18,9 @@ type peerName struct {
 	port     uint16
 }
 
-// lookupTimeout bounds the look-up of a peer that does not answer, on the clock of
-// the stack: a name server that is silent must not keep a connection from trying
-// the addresses that are known.
+// lookupTimeout bounds the look-up of a peer that does not answer, on the clock of the
+// stack. A silent name server must not keep a connection from trying the known
+// addresses.
 const lookupTimeout = 2 * time.Second
 
 // peerName returns nil if address is not a name.
@@ -64,10 +63,10 @@ func (c *Conn) hasPeerFor(local netip.Addr) bool {
 	return current.Addr().Is4() == local.Is4() || c.peerFor(local, netip.AddrPort{}).IsValid()
 }
 
-// resolveAgain looks the name of a peer up that does not answer, and returns an
-// address for a path from local. Each call returns the next of those that the
-// name has, the present one last: other hosts may have the same name. It returns
-// the zero AddrPort, for the present one, if nothing else is found.
+// resolveAgain looks up the name of a peer that does not answer, and returns an address
+// for a path from local. Each call returns the next address of the name, the present
+// one last: other hosts may have the same name. It returns the zero AddrPort, for the
+// present one, if nothing else is found.
 func (c *Conn) resolveAgain(ctx context.Context, local netip.Addr) netip.AddrPort {
 	if c.name == nil {
 		return netip.AddrPort{}

@@ -32,8 +32,8 @@ type RoamerConfig struct {
 	// Stack is the stack of the connections. It must be set.
 	Stack *netstack.Stack
 
-	// Monitor says what uplinks there are. Nil means the addresses of the stack
-	// that have a default route, see [StackMonitor].
+	// Monitor reports the uplinks. Nil means the addresses of the stack that have a
+	// default route, see [StackMonitor].
 	Monitor roam.Monitor
 
 	// Policy decides when a connection moves. Nil means Handover.
@@ -59,13 +59,13 @@ type RoamEvent struct {
 	Err      error          // nil if the connection has moved
 }
 
-// Roamer moves connections by itself: when an uplink is gone, dead or better than
-// theirs, when a RST or a NAT's loss of memory has cut them off, when the machine
-// wakes up. Its methods may be called concurrently.
+// Roamer moves connections by itself. It moves them when an uplink is gone, dead, or
+// better than theirs. It also moves them when a RST or a NAT without their mapping has
+// cut them off, and when the machine wakes up. Its methods may be called concurrently.
 //
-// One goroutine decides for all connections; attempts have their own, of which
-// there are at most MaxRoamAttempts, so that a thousand connections don't move in
-// one burst. A connection costs nothing while nothing happens.
+// One goroutine decides for all connections. Attempts have goroutines of their own, at
+// most MaxRoamAttempts, so that a thousand connections don't move in one burst. A
+// connection costs nothing while nothing happens.
 type Roamer struct {
 	cfg   RoamerConfig
 	clock tcpip.Clock
@@ -83,10 +83,10 @@ type Roamer struct {
 	// Owned by the goroutine of run.
 	conns   map[*Conn]*roamed
 	uplinks []roam.Uplink
-	first   []*roamed // wait for their turn to move: those that have lost their path
-	later   []*roamed // and those with other reasons, or that have failed before
+	first   []*roamed // connections that have lost their path, and wait for their turn to move
+	later   []*roamed // connections with other reasons, or that have failed before
 	active  int       // attempts under way
-	retries int       // of them, those of connections from later
+	retries int       // attempts of connections from later
 }
 
 // NewRoamer starts a Roamer. It fails if the monitor does.
@@ -136,8 +136,8 @@ func (r *Roamer) Manage(c *Conn) (release func()) {
 	return func() { r.in.post(func() { r.remove(c) }) }
 }
 
-// Hint tells that the application thinks the path of c is bad, for example
-// because an answer is overdue. The policy decides what to make of it.
+// Hint tells that the application thinks the path of c is bad, for example because an
+// answer is overdue. The policy decides whether to move.
 func (r *Roamer) Hint(c *Conn) {
 	r.in.post(func() {
 		if rc := r.conns[c]; rc != nil {

@@ -42,7 +42,7 @@ func (i *inbox) signal() {
 	}
 }
 
-// take waits for calls and returns all that there are; false once it is closed.
+// take waits for calls and returns all of them; false once the inbox is closed.
 func (i *inbox) take() ([]func(), bool) {
 	for {
 		i.mu.Lock()

@@ -88,8 +88,7 @@ func (r *Roamer) remove(c *Conn) {
 }
 
 // closed lets a connection go that the application has closed, unless it lingers or is
-// about to move. What TCP still has to do for it, up to the end of TIME-WAIT, has
-// nobody who waits for it.
+// about to move. Nobody waits for TCP's remaining work, up to the end of TIME-WAIT.
 func (r *Roamer) closed(c *Conn) {
 	r.in.post(func() {
 		if rc := r.conns[c]; rc != nil && rc.try == nil && rc.done() {
@@ -111,7 +110,8 @@ func (r *Roamer) forget(rc *roamed) {
 // done reports whether there is nothing left to move for.
 func (rc *roamed) done() bool { return rc.c.isClosed() && !rc.c.lingers() }
 
-// managed reports whether rc is what it was: it may have been released since.
+// managed reports whether rc is still the entry of its connection: it may have been
+// released since.
 func (r *Roamer) managed(rc *roamed) bool { return r.conns[rc.c] == rc }
 
 func (rc *roamed) setTimer(t tcpip.Timer) {
@@ -121,7 +121,7 @@ func (rc *roamed) setTimer(t tcpip.Timer) {
 	rc.timer = t
 }
 
-// setUplinks takes what the monitor says.
+// setUplinks takes the monitor's report.
 func (r *Roamer) setUplinks(ch roam.Change) {
 	r.uplinks = ch.Uplinks
 	r.log.Info("uplinks", "uplinks", ch.Uplinks, "woke", ch.Woke, "connections", len(r.conns))
@@ -131,7 +131,7 @@ func (r *Roamer) setUplinks(ch roam.Change) {
 		all = append(all, rc)
 		heard[rc] = rc.m.Contact()
 	}
-	// Who waits for an answer goes first, then who had one last.
+	// Connections that wait for an answer go first, then the ones that had one last.
 	slices.SortFunc(all, func(a, b *roamed) int {
 		ca, cb := heard[a], heard[b]
 		if (ca.InFlight > 0) != (cb.InFlight > 0) {
@@ -201,9 +201,9 @@ func (rc *roamed) moved(now time.Time) {
 	rc.machine.Moved(now, local.Addr())
 }
 
-// decide asks the machine of a connection what to do. A connection that is to
-// move is put into a queue, and asked again when its turn has come: by then the
-// peer may have answered, or another uplink be there.
+// decide asks the machine of a connection for an order. A connection that is to move
+// goes into a queue, and is asked again when its turn has come. By then the peer may
+// have answered, or another uplink be there.
 func (r *Roamer) decide(rc *roamed) {
 	if rc.queued || rc.try != nil {
 		return

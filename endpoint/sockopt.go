@@ -10,17 +10,17 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 )
 
-// Keep-alive parameters where net.KeepAliveConfig leaves them zero: those of the
-// net package.
+// Keep-alive parameters in place of zero values of net.KeepAliveConfig. They are the
+// net package's.
 const (
 	DefaultKeepAliveIdle     = 15 * time.Second
 	DefaultKeepAliveInterval = 15 * time.Second
 	DefaultKeepAliveCount    = 9
 )
 
-// SetLinger says what Close does with data that is not yet acknowledged: a
-// negative number, the default, lets it be sent in the background; so does a
-// positive one, Close does not wait; 0 discards it and resets the connection.
+// SetLinger sets how Close treats data that is not yet acknowledged. With a negative
+// number, the default, the data is sent in the background. So it is with a positive
+// one: Close does not wait. With 0, the data is discarded and the connection reset.
 func (c *Conn) SetLinger(sec int) error {
 	return c.setOption(func(ep tcpip.Endpoint) tcpip.Error {
 		ep.SocketOptions().SetLinger(tcpip.LingerOption{

@@ -25,10 +25,10 @@ type TCPInfo struct {
 
 	ReceiveQueue int // bytes that have not been read
 
-	// SinceHeard is how long ago the peer was last heard of, Unanswered how many
-	// retransmissions and keep-alive probes in a row have not been answered, and
-	// InFlight how many bytes were sent that are not acknowledged, from sequence
-	// number SndUna on. Plain TCP does not tell: SinceHeard is -1.
+	// SinceHeard is the time since the last segment of the peer. Unanswered is how many
+	// retransmissions and keep-alive probes in a row have not been answered. InFlight
+	// is how many bytes were sent and not acknowledged, from sequence number SndUna on.
+	// Plain TCP does not tell: SinceHeard is -1.
 	SinceHeard time.Duration
 	Unanswered int
 	InFlight   int
