@@ -5,50 +5,53 @@ package migrate
 
 import "time"
 
-// ActionKind says what to do.
+// ActionKind is what an action does.
 type ActionKind uint8
 
-// Kinds of actions. They are carried out in the order of the list.
+// Kinds of actions. The caller carries them out in the order of the list.
 const (
-	// ActSendSYN and ActSendSYNACK send on the path on trial, with an
-	// unscaled window of 65535 and the options of section 5, Option last.
+	// ActSendSYN and ActSendSYNACK send steps 1 and 2 on the path on trial:
+	// with an unscaled window of 65,535 and the connection's own options (M503,
+	// M504), Option last.
 	ActSendSYN ActionKind = iota
 	ActSendSYNACK
-	// ActSendWindowUpdate acknowledges Ack at Seq on the path on trial, with a
-	// scaled window: step 3.
+	// ActSendWindowUpdate sends step 3: it acknowledges Ack at Seq on the path on
+	// trial, with a scaled window.
 	ActSendWindowUpdate
-	// ActSendACK sends a segment without payload at Seq, with Option, on the
-	// current path: steps 4 and 5. It acknowledges all that has arrived.
+	// ActSendACK sends steps 4 and 5: a segment without payload at Seq, with
+	// Option, on the current path. It acknowledges all that has arrived.
 	ActSendACK
-	// ActOpenPath puts Tuple on trial. If that fails the rest of the list is
-	// void and PathFailed is to be called.
+	// ActOpenPath puts Tuple on trial. If that fails, the caller drops the rest
+	// of the list and calls PathFailed.
 	ActOpenPath
 	// ActDropPath gives up the path on trial.
 	ActDropPath
-	// ActRebind makes the path on trial the current one; the old one drains.
-	// Output is allowed again.
+	// ActRebind makes the path on trial the current one. The old one drains, a
+	// hold ends, and output is allowed again.
 	ActRebind
 	// ActDropDrain releases Tuple, which has drained.
 	ActDropDrain
 	// ActGate stops (On) or allows output on the current path.
 	ActGate
-	// ActHold enters (On) MIGRATE_WAIT.
+	// ActHold holds the connection (On). ActRebind ends the hold.
 	ActHold
-	// ActPush sends what may be sent on the current path. With Lost, what has
-	// been sent since the move did not arrive.
+	// ActPush sends what may be sent on the current path. With Lost, nothing
+	// that was sent since the move has arrived.
 	ActPush
-	// ActAnswer sends a segment without payload on the current path, for the
-	// options that ACKOption has.
+	// ActAnswer sends a segment without payload on the current path, so that it
+	// carries the options of ACKOption.
 	ActAnswer
-	// ActDone ends the attempt of this end; Err is nil if it succeeded.
+	// ActDone ends the attempt of this end. Err is nil if it succeeded, and then
+	// Rebind.RTT is its first sample.
 	ActDone
 	// ActFail ends the connection with Err.
 	ActFail
-	// ActCount counts.
+	// ActCount counts the event Count.
 	ActCount
 )
 
-// Action is one thing to do.
+// Action is one thing that the machine wants done. Each kind says which of the
+// other fields it uses.
 type Action struct {
 	Kind     ActionKind
 	Tuple    Tuple
@@ -60,17 +63,18 @@ type Action struct {
 	Count    Counter
 }
 
-// Rebind is what is known of the new path.
+// Rebind is what the machine knows of the new path when the connection moves.
 type Rebind struct {
-	// PeerRcvNxt is what has arrived at the peer, if HasPeerRcvNxt.
+	// PeerRcvNxt is the peer's RCV.NXT, if HasPeerRcvNxt (M549).
 	PeerRcvNxt    uint32
 	HasPeerRcvNxt bool
-	// RTT is the first sample; 0 if there is none.
+	// RTT is the first sample of the round-trip time, 0 if there is none.
 	RTT time.Duration
-	// KeepCC: the path differs in ports only.
+	// KeepCC reports that the new path differs from the old one in ports only
+	// (M603).
 	KeepCC bool
-	// OldAlive: the old path worked after the request was made, so that what is
-	// in flight there is late at worst.
+	// OldAlive reports that the old path carried segments after the request was
+	// made. What is in flight there is late, not lost (M601).
 	OldAlive bool
 }
 

@@ -4,19 +4,19 @@
 package migrate
 
 // Completing reports whether the peer may be about to complete a move of this
-// end. It is better to wait for that than to ask for another move, as long as
-// the address is there: a request replaces the one before, and if it then fails
-// the ends are in different places.
+// end. As long as the address of that move is there, the caller waits with the
+// next one (M581): a request replaces the one before, and if it then failed the
+// ends would be in different places.
 func (m *Machine) Completing() bool {
 	return m.att != nil && m.att.moved && m.att.completions < patience
 }
 
-// third is step 4 of section 5: the cover, or before a scaled window has been
-// seen an ACK that goes no further than a strict middlebox allows.
+// third returns step 4, which is the cover (M542). Before a scaled window has come,
+// it is an ACK that goes no farther than a strict tracker allows (M543).
 func (m *Machine) third(tcb TCB) Action {
 	if m.prov != nil {
 		// The gVisor below would send ActSendACK on the peer's path on trial.
-		// ACKOption has the same option, and the cover has been sent.
+		// ACKOption has the same option, and the cover was sent before (M586).
 		return Action{Kind: ActAnswer}
 	}
 	seq := tcb.SndNxt
@@ -29,8 +29,8 @@ func (m *Machine) third(tcb TCB) Action {
 	}
 }
 
-// proof is the Migrate option of an ACK by which this end completes its
-// request.
+// proof returns the Migrate option of an ACK by which this end completes its
+// request. In suite 0x02 it returns the nonce (M223) and tells RCV.NXT (M549).
 func (m *Machine) proof(seq uint32, tcb TCB) Request {
 	r := Request{ReqNo: uint8(m.att.counter), Token: m.keys.token(m.role, m.att.counter)}
 	if m.suite.rolling() {
@@ -40,7 +40,27 @@ func (m *Machine) proof(seq uint32, tcb TCB) Request {
 	return r
 }
 
-// completing takes a segment on the current path after the move.
+// repeatThird is the timer of an attempt after the move (M564).
+func (m *Machine) repeatThird(acts []Action, now Time, tcb TCB) []Action {
+	a := m.att
+	if a.completions == maxCompletions {
+		// The peer may never have moved. What comes from it next, a RST or
+		// nothing, is TCP's business.
+		m.att = nil
+		m.settleDrains(now) // M625
+		if !a.covered {
+			acts = append(acts, Action{Kind: ActGate}, Action{Kind: ActPush})
+		}
+		return acts
+	}
+	a.completions++
+	a.rto = backoff(a.rto)
+	a.next = now.Add(a.rto)
+	return append(acts, m.third(tcb))
+}
+
+// completing takes a segment on the current path of an initiator that has moved and
+// has no receipt yet.
 func (m *Machine) completing(now Time, s Segment, tcb TCB) (acts []Action, consumed bool) {
 	a := m.att
 	switch {
@@ -51,8 +71,8 @@ func (m *Machine) completing(now Time, s Segment, tcb TCB) (acts []Action, consu
 		if !ok || !s.ACK || !m.provenSYNACK(r, s.Seq) || !plausible(s.Seq+1, tcb) {
 			return append(acts, count(CountBadSYNACK)), true
 		}
-		// The peer may have given up in between and taken a late SYN of ours
-		// since: its numbers are new ones then.
+		// M565. The peer may have given up in between, and have taken a late SYN
+		// of ours since: then its numbers are new.
 		a.ack, a.nonce = s.Seq+1, uint32(r.Token)
 		acts = append(acts, m.third(tcb))
 		if a.covered && a.showsLoss(now) {
@@ -63,16 +83,17 @@ func (m *Machine) completing(now Time, s Segment, tcb TCB) (acts []Action, consu
 	case !s.ACK || s.Seq-(a.ack-1) > maxBehind || !leq(a.seq+1, s.Ack) || !leq(s.Ack, tcb.SndNxt):
 		return nil, false // nothing that the peer sends here
 	}
+	// M544: the window came behind the SYN-ACK, so a tracker has seen it, too.
 	if !a.covered && leq(tcb.SndNxt, s.Ack+s.Window) {
 		a.covered, a.pushed = true, now
 		acts = append(acts, m.third(tcb), Action{Kind: ActGate}, Action{Kind: ActPush})
 	}
-	// Only step 5 says that the peer has moved. Anything else may have been sent
-	// before our ACK arrived, or when the connection was here the last time.
+	// M547: any other segment may have been sent before our ACK arrived, or when
+	// the connection was on this tuple before.
 	r, ok := ParseRequest(m.cfg.Format, s.Options)
 	if ok && m.keys.provenACK(r, a.counter, a.nonce, s.Seq) {
-		m.done = max(m.done, a.counter)
-		m.settleDrains(now)
+		m.done = max(m.done, a.counter) // M433
+		m.settleDrains(now)             // M625
 		if a.covered {
 			m.att = nil
 		}
@@ -80,19 +101,19 @@ func (m *Machine) completing(now Time, s Segment, tcb TCB) (acts []Action, consu
 	return acts, false
 }
 
-// showsLoss reports whether a SYN-ACK that arrives now says that step 4 was lost,
-// and so all that came after it. One that comes within a round trip, but for an
-// eighth of jitter, was sent before step 4 could arrive, or was duplicated on its
-// way.
+// showsLoss reports whether a SYN-ACK that arrives now shows that step 4 was lost,
+// and all that was sent after it (M566). An earlier one was sent before step 4 could
+// arrive, or was duplicated on its way. The eighth is for jitter.
 func (a *attempt) showsLoss(now Time) bool {
 	return now.Sub(a.pushed) >= a.rtt-a.rtt/8
 }
 
-// onProvisional takes a segment on the provisional path.
+// onProvisional takes a segment on the provisional path. Only a valid third ACK moves
+// the connection (M526, M548).
 func (m *Machine) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, consumed bool) {
 	p := m.prov
 	if s.RST {
-		// The initiator's host no longer knows what our SYN-ACK answers.
+		// M527: the initiator's host no longer knows what our SYN-ACK answers.
 		if s.Seq == p.peerSeq+1 {
 			m.prov = nil
 			acts = append(acts, count(CountRefused), Action{Kind: ActDropPath})
@@ -101,24 +122,25 @@ func (m *Machine) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, co
 	}
 	r, ok := ParseRequest(m.cfg.Format, s.Options)
 	if !ok || s.SYN || !s.ACK || !m.completes(r, s.Seq) {
-		return m.answerAgain(append(acts, count(CountUnproven)), now, tcb), true
+		return m.answerAgain(append(acts, count(CountUnproven)), now, tcb), true // M522
 	}
 	m.prov = nil
 	if a := m.att; a != nil && a.moved {
-		// An earlier move of our own that the peer, who asks for the next
-		// one from wherever it is, has no use for.
+		// The peer asks for the next move from wherever it is, and has no use for
+		// an earlier one of ours.
 		m.att = nil
 	}
 	m.peerDone = p.counter
 	m.tokensChanged = true
 	m.accepted++
 	m.finished = &finished{keys: m.keys, counter: p.counter, nonce: p.nonce, until: now.Add(drainTime)}
+	// M661: nothing has been sent on the old path during a hold.
 	re := Rebind{KeepCC: onlyPorts(p.tuple, p.old), OldAlive: m.hold == nil && p.oldAlive(tcb)}
 	if p.sends == 1 {
 		re.RTT = now.Sub(p.sentAt)
 	}
 	re.PeerRcvNxt, re.HasPeerRcvNxt = m.peerRcvNxt(r.Token, tcb)
-	m.hold = nil
+	m.hold = nil // M706
 	acts = append(acts,
 		Action{Kind: ActRebind, Rebind: re},
 		Action{
@@ -128,34 +150,34 @@ func (m *Machine) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, co
 		Action{Kind: ActPush},
 	)
 	acts = m.drainFrom(acts, now, p.old, tcb.SRTT)
-	m.settleDrains(now) // the initiator moves first
+	m.settleDrains(now) // M625 is the initiator's: it has moved first
 	return append(acts, count(CountAccepted)), s.Len == 0
 }
 
-// oldAlive reports whether the peer has sent anything on the old path after its
-// SYN: an initiator whose path is broken does not. What it sent before may arrive
-// later, but with timestamps that are not newer than the SYN's.
+// oldAlive reports whether the peer sent anything on the old path after its SYN
+// (M662). An initiator whose path is broken does not. What it sent before may arrive
+// later, but its timestamps are not newer than the SYN's.
 func (p *provisional) oldAlive(tcb TCB) bool {
 	return p.tsval != 0 && int32(tcb.TSRecent-p.tsval) > 0
 }
 
 // completes reports whether an ACK with sequence number seq and option r is the
-// peer's step 4.
+// peer's third ACK.
 func (m *Machine) completes(r Request, seq uint32) bool {
 	p := m.prov
 	if seq-(p.peerSeq+1) > maxBehind {
-		// Before what the SYN announced: it is the SYN, played again, in a
-		// suite whose tags are the same on all segments.
+		// M214. In a suite whose tags are the same on all segments this may be
+		// the SYN, sent again.
 		return false
 	}
 	if !m.suite.rolling() && seq-p.seq <= 1 {
-		return false // our own SYN-ACK, sent back
+		return false // M215: our own SYN-ACK, sent back
 	}
 	return m.keys.provenACK(r, p.counter, p.nonce, seq)
 }
 
-// provenACK checks the Migrate option of steps 4 and 5, which came from the
-// peer on a segment with sequence number seq.
+// provenACK checks the Migrate option of the peer's step 4 or 5, which came on a
+// segment with sequence number seq. In suite 0x02 it must return the nonce (M223).
 func (k *keys) provenACK(r Request, counter uint64, nonce, seq uint32) bool {
 	if r.ReqNo != uint8(counter) || r.Tag != k.ackTag(k.role.peer(), counter, seq, r.Token) {
 		return false
@@ -163,17 +185,17 @@ func (k *keys) provenACK(r Request, counter uint64, nonce, seq uint32) bool {
 	return !k.suite.rolling() || uint32(r.Token) == nonce
 }
 
-// finished is the last migration that the peer has completed, as long as its
-// initiator may not know that.
+// finished is the last migration that the peer has completed. It stays for drainTime,
+// as the receipt may be lost (M548).
 type finished struct {
-	keys    *keys // the peer's for this request, whatever has been bound since
+	keys    *keys // those of this request, whatever was bound since
 	counter uint64
 	nonce   uint32
 	until   Time
 	answer  bool // the initiator has repeated its ACK
 }
 
-// receipt is the Migrate option of step 5.
+// receipt returns the Migrate option of step 5.
 func (m *Machine) receipt(tcb TCB) Request {
 	f := m.finished
 	r := Request{ReqNo: uint8(f.counter), Token: f.keys.token(m.role, f.counter)}
@@ -184,17 +206,17 @@ func (m *Machine) receipt(tcb TCB) Request {
 	return r
 }
 
-// onlyPorts reports whether two tuples have the same addresses.
+// onlyPorts reports whether two tuples differ in ports at most (M603).
 func onlyPorts(a, b Tuple) bool {
 	return a.Local.Addr() == b.Local.Addr() && a.Remote.Addr() == b.Remote.Addr()
 }
 
-// rcvNxtField is the Token field of SYN-ACK and ACK in suites with rolling
-// tokens.
+// rcvNxtField returns the Token field of SYN-ACK and ACK in suites with rolling
+// tokens (M222).
 func rcvNxtField(rel, nonce uint32) Token { return Token(uint64(rel)<<32 | uint64(nonce)) }
 
-// peerRcvNxt reads what has arrived at the peer from a Token field. A value
-// outside of what is in flight says nothing.
+// peerRcvNxt reads the peer's RCV.NXT from a Token field. A value outside of what is
+// in flight says nothing, and ok is false.
 func (m *Machine) peerRcvNxt(field Token, tcb TCB) (seq uint32, ok bool) {
 	if !m.suite.rolling() {
 		return 0, false

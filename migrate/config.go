@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Policy says whether connections can migrate.
+// Policy is whether connections can migrate.
 type Policy uint8
 
 // Policies.
@@ -40,24 +40,27 @@ const (
 	FormatExperimental               // Kind 253 with ExIDs (RFC 6994)
 )
 
-// Config is shared by many connections and immutable.
+// Config is what many connections share. It must not change once it is in use.
 type Config struct {
-	// Policy. Zero value: Preferred.
+	// Policy is whether connections can migrate. Zero value: Preferred.
 	Policy Policy
-	// Suites allowed, in order of preference: the opener offers the first.
-	// Nil: SuiteX25519SHA256, SuiteX25519SHA1.
+	// Suites are those that are allowed, in the order of preference. The opener
+	// offers the first one (M201). Nil: SuiteX25519SHA256, SuiteX25519SHA1.
 	Suites []SuiteID
-	// Format of the options. Zero value: FormatKinds.
+	// Format of the options. Both ends need the same (M104). Zero value:
+	// FormatKinds.
 	Format Format
-	// Hold is the time in MIGRATE_WAIT. Zero value: DefaultHold. Negative:
-	// none, a RST closes at once. At most MaxHold.
+	// Hold is how long a connection is held after a RST. Zero value: DefaultHold
+	// (M709). Negative: never, a RST closes the connection (M711). At most
+	// MaxHold.
 	Hold time.Duration
-	// HoldOnTimeout is the time in MIGRATE_WAIT where TCP would give up for
-	// want of acknowledgements, or no path is left. Zero value: none, and TCP
-	// gives up. At most MaxHold.
+	// HoldOnTimeout is how long a connection is held when TCP would give up for
+	// want of acknowledgements, or when no path is left (M708). Zero value:
+	// never. At most MaxHold.
 	HoldOnTimeout time.Duration
 }
 
+// defaultSuites has no SuiteNull (M204).
 var defaultSuites = []SuiteID{SuiteX25519SHA256, SuiteX25519SHA1}
 
 func (c *Config) suites() []SuiteID {
@@ -74,7 +77,7 @@ func (c *Config) hold() time.Duration {
 	return c.Hold
 }
 
-// Validate reports what is wrong with c.
+// Validate returns an error that says what is wrong with c, or nil.
 func (c *Config) Validate() error {
 	switch {
 	case c.Policy > Required:

@@ -3,38 +3,39 @@
 
 package migrate
 
-// Counter names an event worth counting.
+// Counter is an event that is counted.
 type Counter uint8
 
-// Counters.
+// Counters. Those of requests are of migrate SYNs that were dropped (M410), unless they
+// say otherwise.
 const (
-	CountUnknownToken Counter = iota
-	CountBadTag
-	CountMalformed
-	CountStaleRequest
-	CountReplayedTuple
-	CountReflected
-	CountBadSequence
-	CountWrongState
-	CountPathBusy
-	CountCrossedIgnored
-	CountCrossedYielded
-	CountUnproven
-	CountBadSYNACK
-	CountRefused
-	CountUnreachable
-	CountDuplicateSYN
-	CountNoAnswer
-	CountPathExpired
-	CountInitiated
-	CountAccepted
-	CountResetHeld
-	CountResetIgnored
-	CountTimeoutHeld
-	CountSuspended
-	CountHoldRefused
-	CountHoldExpired
-	CountAborted
+	CountUnknownToken   Counter = iota // request: no connection has the token
+	CountBadTag                        // request: wrong tag
+	CountMalformed                     // request: the segment is no TCP segment
+	CountStaleRequest                  // request: counter outside of the window
+	CountReplayedTuple                 // request: on hand already, from another tuple
+	CountReflected                     // request: this end's own, sent back
+	CountBadSequence                   // request: implausible sequence number
+	CountWrongState                    // request: the connection cannot migrate now
+	CountPathBusy                      // request: the tuple belongs to another connection
+	CountCrossedIgnored                // request: ignored in favour of an own one
+	CountCrossedYielded                // an own attempt gave way to the peer's request
+	CountUnproven                      // segment on the path on trial without a valid option
+	CountBadSYNACK                     // segment on the path on trial that answers something else
+	CountRefused                       // RST on the path on trial
+	CountUnreachable                   // ICMP error about the path on trial
+	CountDuplicateSYN                  // request: answered again, or on the current tuple
+	CountNoAnswer                      // an own attempt ended without an answer
+	CountPathExpired                   // the peer never completed its request
+	CountInitiated                     // moves at the request of this end
+	CountAccepted                      // moves at the request of the peer
+	CountResetHeld                     // a RST began a hold
+	CountResetIgnored                  // RST during a hold
+	CountTimeoutHeld                   // a time-out began a hold
+	CountNoPathHeld                    // the lack of a path began a hold
+	CountHoldRefused                   // no room for a hold, or none wanted
+	CountHoldExpired                   // a hold ended the connection
+	CountAborted                       // the peer's application aborted
 
 	NumCounters = int(CountAborted) + 1
 )
@@ -43,7 +44,7 @@ var counters = [NumCounters]string{
 	"unknown-token", "bad-tag", "malformed", "stale-request", "replayed-tuple", "reflected", "bad-sequence",
 	"wrong-state", "path-busy", "crossed-ignored", "crossed-yielded", "unproven", "bad-syn-ack", "refused", "unreachable",
 	"duplicate-syn", "no-answer", "path-expired", "initiated", "accepted", "reset-held", "reset-ignored", "timeout-held",
-	"suspended", "hold-refused", "hold-expired", "aborted",
+	"no-path-held", "hold-refused", "hold-expired", "aborted",
 }
 
 func (c Counter) String() string {

@@ -8,32 +8,33 @@ import (
 	"time"
 )
 
-// drain is a tuple that the connection has left. What the peer has sent there,
-// until it moved as well, may wait in a queue that is seconds long. Once the tuple
-// is released, what comes out of it is answered by a RST.
+// drain is an old tuple that drains. What the peer sent there until it moved as well
+// may be in a queue that is seconds long. Once the tuple is released, a RST answers
+// what comes out of the queue.
 type drain struct {
 	tuple Tuple
-	quiet time.Duration // it is released when nothing has arrived for so long
-	until Time          // when that will have been
-	limit Time          // of until
+	quiet time.Duration // without an arrival, after which it is released (M623)
+	until Time          // when it is released unless something arrives
+	limit Time          // of until (M624)
 }
 
-// drainFrom adds the tuple that has just been left to those that drain. It stays
-// until settleDrains: the peer may not have moved yet. srtt is that of the tuple.
+// drainFrom adds the tuple that the connection has just left. It stays until
+// settleDrains: the peer may not have moved yet (M625). srtt is that of the tuple.
 func (m *Machine) drainFrom(acts []Action, now Time, t Tuple, srtt time.Duration) []Action {
-	if len(m.drains) == maxDrains {
+	if len(m.drains) == maxDrains { // M628
 		acts = append(acts, Action{Kind: ActDropDrain, Tuple: m.drains[0].tuple})
 		m.drains = slices.Delete(m.drains, 0, 1)
 	}
 	limit := now.Add(maxDrainTime)
-	// What is under way needs one way of the path: less than its round-trip time,
-	// which slow start can double before it is measured again.
+	// What is in flight needs one way of the path. That is less than the round-trip
+	// time, which slow start can double before it is measured again.
 	m.drains = append(m.drains, drain{t, max(drainTime, 2*srtt), limit, limit})
 	return acts
 }
 
-// settleDrains lets all old tuples go when they are quiet. The peer does not send
-// there any more, or it is not known whether it ever will stop.
+// settleDrains lets all old tuples go when they are quiet. The peer does not send there
+// any more, or this end cannot know when it will stop. That all data has arrived is
+// never a reason (M626).
 func (m *Machine) settleDrains(now Time) {
 	for i := range m.drains {
 		d := &m.drains[i]
@@ -41,7 +42,7 @@ func (m *Machine) settleDrains(now Time) {
 	}
 }
 
-// late takes note of a segment on t: another may be in the queue behind it.
+// late takes note of a segment on t. Another may be in the queue behind it.
 func (m *Machine) late(now Time, t Tuple) {
 	for i := range m.drains {
 		if d := &m.drains[i]; d.tuple == t {
@@ -52,8 +53,8 @@ func (m *Machine) late(now Time, t Tuple) {
 
 func (d *drain) quietFrom(now Time) Time { return min(now.Add(d.quiet), d.limit) }
 
-// undrain takes t off the tuples that drain, because it is on trial again, and
-// reports whether it was one.
+// undrain takes t off the tuples that drain, as it is on trial again. It reports
+// whether t was one of them.
 func (m *Machine) undrain(t Tuple) bool {
 	for i, d := range m.drains {
 		if d.tuple == t {
@@ -64,7 +65,7 @@ func (m *Machine) undrain(t Tuple) bool {
 	return false
 }
 
-// expireDrains releases the tuples that have drained.
+// expireDrains releases the tuples whose time has come.
 func (m *Machine) expireDrains(acts []Action, now Time) []Action {
 	m.drains = slices.DeleteFunc(m.drains, func(d drain) bool {
 		if now < d.until {

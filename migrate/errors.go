@@ -8,8 +8,8 @@ import (
 	"fmt"
 )
 
-// Errors. What a connection does after one of an attempt: nothing, it stays
-// where it was.
+// Errors of attempts, of BindKey, and ErrAborted, which ends a connection. After the
+// error of an attempt the connection stays where it was.
 var (
 	ErrNotNegotiated = errors.New("migration not negotiated")
 	ErrBusy          = errors.New("another migration of this connection is under way")
@@ -24,16 +24,16 @@ var (
 	ErrSuite         = errors.New("the negotiated suite does not support this")
 )
 
-// errNoEntry is ErrNoAnswer for the acceptor, whose peer may be where nobody but
-// itself can open the way.
+// errNoEntry is ErrNoAnswer for the acceptor. Its peer may be in a place to which
+// only the peer itself can open the way.
 var errNoEntry = fmt.Errorf("%w: the peer may be behind a NAT or firewall that admits only what it opened itself", ErrNoAnswer)
 
-// PlainReason says why a connection is plain TCP.
+// PlainReason is why a connection is plain TCP (M344).
 type PlainReason uint8
 
 // Reasons.
 const (
-	PlainNone             PlainReason = iota // it is not
+	PlainNone             PlainReason = iota // it is not plain
 	PlainOff                                 // policy of this end
 	PlainNotOffered                          // no option in the peer's SYN or SYN-ACK
 	PlainNoRoom                              // no room for the option in the SYN

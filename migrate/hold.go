@@ -5,40 +5,43 @@ package migrate
 
 import "time"
 
-// hold is MIGRATE_WAIT, section 7.
+// hold is the state of a held connection (section 7).
 type hold struct {
-	until Time
-	err   error
+	until Time  // M709
+	err   error // with which the connection ends then (M707)
 }
 
-// Holding reports whether the connection is in MIGRATE_WAIT.
+// Holding reports whether the connection is held.
 func (m *Machine) Holding() bool { return m.hold != nil }
 
-// Reset takes a RST on the current tuple that TCP would accept (RFC 5961,
-// section 3.2) with the error that it stands for. allowed says whether the
-// stack has room for another hold. It reports whether the connection closes.
+// Reset takes a RST on the current tuple that TCP would accept (RFC 5961, section 3.2),
+// with the error that it stands for. allowed is whether the stack has room for another
+// hold (M710). Reset reports whether the connection closes (M701, M702).
 func (m *Machine) Reset(now Time, opts []byte, seq uint32, err error, allowed bool, tcb TCB) (acts []Action, closes bool) {
-	// Before it has confirmed, the peer cannot mark the RST by which it aborts.
+	// A peer that has not confirmed cannot put the Abort tag on its RST.
 	if m.state != Confirmed {
 		return nil, true
 	}
 	if m.meant(opts, seq) {
 		return append(acts, count(CountAborted)), true
 	}
-	if m.hold != nil {
+	if m.hold != nil { // M705
 		return append(acts, count(CountResetIgnored)), false
 	}
-	return m.wait(now, m.cfg.hold(), err, allowed && tcb.Movable, CountResetHeld)
+	return m.beginHold(now, m.cfg.hold(), err, allowed && tcb.Movable, CountResetHeld)
 }
 
-// meant reports whether a RST proves that the peer's application aborted.
+// meant reports whether a RST with sequence number seq proves that the peer's
+// application aborted (M702).
 func (m *Machine) meant(opts []byte, seq uint32) bool {
 	r, ok := ParseRequest(m.cfg.Format, opts)
 	return ok && r.Tag == m.keys.abortTag(m.role.peer(), seq)
 }
 
-// TimedOut takes TCP's decision to give up for want of acknowledgements. In TIME-WAIT,
-// where keep-alive asks a peer that is gone, there is nothing to wait for.
+// TimedOut takes TCP's decision to give up for want of acknowledgements (M708). err is
+// what the connection would end with, and allowed is as for Reset. TimedOut reports
+// whether the connection closes. In TIME-WAIT, where keep-alive asks a peer that is
+// gone, it does (M712).
 func (m *Machine) TimedOut(now Time, err error, allowed bool, tcb TCB) (acts []Action, closes bool) {
 	switch {
 	case m.keys == nil || m.cfg.HoldOnTimeout == 0 || !tcb.Movable:
@@ -46,21 +49,23 @@ func (m *Machine) TimedOut(now Time, err error, allowed bool, tcb TCB) (acts []A
 	case m.hold != nil:
 		return nil, false
 	}
-	return m.wait(now, m.cfg.HoldOnTimeout, err, allowed, CountTimeoutHeld)
+	return m.beginHold(now, m.cfg.HoldOnTimeout, err, allowed, CountTimeoutHeld)
 }
 
-// Suspend takes the news that this end has no path left: the connection waits as
-// it would where TCP gives up, but from now on. err is what it ends with if none
-// appears in time. If it must not wait, everything stays as it is.
-func (m *Machine) Suspend(now Time, err error, allowed bool, tcb TCB) []Action {
+// NoPath takes the news that this end has no path left. The connection is held from
+// now on, as it would be when TCP gives up. err is what it ends with if no path appears
+// in time. If it must not be held, nothing changes.
+func (m *Machine) NoPath(now Time, err error, allowed bool, tcb TCB) []Action {
 	if m.state != Confirmed || m.cfg.HoldOnTimeout == 0 || m.hold != nil || !tcb.Movable {
 		return nil
 	}
-	acts, _ := m.wait(now, m.cfg.HoldOnTimeout, err, allowed, CountSuspended)
+	acts, _ := m.beginHold(now, m.cfg.HoldOnTimeout, err, allowed, CountNoPathHeld)
 	return acts
 }
 
-func (m *Machine) wait(now Time, d time.Duration, err error, allowed bool, why Counter) (acts []Action, closes bool) {
+// beginHold holds the connection for d, unless that is refused. It reports whether the
+// connection closes (M710, M711).
+func (m *Machine) beginHold(now Time, d time.Duration, err error, allowed bool, why Counter) (acts []Action, closes bool) {
 	if d < 0 || !allowed {
 		return append(acts, count(CountHoldRefused)), true
 	}
@@ -68,8 +73,8 @@ func (m *Machine) wait(now Time, d time.Duration, err error, allowed bool, why C
 	return append(acts, count(why), Action{Kind: ActHold, On: true}), false
 }
 
-// AbortOption appends the proof that the RST with sequence number seq is meant,
-// if it fits into room bytes.
+// AbortOption appends the Migrate option with the Abort tag for a RST with sequence
+// number seq to b, if it fits into room bytes (M721).
 func (m *Machine) AbortOption(b []byte, room int, seq uint32) []byte {
 	if m.keys == nil {
 		return b

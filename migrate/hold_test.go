@@ -284,35 +284,35 @@ func TestHoldOnTimeout(t *testing.T) {
 	}
 }
 
-// TestSuspend has a connection wait because no path is left.
-func TestSuspend(t *testing.T) {
+// TestNoPath has a connection held because no path is left.
+func TestNoPath(t *testing.T) {
 	const hold = time.Hour
 	cfg := &Config{HoldOnTimeout: hold}
 	w := newWorld(t, 1, [2]*Config{cfg, {}})
 	o, a := w.opener(), w.acceptor()
 	o.connect()
-	o.suspend()
+	o.losePath()
 	if o.held {
 		t.Error("held before the keys were confirmed")
 	}
 	w.settleIn()
 
-	a.suspend()
+	a.losePath()
 	o.refuseHolds = true
-	o.suspend()
+	o.losePath()
 	if a.held || o.held || a.closed || o.closed {
 		t.Fatalf("acceptor, not configured: held %v; opener, no room: held %v", a.held, o.held)
 	}
 
 	o.refuseHolds = false
-	o.suspend()
+	o.losePath()
 	begin := w.now
-	if !o.held || !o.silent() || o.counts[CountSuspended] != 1 {
+	if !o.held || !o.silent() || o.counts[CountNoPathHeld] != 1 {
 		t.Fatalf("held %v, %v", o.held, o.counts)
 	}
 	// Neither again nor a RST changes the error or the time.
 	w.runFor(time.Minute)
-	o.suspend()
+	o.losePath()
 	w.rst(o, nil)
 	w.runUntil("closed", 2*hold, func() bool { return o.closed })
 	if o.err != errNoPath || w.now.Sub(begin) != hold {
@@ -320,14 +320,14 @@ func TestSuspend(t *testing.T) {
 	}
 }
 
-// TestSuspendResumes moves a connection that waits for a path.
-func TestSuspendResumes(t *testing.T) {
+// TestNoPathResumes moves a connection that is held for want of a path.
+func TestNoPathResumes(t *testing.T) {
 	cfg := &Config{HoldOnTimeout: time.Hour}
 	w := newWorld(t, 1, [2]*Config{cfg, cfg})
 	o := w.opener()
 	o.connect()
 	w.settleIn()
-	o.suspend()
+	o.losePath()
 	w.runFor(50 * time.Minute)
 	if err := o.start(1, false); err != nil {
 		t.Fatal(err)

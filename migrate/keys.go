@@ -11,7 +11,7 @@ import (
 	"slices"
 )
 
-// keys computes tokens and tags. It is immutable.
+// keys computes tokens and tags as one end does. It is immutable.
 type keys struct {
 	suite SuiteID
 	role  Role // of this end
@@ -26,7 +26,7 @@ const hkdfSalt = "mnet tcp-migrate"
 // nullSecret is the size of K where there is no key exchange.
 const nullSecret = 25
 
-// newKeys derives the keys from the shared secret z and the public keys.
+// newKeys derives the keys from the shared secret z and the public keys (M211, M221).
 func newKeys(suite SuiteID, role Role, z, own, peer []byte, iss, irs uint32) (*keys, error) {
 	k := &keys{suite: suite, role: role, iss: iss, irs: irs}
 	switch suite {
@@ -46,7 +46,7 @@ func newKeys(suite SuiteID, role Role, z, own, peer []byte, iss, irs uint32) (*k
 	return k, nil
 }
 
-// bind returns keys that also need secret, section 2.
+// bind returns the keys into which secret is mixed (M241).
 func (k *keys) bind(secret []byte) (*keys, error) {
 	prk, err := hkdf.Extract(sha256.New, secret, k.secret[:])
 	if err != nil {
@@ -57,7 +57,7 @@ func (k *keys) bind(secret []byte) (*keys, error) {
 	return &n, nil
 }
 
-// tag labels, section 2.
+// Labels of tags (M221).
 const (
 	labelToken   = "token"
 	labelRequest = "request"
@@ -68,7 +68,7 @@ const (
 	labelNonce   = "nonce"
 )
 
-// tag is the first 8 bytes of HMAC(key(label, r), msg).
+// tag returns the first 8 bytes of HMAC(key(label, r), msg) (M221).
 func (k *keys) tag(label string, r Role, msg []byte) uint64 {
 	// HKDF-Expand for one block: HMAC(PRK, info || 0x01) (RFC 5869, 2.3).
 	var info [16 + 2 + 1]byte
@@ -79,9 +79,9 @@ func (k *keys) tag(label string, r Role, msg []byte) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// hmac256 is HMAC-SHA-256 (RFC 2104) for keys of the hash's size and short
-// messages, on the stack: a forged request must not make us allocate, and
-// crypto/hmac does.
+// hmac256 is HMAC-SHA-256 (RFC 2104) for keys of the hash's size and messages of at most
+// maxMessage bytes. It works on the stack: a forged request must not make us allocate
+// (M410), and crypto/hmac does.
 func hmac256(key *[sha256.Size]byte, msg []byte) [sha256.Size]byte {
 	const maxMessage = 96
 	var in [sha256.BlockSize + maxMessage]byte
@@ -99,8 +99,8 @@ func hmac256(key *[sha256.Size]byte, msg []byte) [sha256.Size]byte {
 	return sha256.Sum256(out[:])
 }
 
-// sha1Tag is the first 8 bytes of SHA1(Ni || Nj || K || msg), the form of the
-// draft.
+// sha1Tag returns the first 8 bytes of SHA1(Ni || Nj || K || msg), as the draft has it
+// (M211).
 func (k *keys) sha1Tag(msg ...byte) uint64 {
 	var b [4 + 4 + keySize + 16]byte
 	ni, nj := k.iss, k.irs
@@ -126,7 +126,7 @@ func (k *keys) isn(r Role) uint32 {
 	return k.irs
 }
 
-// token is the name by which the end with role r asks for its n-th migration.
+// token returns the token by which the end with role r asks for its n-th migration.
 func (k *keys) token(r Role, n uint64) Token {
 	if !k.suite.rolling() {
 		return Token(k.sha1Tag())
@@ -136,13 +136,14 @@ func (k *keys) token(r Role, n uint64) Token {
 	return Token(k.tag(labelToken, r, m[:]))
 }
 
-// draftTag is Request of suites 0x00 and 0x01, on whichever segment.
+// draftTag returns the Request of suites 0x00 and 0x01, which is the same on all
+// segments (M212).
 func (k *keys) draftTag(seq uint32, n uint64) uint64 {
 	return k.sha1Tag(byte(seq>>24), byte(seq>>16), byte(seq>>8), byte(seq), byte(n))
 }
 
-// requestTag is the tag of the SYN with sequence number seq by which the end
-// with role r asks for its n-th migration.
+// requestTag returns the tag of the SYN with sequence number seq by which the end with
+// role r asks for its n-th migration. Suite 0x02 hashes relative numbers only (M225).
 func (k *keys) requestTag(r Role, n uint64, seq uint32) uint64 {
 	if !k.suite.rolling() {
 		return k.draftTag(seq, n)
@@ -153,7 +154,7 @@ func (k *keys) requestTag(r Role, n uint64, seq uint32) uint64 {
 	return k.tag(labelRequest, r, m[:])
 }
 
-// synackTag is the tag of a SYN-ACK by the end with role r.
+// synackTag returns the tag of a SYN-ACK by the end with role r.
 func (k *keys) synackTag(r Role, n uint64, seq uint32, field Token) uint64 {
 	if !k.suite.rolling() {
 		return k.draftTag(seq, n)
@@ -165,7 +166,7 @@ func (k *keys) synackTag(r Role, n uint64, seq uint32, field Token) uint64 {
 	return k.tag(labelSYNACK, r, m[:])
 }
 
-// ackTag is the tag of an ACK by the end with role r.
+// ackTag returns the tag of an ACK by the end with role r.
 func (k *keys) ackTag(r Role, n uint64, seq uint32, field Token) uint64 {
 	if !k.suite.rolling() {
 		return k.draftTag(seq, n)
@@ -176,8 +177,8 @@ func (k *keys) ackTag(r Role, n uint64, seq uint32, field Token) uint64 {
 	return k.tag(labelACK, r, m[:])
 }
 
-// confirmTag proves that the end with role r has computed the secret and, with
-// done, has seen the other end's proof.
+// confirmTag returns the tag that proves that the end with role r has computed the
+// secret. With done, the end has also checked the other end's tag.
 func (k *keys) confirmTag(r Role, done bool) uint64 {
 	var m [1]byte
 	if done {
@@ -189,7 +190,7 @@ func (k *keys) confirmTag(r Role, done bool) uint64 {
 	return k.tag(labelConfirm, r, m[:])
 }
 
-// nonce is unpredictable for whoever lacks the secret, section 2.
+// nonce returns a number that an attacker without the secret cannot predict (M224).
 func (k *keys) nonce(n uint64, now Time) uint32 {
 	var m [16]byte
 	binary.BigEndian.PutUint64(m[:], n)
@@ -197,8 +198,8 @@ func (k *keys) nonce(n uint64, now Time) uint32 {
 	return uint32(k.tag(labelNonce, k.role, m[:]))
 }
 
-// abortTag proves that the RST with sequence number seq is meant by the end
-// with role r.
+// abortTag returns the tag that proves that the end with role r meant its RST with
+// sequence number seq.
 func (k *keys) abortTag(r Role, seq uint32) uint64 {
 	if !k.suite.rolling() {
 		return k.sha1Tag(append([]byte(labelAbort), byte(seq>>24), byte(seq>>16), byte(seq>>8), byte(seq))...)
@@ -208,13 +209,13 @@ func (k *keys) abortTag(r Role, seq uint32) uint64 {
 	return k.tag(labelAbort, r, m[:])
 }
 
-// Verifier checks the tags of requests. It is immutable and safe for
-// concurrent use, so that a forgery is found out without the connection's lock.
+// Verifier checks the tags of requests. It is immutable and safe for concurrent use, so
+// that a forgery is found out without the connection's lock.
 type Verifier keys
 
-// Verify reports whether the peer's secret is behind a request that came on a
-// SYN with sequence number seq. counter is the token's in the table; suites
-// with a single token take theirs from the request. It does not allocate.
+// Verify reports whether the peer made the request that came on a SYN with sequence
+// number seq (M412). counter is that of the token in the table. Suites with a single
+// token take it from the request. Verify does not allocate (M410).
 func (v *Verifier) Verify(r Request, counter uint64, seq uint32) bool {
 	k := (*keys)(v)
 	if !k.suite.rolling() {

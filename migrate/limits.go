@@ -5,94 +5,115 @@ package migrate
 
 import "time"
 
-// MaxTokens is the number of tokens that a connection publishes at most.
+// MaxTokens is the largest number of tokens that a connection publishes.
 const MaxTokens = tokenWindow
 
-// Limits, section 9.
+// Limits of the negotiation (section 9 of the protocol).
 const (
-	// maxFollowUps stops a peer or middlebox from making us repeat key halves
+	// maxFollowUps stops a peer or middlebox that would make us repeat key halves
 	// for ever.
 	maxFollowUps = 8
 
-	// maxOffers stops a box that drops SYNs with unknown options from making
-	// a dial fail: the third SYN goes without, 3 s after the first (RFC 6298).
+	// maxOffers stops a box that drops SYNs with unknown options from making a
+	// dial fail (M331). The third SYN goes without, 3 s after the first (RFC 6298).
 	maxOffers = 2
 
-	// maxKeyACKs stops a box that drops ACKs with unknown options from
-	// stalling the peer: TCP's own ACKs carry key halves only as long as
-	// fewer segments have.
+	// maxKeyACKs stops a box that drops ACKs with unknown options from stalling the
+	// peer (M306).
 	maxKeyACKs = 2
 
-	// tokenWindow is how many requests may get lost in a row without locking
-	// the initiator out, at as many table entries a connection.
+	// firstFollowUp stops a burst of repetitions, and maxFollowUp a migration that
+	// has to wait for one (M307).
+	firstFollowUp = 100 * time.Millisecond
+	maxFollowUp   = 2 * time.Second
+
+	// minReplyInterval stops a burst of segments with key halves from using up the
+	// answers: all but the first of the burst tell nothing new (M312).
+	minReplyInterval = 100 * time.Millisecond
+
+	// lingerTime stops keys of a finished exchange from being kept for ever. So
+	// long, an end that has confirmed answers a peer that may not have (M315).
+	lingerTime = 10 * time.Second
+
+	// MinSecret stops an application from binding nothing, or a secret that can be
+	// guessed (M243). It is in bytes.
+	MinSecret = 16
+)
+
+// Limits of migrations (section 9 of the protocol).
+const (
+	// tokenWindow stops lost requests from locking the initiator out. As many in a
+	// row may get lost, at as many table entries a connection (M403, M413).
 	tokenWindow = 3
 
-	// serialWindow is the same for suites whose token never changes: the
-	// half of the ReqNo space that is ahead (RFC 1982).
+	// serialWindow is the same for suites whose token never changes: the half of
+	// the ReqNo space that is ahead (RFC 1982).
 	serialWindow = 127
 
-	// minSYNRTO and maxSYNRTO bound the time before a SYN or SYN-ACK is
-	// repeated: no storm, and no wait that no user would wait.
+	// minSYNRTO stops a storm of SYNs, and maxSYNRTO a wait that no user would
+	// wait (M561).
 	minSYNRTO = 100 * time.Millisecond
 	maxSYNRTO = 8 * time.Second
 
-	// initialRTO is used where no round-trip time is known (RFC 6298).
+	// initialRTO is used if no round-trip time is known (RFC 6298).
 	initialRTO = time.Second
 
-	// maxSYNSends ends an attempt towards an address that never answers.
+	// maxSYNSends stops an attempt towards an address that never answers (M562).
 	maxSYNSends = 6
 
-	// maxAcceptorSYNSends is the same for the acceptor. An opener behind a NAT or
-	// firewall never gets its SYNs, and an acceptor shall know soon.
+	// maxAcceptorSYNSends stops an acceptor from waiting long for an opener behind
+	// a NAT or firewall, which never gets the SYNs (M562).
 	maxAcceptorSYNSends = 3
 
-	// maxSYNACKSends ends a provisional path that an unreachable initiator
-	// has left behind.
+	// maxSYNACKSends stops a provisional path that an unreachable initiator has
+	// left behind (M563).
 	maxSYNACKSends = 5
 
 	// minSYNACKInterval stops the use of a responder to flood an address with
-	// SYN-ACKs.
+	// SYN-ACKs (M522).
 	minSYNACKInterval = 20 * time.Millisecond
 
-	// maxCompletions bounds how often the initiator repeats its ACK to a
-	// responder that says nothing on the new path.
+	// maxCompletions stops an initiator from repeating its third ACK towards a
+	// responder that is gone (M564).
 	maxCompletions = 8
 
-	// patience is how many of these pass before another request may replace
-	// one that has not been completed.
+	// patience is the number of repetitions of the third ACK after which another
+	// request may replace one that is about to be complete (M581).
 	patience = 2
 
-	// drainTime is how long nothing may have arrived on an old tuple, at least,
-	// when it and its port are released; and how long a responder that has moved
-	// answers the initiator's ACK again.
+	// drainTime stops an old tuple and its port from being kept though nothing
+	// arrives there (M623). It is also how long a responder that has moved answers
+	// the third ACK again (M548).
 	drainTime = 3 * time.Second
 
-	// maxDrainTime stops a queue that never gets empty, or somebody who sends
-	// there, from keeping an old tuple for ever. It is as long as TIME-WAIT
+	// maxDrainTime stops a queue that never gets empty, or a host that goes on
+	// sending, from keeping an old tuple for ever (M624). It is as long as TIME-WAIT
 	// (RFC 9293, section 3.6.1), for the same reason.
 	maxDrainTime = 2 * msl
 
-	// maxDrains stops a connection that migrates in a loop from holding ports: the
-	// tuple that it left first is released.
+	// maxDrains stops a connection that migrates in a loop from holding ports
+	// (M628).
 	maxDrains = 4
 
-	// maxBehind is the farthest that a sequence number on a new path can be
-	// behind: the largest window there is (RFC 7323, section 2.3).
+	// maxBehind is how far a sequence number on a new path can be behind, at most:
+	// the largest window there is (RFC 7323, section 2.3). It stops numbers that
+	// no window allows (M214, M415, M514).
 	maxBehind = 1 << 30
 
-	// maxUnscaled is the largest window before a scaled one has been seen.
+	// maxUnscaled is the largest window in bytes before a scaled one has come
+	// (M543).
 	maxUnscaled = 65535
+)
 
-	// MinSecret stops an application from binding nothing, or what can be guessed,
-	// in bytes.
-	MinSecret = 16
-
+// Limits of holds (section 9 of the protocol).
+const (
 	// msl is the maximum segment lifetime that Linux and gVisor use.
 	msl = 30 * time.Second
 
-	// DefaultHold is the time in MIGRATE_WAIT.
+	// DefaultHold is how long a connection is held after a RST (M709).
 	DefaultHold = 2 * msl
 
-	// MaxHold bounds a configured hold: long enough for a laptop lid.
+	// MaxHold is the longest hold that can be configured, enough for a laptop whose
+	// lid is closed.
 	MaxHold = 7 * 24 * time.Hour
 )

@@ -10,8 +10,19 @@ import (
 	"io"
 )
 
-// Machine is the machine of one connection. It is not safe for concurrent use:
-// whatever protects the transmission control block protects it.
+// Machine is the protocol of one connection at one end. It is not safe for concurrent
+// use: the lock of the transmission control block protects it as well.
+//
+// # Errors
+//
+// Start, Probe and BindKey return an error if they cannot begin, and then have changed
+// nothing. An attempt that has begun ends by one ActDone, unless the machine is told
+// that the connection ends, by Closed or GivePlain. Its Err is nil, one of this
+// package's errors, or the cause that was given to Cancel; unless it is nil, the
+// connection stays where it was. ActFail ends the connection, with ErrAborted or the
+// error that began a hold. All other methods take whatever a peer or an attacker may
+// send. Bad input makes them count, and change nothing but what docs/protocol.md says.
+// After Closed no method has an effect.
 type Machine struct {
 	cfg    *Config
 	role   Role
@@ -25,27 +36,27 @@ type Machine struct {
 	neg  *negotiation // until both ends have confirmed
 	keys *keys        // from Ready on
 
-	// Own requests: the last counter used, and the highest that the peer is
-	// known to take no more. sent never runs more than a window ahead.
+	// sent is the counter of the last own request, and done the highest that the
+	// peer is known to take no more. sent is never more than a window ahead of
+	// done (M432).
 	sent, done uint64
-	// ownRequest is the last one sent, for suites in which it could be
-	// reflected.
+	// ownRequest is the last one sent, which may be reflected (M414).
 	ownRequest Request
-	// peerDone is the highest request of the peer that is not taken any more:
-	// the last one completed, or the one before the last one taken.
+	// peerDone is the highest counter of the peer that this end takes no more
+	// (M402).
 	peerDone uint64
 
 	initiated, accepted uint64
 
-	att      *attempt     // own request, and its completion
-	prov     *provisional // request of the peer
-	finished *finished    // last request of the peer, for a while
-	drains   []drain
+	att      *attempt     // own request, until the receipt
+	prov     *provisional // request of the peer that is on hand
+	finished *finished    // last complete request of the peer, for a while
+	drains   []drain      // in the order in which they were left
 	hold     *hold
 }
 
-// NewMachine returns the machine of a connection that is about to be opened. rand
-// is the source of the private key.
+// NewMachine returns the machine of a connection that is about to be opened. rand is
+// the source of the private key. It is an error if rand fails, or if the policy is Off.
 func NewMachine(role Role, cfg *Config, rand io.Reader) (*Machine, error) {
 	if cfg.Policy == Off {
 		return nil, errors.New("migrate: policy is off")
@@ -59,12 +70,12 @@ func NewMachine(role Role, cfg *Config, rand io.Reader) (*Machine, error) {
 	return c, nil
 }
 
-// offer begins the negotiation of a suite.
+// offer begins the negotiation of suite s.
 func (m *Machine) offer(s SuiteID) error {
 	n := &negotiation{}
 	if s.hasKey() {
 		// Any 32 bytes are a private key (RFC 7748, section 5). GenerateKey
-		// would not take them from c.rand.
+		// would not take them from m.rand.
 		var b [keySize]byte
 		if _, err := io.ReadFull(m.rand, b[:]); err != nil {
 			return err
@@ -82,32 +93,32 @@ func (m *Machine) offer(s SuiteID) error {
 // State returns how far the negotiation has come.
 func (m *Machine) State() NegotiationState { return m.state }
 
-// Reason returns why the state is Plain.
+// Reason returns why the state is Plain (M344).
 func (m *Machine) Reason() PlainReason { return m.reason }
 
-// Suite returns the suite offered or agreed on.
+// Suite returns the suite that was offered or agreed on.
 func (m *Machine) Suite() SuiteID { return m.suite }
 
-// Moves returns how often the connection has moved at the request of either
-// end.
+// Moves returns how often the connection has moved at the request of this end, and at
+// that of the peer.
 func (m *Machine) Moves() (initiated, accepted uint64) { return m.initiated, m.accepted }
 
-// Phase is what a connection is in the middle of.
+// Phase is where a connection is in the handshake of a migration.
 type Phase uint8
 
-// Phases, section 8.
+// Phases (section 8 of the protocol).
 const (
-	Idle Phase = iota
-	SYNSent
-	SYNReceived
-	Completing
+	Idle        Phase = iota // no handshake
+	SYNSent                  // a request of this end has no answer yet
+	SYNReceived              // a request of the peer is on hand
+	Completing               // this end has moved, and has no receipt yet
 )
 
 var phases = [...]string{"idle", "syn-sent", "syn-received", "completing"}
 
 func (p Phase) String() string { return phases[p] }
 
-// Phase returns what the connection is in the middle of.
+// Phase returns where the connection is in the handshake of a migration.
 func (m *Machine) Phase() Phase {
 	switch {
 	case m.att != nil && !m.att.moved:
@@ -121,19 +132,20 @@ func (m *Machine) Phase() Phase {
 	}
 }
 
-// Watching reports whether Segment needs to see the segments of the current
-// tuple as well.
+// Watching reports whether Segment has to see the segments of the current tuple as
+// well.
 func (m *Machine) Watching() bool { return m.att != nil || m.prov != nil }
 
-// TokensChanged reports whether Tokens has another answer than at the last call
-// of TokensChanged.
+// TokensChanged reports whether the result of Tokens has changed since the last call of
+// TokensChanged.
 func (m *Machine) TokensChanged() bool {
 	changed := m.tokensChanged
 	m.tokensChanged = false
 	return changed
 }
 
-// Tokens returns what the peer may name this connection by.
+// Tokens returns the tokens by which the peer may name this connection (M403). There
+// are MaxTokens at most.
 func (m *Machine) Tokens() []TokenEntry {
 	if m.keys == nil {
 		return nil
@@ -149,11 +161,12 @@ func (m *Machine) Tokens() []TokenEntry {
 	return entries
 }
 
-// Verifier returns what checks the peer's requests, nil if there can be none.
-// It is another one after BindKey.
+// Verifier returns what checks the tags of the peer's requests, nil if there are no
+// keys. After BindKey it is another one.
 func (m *Machine) Verifier() *Verifier { return (*Verifier)(m.keys) }
 
-// window is how far requests may run ahead of the last completed one.
+// window returns how far requests may run ahead of the last one that is complete
+// (M413).
 func (m *Machine) window() uint64 {
 	if m.suite.rolling() {
 		return tokenWindow
@@ -161,16 +174,18 @@ func (m *Machine) window() uint64 {
 	return serialWindow
 }
 
-// BindKey mixes a secret of both applications into the keys, section 2.
+// BindKey mixes a secret of both applications into the keys (M241). The errors are
+// ErrNotNegotiated, ErrSuite, ErrBusy, and one for a secret of fewer than MinSecret
+// bytes.
 func (m *Machine) BindKey(secret []byte) error {
 	switch {
 	case m.state != Confirmed:
 		return ErrNotNegotiated
-	case !m.suite.rolling():
+	case !m.suite.rolling(): // M242
 		return ErrSuite
-	case m.Watching():
+	case m.Watching(): // M242
 		return ErrBusy
-	case len(secret) < MinSecret:
+	case len(secret) < MinSecret: // M243
 		return fmt.Errorf("secret of %d bytes to bind: want at least %d", len(secret), MinSecret)
 	}
 	k, err := m.keys.bind(secret)
@@ -181,13 +196,14 @@ func (m *Machine) BindKey(secret []byte) error {
 	return nil
 }
 
-// Closed ends the machine: it has no tokens, wants nothing and emits nothing.
+// Closed takes the news that the connection has ended. From then on the machine has no
+// tokens, old tuples or deadline, and returns no action (M627).
 func (m *Machine) Closed() {
 	m.GivePlain(PlainClosed)
 	m.drains, m.hold = nil, nil
 }
 
-// Deadline returns when Timer wants to be called.
+// Deadline returns when Timer is to be called, if it is. Any other method may change it.
 func (m *Machine) Deadline() (at Time, ok bool) {
 	soonest := func(t Time) {
 		if !ok || t < at {
@@ -215,13 +231,17 @@ func (m *Machine) Deadline() (at Time, ok bool) {
 	return at, ok
 }
 
-// Timer is to be called at Deadline, or later.
+// Timer does what is due. It is to be called at Deadline or later.
 func (m *Machine) Timer(now Time, tcb TCB) (acts []Action) {
 	if m.neg != nil && m.state >= Keying && now >= m.neg.next {
 		acts = m.followUp(acts, now)
 	}
-	if m.att != nil && now >= m.att.next {
-		acts = m.repeatAttempt(acts, now, tcb)
+	if a := m.att; a != nil && now >= a.next {
+		if a.moved {
+			acts = m.repeatThird(acts, now, tcb)
+		} else {
+			acts = m.repeatSYN(acts, now)
+		}
 	}
 	if m.prov != nil && now >= m.prov.next {
 		acts = m.repeatSYNACK(acts, now, tcb)
@@ -230,7 +250,7 @@ func (m *Machine) Timer(now Time, tcb TCB) (acts []Action) {
 		m.finished = nil
 	}
 	acts = m.expireDrains(acts, now)
-	if m.hold != nil && now >= m.hold.until {
+	if m.hold != nil && now >= m.hold.until { // M707
 		err := m.hold.err
 		m.hold = nil
 		acts = append(acts, count(CountHoldExpired), Action{Kind: ActFail, Err: err})
@@ -238,14 +258,14 @@ func (m *Machine) Timer(now Time, tcb TCB) (acts []Action) {
 	return acts
 }
 
-// Segment takes a segment that came on another tuple than the current one, cur,
-// or on any while Watching. It reports whether TCP has nothing more to do with
-// the segment.
+// Segment takes a segment that came on another tuple than cur, the current one, or on
+// any while Watching. It reports whether the segment is used up: TCP has nothing more to
+// do with it. Of others on an old tuple TCP takes the payload only (M622).
 func (m *Machine) Segment(now Time, s Segment, cur Tuple, tcb TCB) (acts []Action, consumed bool) {
 	switch {
 	case s.RST && s.Tuple != cur && m.state == Confirmed && s.Seq == tcb.RcvNxt && m.meant(s.Options, s.Seq):
-		// The peer's application aborted, from where the connection has been
-		// or is about to be.
+		// M722: the peer's application aborted, on an old tuple or on one that is
+		// on trial here.
 		return []Action{count(CountAborted), {Kind: ActFail, Err: ErrAborted}}, true
 	case m.att != nil && !m.att.moved && s.Tuple == m.att.tuple:
 		return m.answered(now, s, tcb), true
@@ -254,7 +274,7 @@ func (m *Machine) Segment(now Time, s Segment, cur Tuple, tcb TCB) (acts []Actio
 	case m.att != nil && m.att.moved && s.Tuple == cur && cur == m.att.tuple:
 		return m.completing(now, s, tcb)
 	default:
-		// A tuple that drains brings data only.
+		// A tuple that drains brings data only (M622).
 		m.late(now, s.Tuple)
 		return nil, s.Tuple != cur && (s.SYN || s.RST)
 	}

@@ -155,7 +155,7 @@ func (m *model) step() {
 		if m.rng.IntN(2) == 0 {
 			e.timeOut()
 		} else {
-			e.suspend()
+			e.losePath()
 		}
 	case 10:
 		if o, a := m.opener().conn, m.acceptor().conn; m.rng.IntN(4) == 0 && !o.Watching() && !a.Watching() {

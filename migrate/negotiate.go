@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// NegotiationState is how far the exchange of keys has come, section 8.
+// NegotiationState is how far the negotiation has come (section 8 of the protocol).
 type NegotiationState uint8
 
 // States of the negotiation.
 const (
 	Offered   NegotiationState = iota // SYN or SYN-ACK not answered yet
 	Keying                            // connection established, key halves missing
-	Ready                             // requests of the peer are accepted
-	Confirmed                         // this end may initiate
+	Ready                             // requests of the peer are accepted (M321)
+	Confirmed                         // this end may initiate (M322)
 	Plain                             // plain TCP, for good
 )
 
@@ -26,54 +26,38 @@ var negotiationStates = [...]string{"offered", "keying", "ready", "confirmed", "
 
 func (s NegotiationState) String() string { return negotiationStates[s] }
 
-const (
-	// firstFollowUp and maxFollowUp bound the interval of key halves that are
-	// repeated by the timer.
-	firstFollowUp = 100 * time.Millisecond
-	maxFollowUp   = 2 * time.Second
-
-	// minReplyInterval keeps a burst of segments with key halves, of which
-	// all but the first tell nothing new, from using up the replies.
-	minReplyInterval = 100 * time.Millisecond
-
-	// lingerTime is how long an end that has confirmed goes on answering a
-	// peer that has perhaps not.
-	lingerTime = 10 * time.Second
-)
-
-// negotiation is what a connection needs until both ends have confirmed.
+// negotiation is what a machine needs until both ends have confirmed.
 type negotiation struct {
-	key      *ecdh.PrivateKey // nil for suites without
+	key      *ecdh.PrivateKey // nil for suites without a key exchange
 	peerKey  [keySize]byte
 	permit   bool // the peer's Migrate-Permitted has come
 	rest     bool // the peer's Key-Rest has come
 	iss, irs uint32
 
-	// keys are those that Key-Confirm is made with, whatever is bound later.
-	// Nil before Ready.
+	// keys are those of Key-Confirm, whatever is bound later. Nil before Ready.
 	keys *keys
 
-	// turn: Key-Confirm is next where there is no room for both options.
-	turn   bool
+	turn   bool // if there is room for one option only, it is Key-Confirm's turn
 	answer bool // the peer lacks our Key-Confirm
 
 	offers  int  // SYNs or SYN-ACKs with the option
-	keyACKs int  // segments with key halves
-	due     bool // the next ACK is sent for them alone
+	keyACKs int  // segments with key options
+	due     bool // the next ACK is sent for key options alone
 
-	rounds   int // of the timer
-	replies  int
-	quiet    Time // replies that nothing new calls for wait until then
+	rounds   int  // ACKs by the timer
+	replies  int  // ACKs in answer
+	quiet    Time // until then there is no answer to a segment that tells nothing new
 	interval time.Duration
-	next     Time
+	next     Time // of the timer
 }
 
-// Established tells that the connection is, and both initial sequence numbers.
+// Established takes the news that the connection's handshake is complete, with the
+// initial sequence numbers of this end and of the peer.
 func (m *Machine) Established(now Time, iss, irs uint32) {
 	if m.state != Offered {
 		return
 	}
-	if m.neg == nil || !m.neg.permit {
+	if m.neg == nil || !m.neg.permit { // M341
 		m.GivePlain(PlainNotOffered)
 		return
 	}
@@ -81,14 +65,14 @@ func (m *Machine) Established(now Time, iss, irs uint32) {
 	m.neg.iss, m.neg.irs = iss, irs
 	m.neg.interval = firstFollowUp
 	m.neg.next = now.Add(firstFollowUp)
-	if !m.suite.hasKey() {
+	if !m.suite.hasKey() { // M323
 		m.compute()
 		m.state, m.neg = Confirmed, nil
 	}
 }
 
-// GivePlain ends the negotiation: the connection stays plain TCP. A migration
-// that is under way ends without a word.
+// GivePlain has the connection stay plain TCP for the reason r, for good (M235, M341,
+// M344). A migration that is under way ends without an action.
 func (m *Machine) GivePlain(r PlainReason) {
 	if m.state == Plain {
 		return
@@ -99,7 +83,7 @@ func (m *Machine) GivePlain(r PlainReason) {
 	m.att, m.prov, m.finished = nil, nil, nil
 }
 
-// compute derives the keys when both halves are there.
+// compute derives the keys when both halves of the peer's key are there.
 func (m *Machine) compute() {
 	n := m.neg
 	var z, own []byte
@@ -107,7 +91,7 @@ func (m *Machine) compute() {
 		own = n.key.PublicKey().Bytes()
 		peer, err := ecdh.X25519().NewPublicKey(n.peerKey[:])
 		if err == nil {
-			// An all-zero secret is an error (RFC 7748, section 6.1).
+			// M231: an all-zero secret is an error (RFC 7748, section 6.1).
 			z, err = n.key.ECDH(peer)
 		}
 		if err != nil {
@@ -129,12 +113,12 @@ func (m *Machine) WantsACKs() bool {
 	return (m.neg != nil && m.state >= Keying) || (m.att != nil && m.att.moved) || m.finished != nil
 }
 
-// ACKOption appends to the options of a segment without payload what fits into
-// room bytes: Migrate until the peer shows that a migration is complete, or
-// Key-Rest and Key-Confirm until the peer has them.
+// ACKOption appends to b the options for a segment without payload that fit into room
+// bytes (M302). That is Migrate until the peer shows that a migration is complete
+// (M546), or Key-Rest and Key-Confirm until the peer has them.
 func (m *Machine) ACKOption(b []byte, room int, tcb TCB) []byte {
 	if m.att != nil && m.att.moved {
-		// Suites that hash the sequence number need the one of this segment.
+		// M212: suites that hash the sequence number need that of this segment.
 		return m.cfg.Format.layout().appendRequest(b, m.proof(tcb.SndNxt, tcb), room)
 	}
 	if f := m.finished; f != nil && f.answer {
@@ -149,19 +133,16 @@ func (m *Machine) ACKOption(b []byte, room int, tcb TCB) []byte {
 	return m.appendKeyOptions(b, room)
 }
 
-// appendKeyOptions appends Key-Rest until this end has confirmed, for only then
-// it knows that the peer has it, and Key-Confirm as soon as there is one; once
-// confirmed, only in answer to a peer that lacks it. After maxKeyACKs only the
-// timer's own ACKs and answers carry them: TCP can do without.
+// appendKeyOptions appends Key-Rest and Key-Confirm, as far as the peer may lack them.
 func (m *Machine) appendKeyOptions(b []byte, room int) []byte {
 	n, l := m.neg, m.cfg.Format.layout()
-	if n.keyACKs >= maxKeyACKs && !n.due {
+	if n.keyACKs >= maxKeyACKs && !n.due { // M306: TCP needs this ACK to arrive
 		return b
 	}
 	n.due = false
-	rest := m.state != Confirmed
-	confirm := m.state == Ready || n.answer
-	if rest && confirm && room < 2*l.header+l.nRest+l.nConfirm {
+	rest := m.state != Confirmed                                 // M303
+	confirm := m.state == Ready || n.answer                      // M304, M314
+	if rest && confirm && room < 2*l.header+l.nRest+l.nConfirm { // M305
 		rest, confirm = !n.turn, n.turn
 		n.turn = !n.turn
 	}
@@ -169,6 +150,7 @@ func (m *Machine) appendKeyOptions(b []byte, room int) []byte {
 	var content []byte
 	if rest {
 		if b, content = l.appendOption(b, optPermitted, l.nRest, room); content != nil {
+			// content[0] is the flags, which are zero (M107).
 			copy(content[1:], n.key.PublicKey().Bytes()[l.synKey:])
 			n.turn = true
 		}
@@ -185,18 +167,19 @@ func (m *Machine) appendKeyOptions(b []byte, room int) []byte {
 	return b
 }
 
-// PeerACK takes the options and the sequence number of a segment without
-// payload. It reports whether a segment without payload is to be sent in
-// answer.
+// PeerACK takes the options and the sequence number of a segment without payload. It
+// reports whether a segment without payload is to be sent in answer (M313).
 //
-// Key-Rest proves nothing, and one that is wrong ends the negotiation. So, as RFC
-// 5961 (section 3.2) has it for RSTs, key options count at RCV.NXT only: whoever
-// knows the tuple but does not see the segments cannot tell where that is. An ACK
-// that overtakes data, or is overtaken, is made up for by the timer.
+// Key-Rest proves nothing, and a wrong one ends the negotiation. So key options count
+// at RCV.NXT only (M317), like a RST in RFC 5961 (section 3.2). An attacker who knows
+// the tuple, but does not see the segments, cannot tell where that is. The timer makes
+// up for an ACK that overtakes data, or is overtaken.
 func (m *Machine) PeerACK(now Time, seq uint32, opts []byte, tcb TCB) (reply bool) {
 	if f := m.finished; f != nil {
 		if r, ok := ParseRequest(m.cfg.Format, opts); ok && f.keys.provenACK(r, f.counter, f.nonce, seq) {
-			owed := f.answer // for want of room so far: no use to try at once
+			// M548. If the last answer still waits for room, it is no use to
+			// try at once.
+			owed := f.answer
 			f.answer = true
 			return !owed
 		}
@@ -223,7 +206,7 @@ func (m *Machine) PeerACK(now Time, seq uint32, opts []byte, tcb TCB) (reply boo
 		return false
 	}
 	n.answer = true
-	if n.replies == maxFollowUps || (m.state == before && now < n.quiet) {
+	if n.replies == maxFollowUps || (m.state == before && now < n.quiet) { // M311, M312
 		return false
 	}
 	n.replies++
@@ -232,8 +215,8 @@ func (m *Machine) PeerACK(now Time, seq uint32, opts []byte, tcb TCB) (reply boo
 	return true
 }
 
-// takeRest takes the second part of the peer's key. It returns false if the
-// segment tells nothing more.
+// takeRest takes the second part of the peer's key. It reports whether the rest of the
+// segment counts.
 func (m *Machine) takeRest(rest []byte) bool {
 	n := m.neg
 	at := n.peerKey[m.cfg.Format.layout().synKey:]
@@ -245,21 +228,21 @@ func (m *Machine) takeRest(rest []byte) bool {
 		return m.state != Plain
 	case bytes.Equal(at, rest):
 		return true
-	case m.state != Confirmed:
-		// A peer that has confirmed has the key that we have: nothing later
-		// casts a doubt on that.
+	case m.state != Confirmed: // M233, M236
+		// The peer of an end that has confirmed has the same key. Nothing that
+		// comes later casts a doubt on that.
 		m.GivePlain(PlainInconsistent)
 	}
 	return false
 }
 
 // takeConfirm takes the peer's Key-Confirm. done reports that neither end lacks
-// anything, ok that the tag is one of the peer's.
+// anything, ok that the tag is the peer's.
 func (m *Machine) takeConfirm(now Time, tag uint64) (done, ok bool) {
 	n := m.neg
 	switch tag {
 	case n.keys.confirmTag(m.role.peer(), true):
-		m.state, m.neg = Confirmed, nil
+		m.state, m.neg = Confirmed, nil // M315
 		return true, true
 	case n.keys.confirmTag(m.role.peer(), false):
 		if m.state != Confirmed {
@@ -268,13 +251,13 @@ func (m *Machine) takeConfirm(now Time, tag uint64) (done, ok bool) {
 		}
 		return false, true
 	}
-	if m.state != Confirmed {
+	if m.state != Confirmed { // M234, M236
 		m.GivePlain(PlainUnconfirmed)
 	}
 	return false, false
 }
 
-// followUp repeats key halves, or gives up.
+// followUp is the negotiation's timer (M307, M315, M341).
 func (m *Machine) followUp(acts []Action, now Time) []Action {
 	n := m.neg
 	if m.state == Confirmed {

@@ -5,9 +5,10 @@ package migrate
 
 import "bytes"
 
-// SYNOption appends Migrate-Permitted for the SYN or SYN-ACK to b, if it fits
-// into room bytes. Repetitions beyond maxOffers go without; the negotiation goes
-// on all the same, for the peer may have an earlier one.
+// SYNOption appends Migrate-Permitted for the SYN or SYN-ACK to b. If it does not fit
+// into room bytes, the connection is plain. Repetitions beyond maxOffers go without the
+// option (M331). The negotiation goes on all the same, as the peer may have an earlier
+// one (M333).
 func (m *Machine) SYNOption(b []byte, room int) []byte {
 	n := m.neg
 	if n == nil || (m.role == Acceptor && !n.permit) || (n.offers == maxOffers && m.mayWithdraw()) {
@@ -31,15 +32,15 @@ func (m *Machine) SYNOption(b []byte, room int) []byte {
 	return b
 }
 
-// mayWithdraw reports whether a repeated SYN or SYN-ACK may go without the
-// option. The opener goes by the SYN-ACK that it gets, so it may. The acceptor does
-// not know which of its SYN-ACKs the opener got: only an exchange of keys tells.
+// mayWithdraw reports whether a repeated SYN or SYN-ACK may go without the option. The
+// opener may, as it goes by the SYN-ACK that it gets (M334). The acceptor does not know
+// which of its SYN-ACKs the opener got: only an exchange of keys tells (M332).
 func (m *Machine) mayWithdraw() bool {
 	return m.cfg.Policy != Required && (m.role == Opener || m.suite.hasKey())
 }
 
-// PeerSYN takes the options of the peer's SYN or SYN-ACK. The acceptor goes by
-// the first SYN: another is a repetition, with the option or without.
+// PeerSYN takes the options of the peer's SYN or SYN-ACK. The acceptor goes by the
+// first SYN (M335).
 func (m *Machine) PeerSYN(opts []byte) {
 	if m.state != Offered || (m.role == Acceptor && m.neg != nil) {
 		return
@@ -51,7 +52,7 @@ func (m *Machine) PeerSYN(opts []byte) {
 		return
 	}
 	if m.role == Acceptor {
-		if !m.allows(p.suite) {
+		if !m.allows(p.suite) { // M202
 			m.GivePlain(PlainSuite)
 			return
 		}
@@ -61,9 +62,9 @@ func (m *Machine) PeerSYN(opts []byte) {
 		}
 	}
 	switch {
-	case p.suite != m.suite:
+	case p.suite != m.suite: // M203
 		m.GivePlain(PlainSuite)
-	case m.suite.hasKey() && bytes.Equal(p.key, m.neg.key.PublicKey().Bytes()[:l.synKey]):
+	case m.suite.hasKey() && bytes.Equal(p.key, m.neg.key.PublicKey().Bytes()[:l.synKey]): // M232
 		m.GivePlain(PlainMirrored)
 	default:
 		m.neg.permit = true

@@ -270,9 +270,9 @@ func (e *end) timeOut() {
 	e.settle()
 }
 
-// suspend is the news that no path is left.
-func (e *end) suspend() {
-	e.do(e.conn.Suspend(e.w.now, errNoPath, !e.refuseHolds, e.tcb()))
+// losePath is the news that no path is left.
+func (e *end) losePath() {
+	e.do(e.conn.NoPath(e.w.now, errNoPath, !e.refuseHolds, e.tcb()))
 	e.settle()
 }
 

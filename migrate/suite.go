@@ -8,15 +8,15 @@ import "fmt"
 // SuiteID is the byte that the draft calls Curve Name.
 type SuiteID uint8
 
-// Suites, section 2.
+// Suites (section 2 of the protocol).
 const (
-	// SuiteNull has no key exchange: as secure as the sequence space. Only
-	// where asked for.
+	// SuiteNull has no key exchange. It is as secure as the sequence space, and
+	// used only if the application asks for it (M204).
 	SuiteNull SuiteID = 0
 	// SuiteX25519SHA1 has the Token and Request of the draft.
 	SuiteX25519SHA1 SuiteID = 1
 	// SuiteX25519SHA256 has a new token for each migration, and survives
-	// middleboxes that rewrite sequence numbers. The default.
+	// middleboxes that rewrite sequence numbers. It is the default.
 	SuiteX25519SHA256 SuiteID = 2
 )
 
@@ -35,7 +35,8 @@ func (s SuiteID) String() string {
 	return fmt.Sprintf("suite(%#02x)", uint8(s))
 }
 
-// ParseSuite is the inverse of String.
+// ParseSuite returns the suite of a name, as String gives it. The error names the
+// choices.
 func ParseSuite(name string) (SuiteID, error) {
 	for i, n := range suiteNames {
 		if n == name {

@@ -3,13 +3,14 @@
 
 package migrate
 
-// TokenEntry is a token that the peer may use, and the counter it stands for.
+// TokenEntry is a token that the peer may use, and the request counter that it stands
+// for. Suites with a single token have counter 0.
 type TokenEntry struct {
 	Token   Token
 	Counter uint64
 }
 
-// Table finds connections by token. The zero value is an empty table. It is not
+// Table finds connections by token (M404). The zero value is an empty table. It is not
 // safe for concurrent use.
 type Table[V comparable] struct {
 	m map[Token]tableEntry[V]
@@ -20,8 +21,8 @@ type tableEntry[V comparable] struct {
 	counter uint64
 }
 
-// Set replaces the tokens of v: old are those that it has now. If one of the
-// new ones belongs to another value, v ends up with none and Set returns true.
+// Set replaces the tokens of v, of which old are in the table, by entries. If one of
+// these belongs to another value, v ends up with none, and Set returns true.
 func (t *Table[V]) Set(v V, old []Token, entries []TokenEntry) (collision bool) {
 	for _, tok := range old {
 		if t.m[tok].v == v {
@@ -45,11 +46,12 @@ func (t *Table[V]) Set(v V, old []Token, entries []TokenEntry) (collision bool) 
 	return false
 }
 
-// Lookup finds the owner of a token.
+// Lookup returns the owner of a token and the token's counter. It does not allocate
+// (M410).
 func (t *Table[V]) Lookup(tok Token) (v V, counter uint64, ok bool) {
 	e, ok := t.m[tok]
 	return e.v, e.counter, ok
 }
 
-// Len returns the number of tokens.
+// Len returns the number of tokens in the table.
 func (t *Table[V]) Len() int { return len(t.m) }

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Time is a monotonic instant in nanoseconds since the origin of the caller's
-// clock.
+// Time is an instant of the caller's monotonic clock, in nanoseconds.
 type Time int64
 
 // Add returns t+d.
@@ -18,7 +17,7 @@ func (t Time) Add(d time.Duration) Time { return t + Time(d) }
 // Sub returns t-u.
 func (t Time) Sub(u Time) time.Duration { return time.Duration(t - u) }
 
-// Role is an end's part in the handshake of the connection. It never changes.
+// Role is an end's part in the first handshake of the connection. It never changes.
 type Role uint8
 
 // Roles.
@@ -29,29 +28,30 @@ const (
 
 func (r Role) peer() Role { return r ^ 1 }
 
-// Tuple is the addresses of a connection as seen from this end.
+// Tuple is the addresses and ports of a connection as this end sees them.
 type Tuple struct{ Local, Remote netip.AddrPort }
 
 func (t Tuple) String() string { return t.Local.String() + "->" + t.Remote.String() }
 
-// TCB is what the machine needs to know of the transmission control block
-// (RFC 9293, section 3.3.1) at an event.
+// TCB is what the machine needs to know of the transmission control block (RFC 9293,
+// section 3.3.1) at an event.
 type TCB struct {
 	SndUna, SndNxt, RcvNxt uint32
 	// RcvAcc is the right edge of the window that this end has advertised.
 	RcvAcc uint32
-	// TSRecent is the newest timestamp of the peer on the current path
-	// (TS.Recent, RFC 7323), if timestamps are in use.
+	// TSRecent is the peer's newest timestamp on the current path (TS.Recent,
+	// RFC 7323), if timestamps are in use.
 	TSRecent uint32
-	// SRTT is the smoothed round-trip time; 0 if unknown.
+	// SRTT is the smoothed round-trip time, 0 if unknown.
 	SRTT time.Duration
-	// Movable: synchronized, and not in TIME-WAIT or CLOSED.
+	// Movable reports whether the connection is in one of the states of M417.
 	Movable bool
 }
 
 // MayQuote reports whether an ICMP error that quotes sequence number seq can be about
-// what this end has sent lately (RFC 5927, section 4.1): what is in flight, an ACK, or a
-// probe, which is below SND.UNA. Others may be forged by who does not see the segments.
+// a segment that this end sent lately (RFC 5927, section 4.1). That is data in flight,
+// an ACK, or a probe, which is below SND.UNA. An attacker who does not see the segments
+// may have forged any other.
 func (t TCB) MayQuote(seq uint32) bool { return leq(t.SndUna-1, seq) && leq(seq, t.SndNxt) }
 
 // Segment is what the machine needs to know of a received segment.

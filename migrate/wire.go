@@ -5,7 +5,15 @@ package migrate
 
 import "encoding/binary"
 
-// Option kinds and lengths, section 1.
+// The options, with the number of bytes where it is not one (M101, M102, M103). Section 1 of
+// docs/protocol.md has them drawn bit by bit.
+//
+//	Migrate-Permitted   15  3        suite
+//	Migrate-Permitted   15  20       suite       key 0..16: 17
+//	Key-Rest            15  18       flags, 0    key 17..31: 15
+//	Key-Confirm         15  10       tag: 8
+//	Migrate             16  19       ReqNo       Token: 8    Request: 8
+//	experimental        253 length+2 ExID: 2     as above, but 15 and 17 key bytes
 const (
 	kindEOL          = 0
 	kindNOP          = 1
@@ -17,23 +25,23 @@ const (
 	exidMigrate   = 0x6d67
 )
 
-// keySize is the size of an X25519 public key.
+// keySize is the size of an X25519 public key in bytes.
 const keySize = 32
 
-// layout is where a Format puts things: the bytes before the content, and how
-// many key bytes fit into the SYN beside the usual options.
+// layout is how a Format writes the options. Lengths are those of the content, in bytes.
 type layout struct {
-	header   int
-	synKey   int
+	header   int // bytes before the content
+	synKey   int // key bytes that fit into the SYN beside the usual options
 	kinds    [2]byte
 	exids    [2]uint16
-	nPlain   int // content length of Migrate-Permitted without key
-	nPermit  int // ... with key
-	nRest    int
-	nConfirm int
-	nMigrate int
+	nPlain   int // Migrate-Permitted without a key
+	nPermit  int // Migrate-Permitted with a key
+	nRest    int // Key-Rest
+	nConfirm int // Key-Confirm
+	nMigrate int // Migrate
 }
 
+// Indexes of layout.kinds and layout.exids.
 const (
 	optPermitted = iota // also Key-Rest and Key-Confirm, told apart by length
 	optMigrate
@@ -53,8 +61,9 @@ var layouts = [...]layout{
 
 func (f Format) layout() *layout { return &layouts[f] }
 
-// appendOption appends the header of an option with n bytes of content and
-// returns the content to fill. It returns nil, and b unchanged, without room.
+// appendOption appends an option with n bytes of content to b, and returns the content
+// to be filled. If the option does not fit into room bytes, it returns b unchanged and no
+// content (M105).
 func (l *layout) appendOption(b []byte, opt, n, room int) (out, content []byte) {
 	size := l.header + n
 	if size > room {
@@ -71,8 +80,8 @@ func (l *layout) appendOption(b []byte, opt, n, room int) (out, content []byte) 
 	return b, b[start:]
 }
 
-// find returns the content of the option that has n bytes of it, or nil if it
-// is absent, malformed or there twice.
+// find returns the content of the option with n bytes of content. It returns nil if the
+// option is absent or there twice, or if opts cannot be parsed (M106).
 func (l *layout) find(opts []byte, opt, n int) (content []byte) {
 	for len(opts) > 0 {
 		switch opts[0] {
@@ -104,7 +113,7 @@ func (l *layout) find(opts []byte, opt, n int) (content []byte) {
 // permitted is the content of Migrate-Permitted.
 type permitted struct {
 	suite SuiteID
-	key   []byte // first part, nil if the suite has none
+	key   []byte // first part, empty if the suite has none
 }
 
 func (l *layout) parsePermitted(opts []byte) (p permitted, ok bool) {
@@ -118,18 +127,18 @@ func (l *layout) parsePermitted(opts []byte) (p permitted, ok bool) {
 	return p, p.suite.hasKey() == (len(p.key) > 0)
 }
 
-// Token names a connection on a migrate SYN.
+// Token is the name of a connection on a migrate SYN.
 type Token uint64
 
 // Request is the content of a Migrate option.
 type Request struct {
-	ReqNo uint8
-	Token Token
-	Tag   uint64 // the draft's Request
+	ReqNo uint8  // low byte of the request counter (M401)
+	Token Token  // in SYN-ACK and ACK of suite 0x02, RCV.NXT and nonce (M222)
+	Tag   uint64 // the field that the draft calls Request
 }
 
-// ParseRequest finds a Migrate option. It returns false if there is none, or a
-// malformed one, or two.
+// ParseRequest finds the Migrate option among opts. It returns false if there is none or
+// two, or if opts cannot be parsed (M106). It does not allocate (M410).
 func ParseRequest(f Format, opts []byte) (Request, bool) {
 	l := f.layout()
 	c := l.find(opts, optMigrate, l.nMigrate)
@@ -143,7 +152,7 @@ func ParseRequest(f Format, opts []byte) (Request, bool) {
 	}, true
 }
 
-// appendRequest appends a Migrate option, or nothing without room.
+// appendRequest appends a Migrate option to b, if it fits into room bytes.
 func (l *layout) appendRequest(b []byte, r Request, room int) []byte {
 	b, c := l.appendOption(b, optMigrate, l.nMigrate, room)
 	if c != nil {
@@ -154,5 +163,5 @@ func (l *layout) appendRequest(b []byte, r Request, room int) []byte {
 	return b
 }
 
-// maxOptions is the size of TCP's option field (RFC 9293, section 3.1).
+// maxOptions is the size of TCP's option field in bytes (RFC 9293, section 3.1).
 const maxOptions = 40

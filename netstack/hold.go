@@ -15,7 +15,7 @@ import (
 func (m *Migration) Suspend() {
 	m.ep.MigrationLock(func() {
 		m.holdOn(func(allowed bool) ([]migrate.Action, bool) {
-			return m.machine.Suspend(m.now(), Error(&tcpip.ErrNetworkUnreachable{}), allowed, snapshot(m.ep)), false
+			return m.machine.NoPath(m.now(), Error(&tcpip.ErrNetworkUnreachable{}), allowed, snapshot(m.ep)), false
 		})
 	})
 }
