@@ -1,7 +1,7 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package broadcast tells any number of receivers what happens.
+// Package broadcast tells events to any number of receivers.
 package broadcast
 
 import (

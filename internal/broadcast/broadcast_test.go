@@ -11,15 +11,15 @@ import (
 	"github.com/mnet-dev/mnet/internal/broadcast"
 )
 
-// TestList checks that receivers hear of each event between Add and stop, in the
-// order in which they were added.
+// TestList checks that receivers get each event between Add and stop, in the order in
+// which they were added.
 func TestList(t *testing.T) {
 	var l broadcast.List[int]
 	var got []string
 	add := func(name string) (stop func()) {
 		return l.Add(func(e int) { got = append(got, name+string(rune('0'+e))) })
 	}
-	l.Send(1) // nobody hears of it
+	l.Send(1) // nobody gets it
 	stopA := add("a")
 	stopB := add("b")
 	l.Send(2)
@@ -34,8 +34,8 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestReceiverUsesList checks that a receiver may add another one and stop itself,
-// and that the event under way still reaches the receivers it was sent to.
+// TestReceiverUsesList checks that a receiver may add another one and stop itself. The
+// event under way still reaches the receivers that it was sent to.
 func TestReceiverUsesList(t *testing.T) {
 	var l broadcast.List[int]
 	var got []int

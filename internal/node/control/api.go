@@ -12,7 +12,7 @@ import (
 // Error is the body of an answer that is an error.
 type Error struct {
 	Message string `json:"error"`
-	// Usage: the request is wrong, whatever the state of the node.
+	// Usage: the request is wrong in any state of the node.
 	Usage bool `json:"usage,omitempty"`
 }
 

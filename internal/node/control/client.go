@@ -22,7 +22,7 @@ import (
 )
 
 // Client talks to the node whose socket is at Path. An error of the node is an
-// *[Error]; others say what to do.
+// *[Error]. Other errors name the remedy.
 type Client struct {
 	Path string
 }
@@ -137,7 +137,7 @@ func (c *Client) connect(ctx context.Context) (relay.Conn, error) {
 	}
 }
 
-// endpointURL is that of a request; the host does not matter.
+// endpointURL returns the URL of a request; the host does not matter.
 func endpointURL(path string) string { return "http://mnet/v1/" + path }
 
 // do sends a request. The caller closes the body, and with it the connection.
@@ -185,8 +185,8 @@ func (c *Client) call(ctx context.Context, method, path string, body, result any
 	return nil
 }
 
-// Stream sends a request and calls f for each value of the answer, until ctx ends,
-// f fails or the node does, and returns why it ended; nil if the answer did.
+// Stream sends a request and calls f for each value of the answer, until ctx ends, f
+// fails or the node does. It returns the reason, or nil if the answer has ended.
 func Stream[T any](ctx context.Context, c *Client, method, path string, body any, f func(T) error) error {
 	resp, err := c.do(ctx, method, path, body)
 	if err != nil {

@@ -16,12 +16,12 @@ type BenchServeRequest struct {
 	DNAT bool   `json:"dnat"`
 }
 
-// Ping pings, and calls f with what comes of it, until ctx ends.
+// Ping pings, and calls f with each result, until ctx ends.
 func (c *Client) Ping(ctx context.Context, req node.PingRequest, f func(node.PingEvent) error) error {
 	return Stream(ctx, c, http.MethodPost, "ping", req, f)
 }
 
-// Bench measures, and calls f with what comes of it, until ctx ends.
+// Bench measures, and calls f with each result, until ctx ends.
 func (c *Client) Bench(ctx context.Context, req node.BenchRequest, f func(node.BenchEvent) error) error {
 	return Stream(ctx, c, http.MethodPost, "bench", req, f)
 }
@@ -70,7 +70,7 @@ func tell[T any](w http.ResponseWriter, do func(send func(T) error) error, last 
 	switch {
 	case err == nil:
 	case begun:
-		_ = lines.send(last(err)) // fails if the client is gone, who then needs no answer
+		_ = lines.send(last(err)) // fails if the client is gone, and then needs no answer
 	default:
 		fail(w, err)
 	}

@@ -67,8 +67,8 @@ func Serve(l net.Listener, n *node.Node, log *slog.Logger) *Server {
 	return s
 }
 
-// Close removes the socket, ends what clients have asked for and waits until no
-// request is under way. What dials have become goes on: it is the node's.
+// Close removes the socket, ends the requests of clients and waits until none is under
+// way. Connections that clients have dialled go on: they are the node's.
 func (s *Server) Close() error {
 	s.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
@@ -131,14 +131,14 @@ func decode(w http.ResponseWriter, r *http.Request, v any) bool {
 		refuse(w, &Error{err.Error(), true})
 		return false
 	}
-	// What comes behind the body is for the server: it notices that a client goes.
+	// The server reads the bytes behind the body: so it notices that a client goes.
 	_, _ = io.Copy(io.Discard, r.Body)
 	return true
 }
 
 func answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	// It fails if the client is gone, who then needs no answer.
+	// It fails if the client is gone, and then needs no answer.
 	_ = json.NewEncoder(w).Encode(v)
 }
 

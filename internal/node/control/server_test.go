@@ -17,10 +17,10 @@ import (
 	"github.com/mnet-dev/mnet/internal/node"
 )
 
-// patience is when a test that hangs gives up.
+// patience is the time after which a test that hangs fails.
 const patience = 60 * time.Second
 
-// endless is a body that goes on for ever.
+// endless is a body that goes on forever.
 type endless struct{ begin io.Reader }
 
 func (e *endless) Read(b []byte) (int, error) {
@@ -33,7 +33,7 @@ func (e *endless) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestEndlessRequest: what comes behind a request is not read for ever.
+// TestEndlessRequest: the server does not read the bytes behind a request forever.
 func TestEndlessRequest(t *testing.T) {
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "mnet.sock"))
 	if err != nil {

@@ -51,7 +51,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// TestListenStale replaces what a killed node has left, but nothing else.
+// TestListenStale replaces the socket that a killed node has left, but nothing else.
 func TestListenStale(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mnet.sock")
 	l, err := net.Listen("unix", path)

@@ -12,7 +12,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
-// events sends what happens until the client goes.
+// events sends events until the client goes.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	ch, stop := s.node.Events()
 	defer stop()

@@ -89,8 +89,9 @@ func firewall(_ context.Context, s *System) Finding {
 	return Finding{Level: OK, Text: "no chain of nftables drops what is forwarded"}
 }
 
-// conntrack tells settings that decide what a firewall on this host, with rules about
-// states, does to a connection that moves. Migration works with all of them.
+// conntrack reports settings of connection tracking. They decide how a firewall on this
+// host, with rules about states, treats a connection that moves. Migration works with
+// all of them.
 func conntrack(_ context.Context, s *System) Finding {
 	const dir = "netfilter/nf_conntrack_tcp_"
 	loose, err := s.ReadSetting(dir + "loose")

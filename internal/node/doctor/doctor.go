@@ -1,8 +1,8 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package doctor finds out whether a host has what a node needs. It changes nothing:
-// what has to be tried is undone at once.
+// Package doctor finds out whether a host has everything that a node needs. It changes
+// nothing: it undoes each trial at once.
 package doctor
 
 import (
@@ -26,7 +26,7 @@ type Finding struct {
 	Check string `json:"check"`
 	Level Level  `json:"level"`
 	Text  string `json:"text"`
-	Do    string `json:"do,omitempty"` // what to do about it
+	Do    string `json:"do,omitempty"` // the remedy
 }
 
 // check looks at one thing.
@@ -35,7 +35,7 @@ type check struct {
 	run  func(context.Context, *System) Finding
 }
 
-// checks are those of Run, in its order.
+// checks are the checks of Run, in its order.
 var checks = []check{
 	{"privileges", privileges},
 	{"TUN device", tunDevice},

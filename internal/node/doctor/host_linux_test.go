@@ -20,7 +20,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// roleEnv is set for a copy of the test binary that prints what it finds.
+// roleEnv is set for a copy of the test binary that prints its findings.
 const roleEnv = "MNET_DOCTOR_TEST_ROLE"
 
 func TestMain(m *testing.M) {
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 // examine runs the checks in a network namespace of their own, as a user and with
-// capabilities, and compares what is there before and after.
+// capabilities. It compares the state of the namespace before and after.
 func examine(t *testing.T, uid uint32, caps ...uintptr) map[string]Finding {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -119,7 +119,7 @@ func tableNames() (names string, err error) {
 	return names, err
 }
 
-// TestHostLeavesNothing runs the checks where it can look at what is left.
+// TestHostLeavesNothing runs the checks where it can look for traces.
 func TestHostLeavesNothing(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root")

@@ -11,7 +11,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 
-// System is what the checks look at.
+// System is the host, as the checks see it.
 type System struct {
 	// NetAdmin reports whether the process has CAP_NET_ADMIN.
 	NetAdmin func() (bool, error)
@@ -19,7 +19,7 @@ type System struct {
 	OpenTUN func() error
 	// TryDevice makes a device with a driver, and removes it.
 	TryDevice func(tun.Driver) error
-	// Patched, Probe, Blocked and Uplinks are those of netstack and hostnet.
+	// Patched, Probe, Blocked and Uplinks are the functions of netstack and hostnet.
 	Patched func() error
 	Probe   func() error
 	Blocked func(device string) (reason string, err error)

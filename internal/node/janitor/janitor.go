@@ -1,10 +1,10 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package janitor undoes what a process does to the host, also when that process is
-// killed. A child process reads from a pipe what is about to be done; at the end of
-// the pipe, which the kernel sees to however the parent ends, it undoes whatever is
-// still there, the last thing first.
+// Package janitor undoes the changes of a process to the host, also when the process is
+// killed. A child process reads each change from a pipe before it is made. The kernel
+// closes the pipe when the parent ends in any way. Then the child undoes the changes
+// that are still there, the last one first.
 //
 // Devices, routes and nftables tables need no janitor: they go with the descriptors
 // that hold them.
@@ -68,9 +68,9 @@ func (j *Janitor) Remove(path string) error { return j.do(task{Remove: path}) }
 // anything else in it, or if it is not the user's alone, it stays.
 func (j *Janitor) RemoveDir(path string) error { return j.do(task{RemoveDir: path}) }
 
-// Await has nothing undone before the process that cmd is about to start has ended,
-// and its children have, however this process ends: they may use what would be
-// undone.
+// Await delays undoing until the process that cmd is about to start has ended, and its
+// children have. They may use the things that would be undone. This holds when this
+// process ends in any way.
 func (j *Janitor) Await(cmd *exec.Cmd) { cmd.ExtraFiles = append(cmd.ExtraFiles, j.pipe) }
 
 // Restore has a setting put back at the end, unless it has been changed since.
@@ -85,8 +85,8 @@ func (j *Janitor) do(t task) error {
 	return nil
 }
 
-// Close has everything undone that has not been by now, and waits for it. What
-// Await was called for has to end by itself.
+// Close has all remaining changes undone, and waits for it. The processes of Await have
+// to end by themselves.
 func (j *Janitor) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()

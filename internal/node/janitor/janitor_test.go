@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// What a copy of the test binary is started for.
+// Roles of a copy of the test binary.
 const (
 	roleEnv   = "MNET_JANITOR_TEST_ROLE"
 	parent    = "parent"
@@ -90,7 +90,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestClose undoes as well when nobody is killed, and what is gone is no error.
+// TestClose undoes as well when nobody is killed. A thing that is gone already is no
+// error.
 func TestClose(t *testing.T) {
 	dir := t.TempDir()
 	j, err := Start(child)

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// privateMode is that of a directory that nobody else puts anything into.
+// privateMode is the mode of a directory that nobody else puts anything into.
 const privateMode = os.ModeDir | 0o700
 
 // removeSocket removes a socket, if it is still there.
@@ -52,7 +52,7 @@ func removeDir(path string) error {
 	return remove(path)
 }
 
-// remove takes no offence at somebody who was faster.
+// remove removes a file. It is no error if the file is gone already.
 func remove(path string) error {
 	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
 		return err

@@ -83,7 +83,7 @@ func TestRemoveDir(t *testing.T) {
 	}
 }
 
-// TestRemoveDirCare leaves what is not a private directory of sockets.
+// TestRemoveDirCare leaves everything but a private directory of sockets.
 func TestRemoveDirCare(t *testing.T) {
 	for name, spoil := range map[string]func(dir string) (precious string){
 		"a file in it": func(dir string) string {

@@ -7,6 +7,6 @@ package janitor
 
 import "syscall"
 
-// ownSession keeps signals of the terminal, and what is sent to the parent's process
-// group, from the child.
+// ownSession keeps signals of the terminal, and signals to the parent's process group,
+// from the child.
 func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -28,9 +28,9 @@ type Progress struct {
 	failed atomic.Pointer[error]
 }
 
-// Err returns what has ended the relay, nil if nothing has but the ends of both
-// directions. It is set before the connections are reset: who sees one of them end
-// learns here whether that was all.
+// Err returns the error that has ended the relay. It is nil if only the ends of both
+// directions have. It is set before the connections are reset. So a caller that sees
+// one of them end learns here whether that was all.
 func (p *Progress) Err() error {
 	if err := p.failed.Load(); err != nil {
 		return *err
@@ -38,13 +38,13 @@ func (p *Progress) Err() error {
 	return nil
 }
 
-// errStopped is what a relay ends with when its context does.
+// errStopped is the error of a relay whose context has ended.
 var errStopped = errors.New("relay stopped")
 
-// Join copies both ways until both directions have ended, and closes a and b. The
-// end of one direction is passed on as such (half-close). An error in one of them,
-// or the end of ctx, ends the other: both connections are reset, so that neither
-// peer takes what it has got for all there was.
+// Join copies both ways until both directions have ended, and closes a and b. The end
+// of one direction is passed on as such (half-close). An error in one of them, or the
+// end of ctx, ends the other. Then both connections are reset, so that neither peer
+// takes a part of the data for the whole.
 func Join(ctx context.Context, a, b Conn, p *Progress) error {
 	var wg sync.WaitGroup
 	fail := func(err error) {
@@ -81,7 +81,7 @@ func pump(dst, src Conn, n *atomic.Int64) error {
 	return nil
 }
 
-// counter counts what is written. It hides the ReadFrom of the connection, which
+// counter counts the bytes written. It hides the ReadFrom of the connection, which
 // would not tell before the end.
 type counter struct {
 	w io.Writer
@@ -94,11 +94,11 @@ func (c *counter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Abort closes c by a RST, if it is of a kind that can: the peer must not take what it
-// has got for all there was.
+// Abort closes c by a RST, if c is of a kind that can. So the peer does not take a part
+// of the data for the whole.
 func Abort(c net.Conn) {
 	if l, ok := c.(interface{ SetLinger(int) error }); ok {
-		// It fails if c is closed, which is what is wanted.
+		// It fails if c is closed already, which is good enough.
 		_ = l.SetLinger(0)
 	}
 	c.Close()

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is when a test that hangs gives up.
+// patience is the time after which a test that hangs fails.
 const patience = 10 * time.Second
 
 // pair returns both ends of a TCP connection.
@@ -86,7 +86,7 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// TestReset passes a RST on: what arrived must not be taken for the whole.
+// TestReset passes a RST on: the data so far must not be taken for the whole.
 func TestReset(t *testing.T) {
 	a, b, n, _, done := join(t)
 	io.WriteString(a, "half")

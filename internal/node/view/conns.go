@@ -47,7 +47,7 @@ var connColumns = []column{
 	colLast:   {title: "LAST MOVE", weight: 5, least: 24},
 }
 
-// connections writes a table, and what it had no room for.
+// connections writes a table, and a line about columns that had no room.
 func connections(conns []node.ConnStatus, o Options) []string {
 	rows := make([][]cell, len(conns))
 	for i, c := range conns {
@@ -98,7 +98,7 @@ func state(c node.ConnStatus) cell {
 	}
 }
 
-// suite is what protects migration, or why there is none.
+// suite is the suite that protects migration, or the reason why there is none.
 func suite(c node.ConnStatus) cell {
 	if c.Migratable {
 		return cell{c.Suite, plain}
@@ -127,8 +127,8 @@ func heard(c node.ConnStatus) cell {
 	}
 }
 
-// moves counts migrations: by this end, and by the peer. What cannot move says so
-// here, too, as there is room for this column on any terminal.
+// moves counts migrations: by this end, and by the peer. A connection that cannot move
+// says so here, too: any terminal has room for this column.
 func moves(c node.ConnStatus) cell {
 	switch {
 	case !c.Migratable:

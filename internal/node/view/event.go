@@ -10,7 +10,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/node"
 )
 
-// Event writes what has happened, as one line without a newline.
+// Event writes an event as one line without a newline.
 func Event(e node.Event, o Options) string {
 	text, s := describe(e)
 	// Escape sequences take no columns, so they come after the cut.

@@ -22,7 +22,7 @@ func Status(s *node.Status, o Options) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// header says what the node is.
+// header describes the node.
 func header(s *node.Status, o Options) []string {
 	first := fmt.Sprintf("%s  %s, MTU %d, up %s, pid %d", clean(s.Device), s.Driver, s.MTU, Span(o.Now.Sub(s.Started)), s.PID)
 	lines := []string{o.paint(bold, limit(first, o))}
@@ -82,7 +82,7 @@ func texts[T fmt.Stringer](values []T) []string {
 	return list
 }
 
-// nameWidth is the longest name of a field, with what is around it.
+// nameWidth is the longest name of a field, with the space around it.
 const nameWidth = 12
 
 // field writes a name and items beside it, as many on a line as fit; nothing if

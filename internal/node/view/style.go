@@ -50,8 +50,8 @@ func Cut(text string, n int) string {
 	return b.String() + ellipsis
 }
 
-// clean takes from a text that others may have chosen, such as a host's name, what
-// would move the cursor or give orders to a terminal.
+// clean makes a text safe that others may have chosen, such as a host's name. It
+// removes characters that would move the cursor or give orders to a terminal.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -29,7 +29,7 @@ type cell struct {
 // gap is between columns.
 const gap = "  "
 
-// table writes rows below the titles of columns, and returns the titles of those
+// table writes rows below the titles of columns. It returns the titles of the columns
 // that found no room. Columns without any text are left out.
 func table(columns []column, rows [][]cell, o Options) (lines, hidden []string) {
 	widths := make([]int, len(columns))

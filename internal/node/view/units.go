@@ -15,7 +15,7 @@ func Bytes(n int64) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	f, i := float64(n)/1000, 0
-	// Not 1000: that is what 999.5 is rounded to.
+	// Not 1000: 999.5 is rounded to 1000.
 	for ; f >= 999.5; i++ {
 		f /= 1000
 	}

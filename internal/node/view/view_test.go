@@ -62,7 +62,7 @@ var (
 	}
 )
 
-// statuses are what is drawn, by name.
+// statuses are the statuses that are drawn, by name.
 var statuses = map[string]node.Status{
 	"empty": base(func(s *node.Status) { s.Services, s.Uplinks = nil, nil }),
 	"mixed": base(func(s *node.Status) {
@@ -107,14 +107,14 @@ func TestStatus(t *testing.T) {
 	golden(t, "mixed-colour", Status(&s, Options{Width: 120, Colour: true, Now: now}))
 }
 
-// TestEveryWidth: whatever the terminal, no line is longer, and colour changes
+// TestEveryWidth: no line is longer than the terminal is wide, and colour changes
 // nothing but colour.
 func TestEveryWidth(t *testing.T) {
 	for name, s := range statuses {
 		for w := 1; w <= 250; w++ {
 			text := Status(&s, Options{Width: w, Now: now})
 			for line := range strings.Lines(text) {
-				// What names a field is not cut: nobody's terminal is that narrow.
+				// The name of a field is not cut: nobody's terminal is that narrow.
 				if got := width(strings.TrimSuffix(line, "\n")); got > max(w, nameWidth+1) {
 					t.Errorf("%s: %d columns for %d: %q", name, got, w, line)
 				}
