@@ -11,6 +11,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 
+	"github.com/mnet-dev/mnet/endpoint/internal/limits"
 	"github.com/mnet-dev/mnet/endpoint/roam"
 )
 
@@ -96,7 +97,7 @@ func (r *Roamer) revise(rc *roamed, fit []roam.Uplink) {
 	case !slices.Contains(fit, a.order.Uplink):
 		a.cancel(errUplinkGone)
 	case a.order.Timeout == 0 && a.timer == nil && len(fit) > 1:
-		a.timer = r.clock.AfterFunc(roam.FirstTry, func() { a.cancel(errOtherUplink) })
+		a.timer = r.clock.AfterFunc(limits.FirstTry, func() { a.cancel(errOtherUplink) })
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mnet-dev/mnet/endpoint/roam"
+	"github.com/mnet-dev/mnet/endpoint/internal/limits"
 )
 
 // BenchmarkRoamMany takes the uplink of a thousand connections away.
@@ -29,7 +29,7 @@ func BenchmarkRoamMany(b *testing.B) {
 		moves := len(w.events.moves())
 		w.mend(0)
 		w.until("back", time.Hour, func() bool { return len(w.events.moves()) == moves+n })
-		w.sleep(2 * roam.Proof)
+		w.sleep(2 * limits.Proof)
 	}
 	slices.Sort(all)
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

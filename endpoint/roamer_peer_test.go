@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mnet-dev/mnet/endpoint/internal/limits"
 	"github.com/mnet-dev/mnet/endpoint/roam"
 )
 
@@ -90,12 +91,12 @@ func TestRoamBothMove(t *testing.T) {
 			r.sleep(later)
 			n.set(server2)
 			begin := r.net.Clock.Elapsed()
-			ev := r.moved(1, roam.MaxBackoff+roam.MaxTry, roam.PathGone)
+			ev := r.moved(1, limits.MaxBackoff+limits.MaxTry, roam.PathGone)
 			if _, remote := c.addrs(); remote.Addr() != server2 || ev.To.Addr() != local2 {
 				t.Errorf("at %v, the peer at %v", ev.To, remote)
 			}
 			// An attempt towards the old address, and the pause after it.
-			if took := r.net.Clock.Elapsed() - begin; later == 0 && took > roam.FirstTry+roam.FirstBackoff+200*time.Millisecond {
+			if took := r.net.Clock.Elapsed() - begin; later == 0 && took > limits.FirstTry+limits.FirstBackoff+200*time.Millisecond {
 				t.Errorf("after %v", took)
 			}
 			bothWays(t, c, s, 64<<10)()
@@ -124,7 +125,7 @@ func TestRoamSharedName(t *testing.T) {
 	r.breakUplink(0)
 	r.sleep(20 * time.Second)
 	r.net.Uplinks[1].SetDown(false)
-	r.moved(1, 3*(roam.MaxBackoff+roam.MaxTry), roam.PathGone)
+	r.moved(1, 3*(limits.MaxBackoff+limits.MaxTry), roam.PathGone)
 	if _, remote := c.addrs(); remote.Addr() != server1 {
 		t.Errorf("the peer at %v", remote)
 	}
@@ -143,7 +144,7 @@ func TestRoamSilentResolver(t *testing.T) {
 	r.breakUplink(0)
 	r.sleep(20 * time.Second)
 	r.net.Uplinks[1].SetDown(false)
-	r.moved(1, roam.MaxBackoff+roam.MaxTry+lookupTimeout, roam.PathGone)
+	r.moved(1, limits.MaxBackoff+limits.MaxTry+lookupTimeout, roam.PathGone)
 	n.mu.Lock()
 	asked := n.asked
 	n.mu.Unlock()

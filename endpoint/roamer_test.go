@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mnet-dev/mnet/endpoint/internal/limits"
 	"github.com/mnet-dev/mnet/endpoint/roam"
 )
 
@@ -214,7 +215,7 @@ func TestRoamBack(t *testing.T) {
 	back := r.net.Clock.Elapsed()
 	r.mend(0)
 	ev := r.moved(2, time.Minute, roam.Preferred)
-	if took := r.net.Clock.Elapsed() - back; took < roam.HandoverSettle || ev.To.Addr() != addr("10.1.0.2").Addr() {
+	if took := r.net.Clock.Elapsed() - back; took < limits.HandoverSettle || ev.To.Addr() != addr("10.1.0.2").Addr() {
 		t.Errorf("to %v after %v", ev.To, took)
 	}
 	bothWays(t, c, s, 64<<10)()

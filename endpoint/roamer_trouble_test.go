@@ -12,6 +12,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/mnet-dev/mnet/endpoint/internal/limits"
 	"github.com/mnet-dev/mnet/endpoint/roam"
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
@@ -72,7 +73,7 @@ func TestRoamUnreachable(t *testing.T) {
 	if ev := r.attempted(1, 5*time.Second); ev.Cause != roam.Unreachable || ev.Uplink.Local != local1 || ev.at-ev.Took-begin > 500*time.Millisecond {
 		t.Errorf("begun after %v: %+v", ev.at-ev.Took-begin, ev)
 	}
-	ev := r.moved(1, 2*roam.FirstTry, roam.Unreachable)
+	ev := r.moved(1, 2*limits.FirstTry, roam.Unreachable)
 	if ev.Uplink.Local != local2 {
 		t.Errorf("%+v", ev)
 	}
@@ -152,7 +153,7 @@ func TestRoamUplinkAppears(t *testing.T) {
 	m.set(false, wwan, eth)
 	// The one that failed is tried once more: it was alone then.
 	ev := r.moved(1, 10*time.Second, roam.PathGone)
-	if took := r.net.Clock.Elapsed() - begin; ev.Uplink != eth || took > 3*roam.FirstTry {
+	if took := r.net.Clock.Elapsed() - begin; ev.Uplink != eth || took > 3*limits.FirstTry {
 		t.Errorf("after %v: %+v", took, ev)
 	}
 	if ev := r.attempted(1, 0); !errors.Is(ev.Err, errOtherUplink) {
@@ -171,7 +172,7 @@ func TestRoamDeadPreferred(t *testing.T) {
 	done := bothWays(t, c, s, 1<<20)
 	r.sleep(time.Hour)
 	done()
-	if n, limit := r.events.count(), int(time.Hour/roam.MaxPenalty)+6; n < 6 || n > limit || len(r.events.moves()) > 0 {
+	if n, limit := r.events.count(), int(time.Hour/limits.MaxPenalty)+6; n < 6 || n > limit || len(r.events.moves()) > 0 {
 		t.Errorf("%d attempts in an hour, at most %d wanted", n, limit)
 	}
 }
@@ -229,7 +230,7 @@ func TestRoamFlapping(t *testing.T) {
 // where paths are gone all the time.
 func movesAreFew(t *testing.T, moves []timedEvent) {
 	t.Helper()
-	const most = roam.MaxMovesPerMinute + 5
+	const most = limits.MaxMovesPerMinute + 5
 	for i := most; i < len(moves); i++ {
 		if took := moves[i].at - moves[i-most].at; took < time.Minute {
 			t.Errorf("%d moves in %v", most+1, took)
@@ -243,13 +244,13 @@ func TestRoamCap(t *testing.T) {
 	r, m := newMonitored(t, rigConfig{}, RoamerConfig{}, wlan)
 	c, s := r.open(serverAddr)
 	up := newStream(c, s, 1)
-	for i := range 2 * roam.MaxMovesPerMinute {
+	for i := range 2 * limits.MaxMovesPerMinute {
 		m.set(false, []roam.Uplink{wwan, wlan}[i%2])
 		up.send(t, 1000)
 		r.sleep(time.Second)
 	}
 	moves := r.events.moves()
-	if n := len(moves); n <= roam.MaxMovesPerMinute {
+	if n := len(moves); n <= limits.MaxMovesPerMinute {
 		t.Errorf("%d moves", n)
 	}
 	movesAreFew(t, moves)

@@ -6,24 +6,27 @@ package roam
 import (
 	"slices"
 	"time"
+
+	"github.com/mnet-dev/mnet/endpoint/internal/limits"
 )
 
-// history is what a machine remembers of earlier moves: the hysteresis.
+// history is what a machine remembers of earlier moves. It is the hysteresis of the
+// decisions.
 type history struct {
-	moves []time.Time // the latest ones ordered, at most MaxMovesPerMinute
-	extra int         // how many of them in a row came before their time
+	moves []time.Time // the latest moves by an order, at most MaxMovesPerMinute
+	extra int         // how many of them in a row exceeded MaxMovesPerMinute
 
-	cured    time.Time // the last move out of trouble
-	relapses int       // how many of them in a row came too soon after the one before
+	escaped  time.Time // the last move out of trouble
+	relapses int       // how many such moves in a row followed too soon on the one before
 
-	lured     time.Time // the last move to a better uplink
-	disgraces []disgrace
+	upgraded  time.Time // when the last move was one to a better uplink; else zero
+	penalties []penalty
 }
 
-// disgrace is that of an uplink that has failed.
-type disgrace struct {
+// penalty says that an uplink has failed.
+type penalty struct {
 	uplink Uplink
-	count  int
+	count  int // how many penalties it has had
 	until  time.Time
 }
 
@@ -34,16 +37,16 @@ func (h *history) note(now time.Time, from Uplink, o Order) {
 	} else {
 		h.extra = 0
 	}
-	if len(h.moves) == MaxMovesPerMinute {
+	if len(h.moves) == limits.MaxMovesPerMinute {
 		h.moves = slices.Delete(h.moves, 0, 1)
 	}
 	h.moves = append(h.moves, now)
-	h.lured = time.Time{}
+	h.upgraded = time.Time{}
 	if o.Cause == Preferred {
-		h.lured = now
+		h.upgraded = now
 	}
 	if o.Uplink != from && (o.Cause.trouble() || o.Cause == Hint) {
-		h.strike(now, from)
+		h.penalise(now, from)
 	}
 	if !o.Cause.trouble() {
 		return
@@ -53,66 +56,68 @@ func (h *history) note(now time.Time, from Uplink, o Order) {
 	} else {
 		h.relapses = 0
 	}
-	h.cured = now
+	h.escaped = now
 }
 
 // relapsed reports whether trouble now would be a relapse.
 func (h *history) relapsed(now time.Time) bool {
-	return !h.cured.IsZero() && now.Before(h.respite().Add(Proof))
+	return !h.escaped.IsZero() && now.Before(h.pauseEnd().Add(limits.Proof))
 }
 
-// respite returns until when the last cure has to do, good or not.
-func (h *history) respite() time.Time {
+// pauseEnd returns when the pause after the last move out of trouble ends.
+func (h *history) pauseEnd() time.Time {
 	if h.relapses == 0 {
-		return h.cured
+		return h.escaped
 	}
-	return h.cured.Add(doubled(FirstBackoff, h.relapses-1, MaxBackoff))
+	return h.escaped.Add(doubled(limits.FirstBackoff, h.relapses-1, limits.MaxBackoff))
 }
 
-// regret takes the loss of an uplink. If it was better, but not for long, it was
-// not better.
-func (h *history) regret(now time.Time, u Uplink) {
-	if !h.lured.IsZero() && now.Sub(h.lured) < Proof {
-		h.strike(now, u)
+// lost takes the loss of the uplink in use. An uplink that was better, but did not stay,
+// gets a penalty.
+func (h *history) lost(now time.Time, u Uplink) {
+	if !h.upgraded.IsZero() && now.Sub(h.upgraded) < limits.Proof {
+		h.penalise(now, u)
 	}
 }
 
-// strike puts an uplink in disgrace that is not in it, for longer if it was before.
-func (h *history) strike(now time.Time, u Uplink) {
-	// Time heals; it also bounds the list.
-	h.disgraces = slices.DeleteFunc(h.disgraces, func(d disgrace) bool { return now.Sub(d.until) > MaxPenalty })
-	i := slices.IndexFunc(h.disgraces, func(d disgrace) bool { return d.uplink == u })
+// penalise gives an uplink a penalty, unless it has one. Each is longer than the one
+// before.
+func (h *history) penalise(now time.Time, u Uplink) {
+	// An old penalty does not count any more. That bounds the list, too.
+	h.penalties = slices.DeleteFunc(h.penalties, func(p penalty) bool { return now.Sub(p.until) > limits.MaxPenalty })
+	i := slices.IndexFunc(h.penalties, func(p penalty) bool { return p.uplink == u })
 	if i < 0 {
-		i = len(h.disgraces)
-		h.disgraces = append(h.disgraces, disgrace{uplink: u})
+		i = len(h.penalties)
+		h.penalties = append(h.penalties, penalty{uplink: u})
 	}
-	d := &h.disgraces[i]
-	if now.Before(d.until) {
+	p := &h.penalties[i]
+	if now.Before(p.until) {
 		return
 	}
-	d.until = now.Add(doubled(FirstPenalty, d.count, MaxPenalty))
-	d.count++
+	p.until = now.Add(doubled(limits.FirstPenalty, p.count, limits.MaxPenalty))
+	p.count++
 }
 
-// settled returns how long u has been there and out of disgrace.
+// settled returns how long u has been there without a penalty. It is negative while u has
+// one.
 func (h *history) settled(now time.Time, u uplink) time.Duration {
 	since := u.since
-	for _, d := range h.disgraces {
-		if d.uplink == u.Uplink && d.until.After(since) {
-			since = d.until
+	for _, p := range h.penalties {
+		if p.uplink == u.Uplink && p.until.After(since) {
+			since = p.until
 		}
 	}
 	return now.Sub(since)
 }
 
-// pace returns when a move for cause c may come after the earlier ones.
+// pace returns when a move for cause c may follow the earlier moves.
 func (h *history) pace(c Cause) (at time.Time) {
 	if c.trouble() {
-		at = h.respite()
+		at = h.pauseEnd()
 	}
 	free := h.free()
 	if c == PathGone && !free.IsZero() {
-		soon := h.moves[len(h.moves)-1].Add(doubled(FirstBackoff, h.extra, MaxBackoff))
+		soon := h.moves[len(h.moves)-1].Add(doubled(limits.FirstBackoff, h.extra, limits.MaxBackoff))
 		if soon.Before(free) {
 			return soon
 		}
@@ -123,10 +128,10 @@ func (h *history) pace(c Cause) (at time.Time) {
 	return at
 }
 
-// free returns when fewer than MaxMovesPerMinute moves are in the last minute; zero
+// free returns when fewer than MaxMovesPerMinute moves are in the last minute. It is zero
 // if there have never been that many.
 func (h *history) free() time.Time {
-	if len(h.moves) < MaxMovesPerMinute {
+	if len(h.moves) < limits.MaxMovesPerMinute {
 		return time.Time{}
 	}
 	return h.moves[0].Add(time.Minute)

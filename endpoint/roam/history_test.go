@@ -6,6 +6,8 @@ package roam
 import (
 	"testing"
 	"time"
+
+	"github.com/mnet-dev/mnet/endpoint/internal/limits"
 )
 
 // TestMachineRelapse: the handshake works on a, but nothing else does.
@@ -17,7 +19,7 @@ func TestMachineRelapse(t *testing.T) {
 	s.dead(3)
 	s.moves(PathDead, b)
 	s.pass(2 * time.Second)
-	s.rests(FirstPenalty + HandoverSettle - 2*time.Second)
+	s.rests(limits.FirstPenalty + limits.HandoverSettle - 2*time.Second)
 
 	// One uplink only: in place, again and again, but ever more seldom.
 	s = play(t, Config{}, a)
@@ -25,12 +27,12 @@ func TestMachineRelapse(t *testing.T) {
 	s.moves(PathDead, a)
 	s.dead(3)
 	s.moves(PathDead, a)
-	for pause := FirstBackoff; pause < MaxBackoff; pause *= 2 {
+	for pause := limits.FirstBackoff; pause < limits.MaxBackoff; pause *= 2 {
 		s.dead(3)
 		s.rests(pause)
 		s.moves(PathDead, a)
 	}
-	s.pass(MaxBackoff + Proof)
+	s.pass(limits.MaxBackoff + limits.Proof)
 	s.dead(3)
 	s.moves(PathDead, a)
 	s.dead(3)
@@ -41,20 +43,20 @@ func TestMachineRelapse(t *testing.T) {
 // does not stand in the way of other moves.
 func TestMachineBounce(t *testing.T) {
 	s := play(t, Config{Local: b.Local}, a, b)
-	s.rests(HandoverSettle)
-	for penalty := FirstPenalty; penalty < MaxPenalty; penalty *= 2 {
+	s.rests(limits.HandoverSettle)
+	for penalty := limits.FirstPenalty; penalty < limits.MaxPenalty; penalty *= 2 {
 		s.fails(Preferred, a)
-		s.rests(penalty + HandoverSettle)
+		s.rests(penalty + limits.HandoverSettle)
 	}
 	s.fails(Preferred, a)
 	s.dead(3)
 	s.moves(PathDead, b)
-	s.rests(MaxPenalty + HandoverSettle)
+	s.rests(limits.MaxPenalty + limits.HandoverSettle)
 
 	// It answers, but carries no data.
 	s = play(t, Config{Local: b.Local}, a, b)
-	s.rests(HandoverSettle)
-	penalty := FirstPenalty
+	s.rests(limits.HandoverSettle)
+	penalty := limits.FirstPenalty
 	for range 8 {
 		s.moves(Preferred, a)
 		s.pass(2 * time.Second)
@@ -67,7 +69,7 @@ func TestMachineBounce(t *testing.T) {
 		if o.Cause != None || again.Sub(s.now) < penalty {
 			t.Fatalf("%+v, again after %v, want at least %v", o, again.Sub(s.now), penalty)
 		}
-		s.now, penalty = again, min(2*penalty, MaxPenalty)
+		s.now, penalty = again, min(2*penalty, limits.MaxPenalty)
 	}
 }
 
@@ -98,13 +100,13 @@ func TestMachineFlap(t *testing.T) {
 // be, whatever the cause.
 func TestMachineCap(t *testing.T) {
 	s := play(t, Config{}, a)
-	for range MaxMovesPerMinute {
+	for range limits.MaxMovesPerMinute {
 		s.Hint(s.now)
 		s.moves(Hint, a)
 		s.pass(time.Second)
 	}
 	s.Hint(s.now)
-	s.rests(time.Minute - MaxMovesPerMinute*time.Second)
+	s.rests(time.Minute - limits.MaxMovesPerMinute*time.Second)
 	s.moves(Hint, a)
 	s.Hint(s.now)
 	s.rests(time.Second)
@@ -113,7 +115,7 @@ func TestMachineCap(t *testing.T) {
 	// But what is gone is left.
 	s.Hint(s.now)
 	s.uplinksAre(b)
-	s.rests(FirstBackoff)
+	s.rests(limits.FirstBackoff)
 	s.moves(PathGone, b)
 }
 
@@ -127,13 +129,13 @@ func TestMachineGoneOften(t *testing.T) {
 		x, y = y, x
 	}
 	begin := s.now
-	for range MaxMovesPerMinute {
+	for range limits.MaxMovesPerMinute {
 		gone()
 		s.moves(PathGone, y)
 		s.pass(time.Second / 10)
 	}
 	s.now = s.now.Add(-time.Second / 10)
-	for pause := FirstBackoff; pause <= 16*time.Second; pause *= 2 {
+	for pause := limits.FirstBackoff; pause <= 16*time.Second; pause *= 2 {
 		gone()
 		s.rests(pause)
 		s.moves(PathGone, y)

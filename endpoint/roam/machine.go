@@ -7,35 +7,36 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/mnet-dev/mnet/endpoint/internal/limits"
 )
 
-// Machine decides for one connection. The zero value is not ready: use
-// [NewMachine]. It is not safe for concurrent use. Times are on any clock that
-// does not go back.
+// Machine decides for one connection. The zero value is not ready: use [NewMachine]. It
+// is not safe for concurrent use. Times are on any clock that does not go back.
 type Machine struct {
 	cfg Config
 
 	uplinks []uplink // fit for the connection, its family first
-	told    bool     // uplinks has been set
-	at      Uplink   // where the connection is
-	known   bool     // at has been an uplink
-	gone    bool     // and is not any more; until the next move
+	told    bool     // SetUplinks has been called
+	at      Uplink   // that the connection uses
+	known   bool     // at has been among uplinks
+	gone    bool     // at is no longer among them; until the next move
 
 	ready     bool // the connection can migrate
 	closed    bool
-	suspended bool // no uplink: said so
+	suspended bool // the order to suspend has been given
 
 	unanswered  int
-	unreachable time.Time // when an ICMP error came that still counts
+	unreachable time.Time // when an ICMP error came, if it still counts
 	held        bool
 	woke        bool
 	hinted      bool
 
-	busy  Order // being carried out, if its Cause is not None
-	stale bool  // whether it fails does not count any more
+	busy  Order // under way, if its Cause is not None
+	stale bool  // a failure of it does not count
 
-	failures int // attempts that failed since the last move or change
-	rounds   int // how many times all uplinks have
+	failures int // attempts that failed since the last move or change of uplinks
+	rounds   int // how many times all uplinks have failed since then
 	notYet   time.Time
 	history
 }
@@ -43,8 +44,8 @@ type Machine struct {
 // uplink is one of the machine's uplinks.
 type uplink struct {
 	Uplink
-	since  time.Time // it has been there
-	failed int       // attempts since the last move or change
+	since  time.Time // it has been there since
+	failed int       // attempts over it since the last move or change of uplinks
 }
 
 // NewMachine returns the machine of a connection.
@@ -52,8 +53,8 @@ func NewMachine(cfg Config) *Machine {
 	return &Machine{cfg: cfg, at: Uplink{Local: cfg.Local}}
 }
 
-// SetUplinks tells what uplinks there are, the best first, and whether the
-// machine slept until now.
+// SetUplinks takes the present uplinks, the best first, and whether the host slept until
+// now.
 func (m *Machine) SetUplinks(now time.Time, ups []Uplink, woke bool) {
 	next := make([]uplink, len(ups))
 	for i, u := range ups {
@@ -94,8 +95,8 @@ func (m *Machine) index(u Uplink) int {
 	return slices.IndexFunc(m.uplinks, func(o uplink) bool { return o.Uplink == u })
 }
 
-// locate finds out whether the uplink in use is still there. Before it has been
-// seen, an uplink is known by its address only.
+// locate finds out whether the uplink in use is still there. Until it has been among the
+// uplinks, only its address is known.
 func (m *Machine) locate(now time.Time) {
 	if !m.known {
 		if i := slices.IndexFunc(m.uplinks, func(u uplink) bool { return u.Local == m.at.Local }); i >= 0 {
@@ -105,11 +106,11 @@ func (m *Machine) locate(now time.Time) {
 	}
 	if !m.gone && m.index(m.at) < 0 {
 		m.gone = true
-		m.regret(now, m.at)
+		m.lost(now, m.at)
 	}
 }
 
-// retry forgets what has been tried in vain.
+// retry forgets the failures.
 func (m *Machine) retry() {
 	m.failures, m.rounds, m.notYet = 0, 0, time.Time{}
 	for i := range m.uplinks {
@@ -118,16 +119,16 @@ func (m *Machine) retry() {
 	m.stale = true
 }
 
-// Settled tells that the negotiation has ended.
+// Settled takes the end of the negotiation.
 func (m *Machine) Settled(migratable bool) {
 	m.ready, m.closed = migratable, m.closed || !migratable
 }
 
-// Heard tells when the peer was last heard of, and how many times in a row it has
-// not answered since.
+// Heard takes when the peer was last heard, and how many times in a row it has not
+// answered since.
 func (m *Machine) Heard(at time.Time, unanswered int) {
 	if unanswered < m.unanswered && !m.gone {
-		m.retry() // it has answered in between
+		m.retry() // the peer has answered in between
 	}
 	m.unanswered = unanswered
 	if at.After(m.unreachable) {
@@ -135,31 +136,30 @@ func (m *Machine) Heard(at time.Time, unanswered int) {
 	}
 }
 
-// Unreachable tells of an ICMP error.
+// Unreachable takes an ICMP error.
 func (m *Machine) Unreachable(now time.Time) { m.unreachable = now }
 
-// SetHeld tells whether the connection is in MIGRATE_WAIT.
+// SetHeld takes whether the connection is in MIGRATE_WAIT.
 func (m *Machine) SetHeld(held bool) { m.held = held }
 
-// Hint tells that the application thinks the path is bad. It shortens a pause,
-// but does not end it: an application may hint as often as it likes.
+// Hint takes the hint of the application that the path is bad. It shortens a pause, but
+// does not end it: an application may hint at any rate.
 func (m *Machine) Hint(now time.Time) {
 	m.hinted = true
-	if soon := now.Add(FirstBackoff); m.notYet.After(soon) {
+	if soon := now.Add(limits.FirstBackoff); m.notYet.After(soon) {
 		m.notYet = soon
 	}
 }
 
-// Closed tells that the connection is closed. Nothing is ordered any more.
+// Closed takes the end of the connection. Nothing is ordered any more.
 func (m *Machine) Closed() { m.closed = true }
 
-// Done reports whether the machine has nothing to decide any more: the connection
-// is closed, or plain TCP.
+// Done reports whether the machine has nothing to decide any more, because the connection
+// is closed or plain TCP.
 func (m *Machine) Done() bool { return m.closed }
 
-// Moved tells that the connection is at another address or port, and that nobody
-// ordered it: the peer or the application did it, for a reason. What is better
-// than that has to settle anew.
+// Moved takes a move that the machine has not ordered: the peer or the application moved
+// the connection, for a reason. So a better uplink has to settle anew.
 func (m *Machine) Moved(now time.Time, local netip.Addr) {
 	m.busy = Order{}
 	for i := range m.uplinks {
@@ -168,7 +168,7 @@ func (m *Machine) Moved(now time.Time, local netip.Addr) {
 	m.arrive(now, Uplink{Local: local})
 }
 
-// Succeeded tells that the order that was begun has been carried out.
+// Succeeded takes the success of the order under way.
 func (m *Machine) Succeeded(now time.Time) {
 	o := m.busy
 	m.busy = Order{}
@@ -185,7 +185,7 @@ func (m *Machine) arrive(now time.Time, u Uplink) {
 	m.locate(now)
 }
 
-// Failed tells that the order that was begun could not be carried out.
+// Failed takes the failure of the order under way.
 func (m *Machine) Failed(now time.Time) {
 	o := m.busy
 	m.busy = Order{}
@@ -194,10 +194,10 @@ func (m *Machine) Failed(now time.Time) {
 		return
 	}
 	if m.uplinks[i].failed == 0 {
-		m.strike(now, o.Uplink)
+		m.penalise(now, o.Uplink)
 	}
 	if o.Cause == Preferred {
-		return // its disgrace is enough
+		return // its penalty is enough
 	}
 	m.failures++
 	m.uplinks[i].failed++
@@ -205,21 +205,20 @@ func (m *Machine) Failed(now time.Time) {
 		return // the next one at once
 	}
 	m.rounds++
-	m.notYet = now.Add(doubled(FirstBackoff, m.rounds-1, MaxBackoff))
-	// What was a reason once is not one for ever.
+	m.notYet = now.Add(doubled(limits.FirstBackoff, m.rounds-1, limits.MaxBackoff))
+	// These events were a reason once. They are no reason forever.
 	m.woke, m.hinted, m.unreachable = false, false, time.Time{}
 }
 
-// Yielded tells that the order that was begun gave way to a request of the peer,
-// which is likely to move the connection.
+// Yielded takes the end of the order under way in favour of a request of the peer. That
+// request is likely to move the connection.
 func (m *Machine) Yielded(now time.Time) {
 	m.busy = Order{}
-	m.notYet = now.Add(FirstBackoff)
+	m.notYet = now.Add(limits.FirstBackoff)
 }
 
-// Decide returns what is to be done now, and when to ask again if nothing happens
-// until then; the zero time means never. It orders nothing between Begin and what
-// ends that.
+// Decide returns what to do now, and when to ask again if nothing happens until then. The
+// zero time means never. It orders nothing while an order is under way.
 func (m *Machine) Decide(now time.Time) (o Order, again time.Time) {
 	if m.closed || !m.ready || !m.told || m.suspended || m.busy.Cause != None {
 		return Order{}, time.Time{}
@@ -245,12 +244,13 @@ func (m *Machine) Decide(now time.Time) (o Order, again time.Time) {
 		Resolve: m.failures > 0,
 	}
 	if len(m.uplinks) > 1 || m.cfg.Named {
-		o.Timeout = doubled(FirstTry, m.rounds, MaxTry)
+		o.Timeout = doubled(limits.FirstTry, m.rounds, limits.MaxTry)
 	}
 	return o, time.Time{}
 }
 
-// Begin tells that an order to move is being carried out.
+// Begin says that an order to move is under way, until Succeeded, Failed, Yielded or
+// Moved.
 func (m *Machine) Begin(o Order) { m.busy, m.stale = o, false }
 
 func (m *Machine) situation(now time.Time) Situation {

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/mnet-dev/mnet/endpoint/internal/limits"
 )
 
 // uplinkN returns an IPv4 uplink.
@@ -175,18 +177,18 @@ func TestMachineManual(t *testing.T) {
 func TestMachineRounds(t *testing.T) {
 	s := play(t, Config{}, a, b, c)
 	s.uplinksAre(b, c)
-	pause, try := FirstBackoff, FirstTry
+	pause, try := limits.FirstBackoff, limits.FirstTry
 	for range 10 {
 		for i, u := range []Uplink{b, c} {
 			o := s.fails(PathGone, u)
-			if o.Timeout != try || o.Resolve != (i > 0 || pause > FirstBackoff) {
+			if o.Timeout != try || o.Resolve != (i > 0 || pause > limits.FirstBackoff) {
 				t.Errorf("%+v, want a timeout of %v", o, try)
 			}
 		}
 		s.rests(pause)
-		pause, try = min(2*pause, MaxBackoff), min(2*try, MaxTry)
+		pause, try = min(2*pause, limits.MaxBackoff), min(2*try, limits.MaxTry)
 	}
-	if pause != MaxBackoff || try != MaxTry {
+	if pause != limits.MaxBackoff || try != limits.MaxTry {
 		t.Errorf("limits not reached: %v, %v", pause, try)
 	}
 	// News end the pause.
@@ -205,8 +207,8 @@ func TestMachineTimeout(t *testing.T) {
 		want time.Duration
 	}{
 		{"one uplink", Config{}, []Uplink{b}, 0},
-		{"two", Config{}, []Uplink{b, c}, FirstTry},
-		{"one, but the peer has a name", Config{Named: true}, []Uplink{b}, FirstTry},
+		{"two", Config{}, []Uplink{b, c}, limits.FirstTry},
+		{"one, but the peer has a name", Config{Named: true}, []Uplink{b}, limits.FirstTry},
 	} {
 		s := play(t, tt.cfg, a)
 		s.uplinksAre(tt.ups...)
@@ -234,15 +236,15 @@ func TestMachineStaleFailure(t *testing.T) {
 
 func TestMachineDead(t *testing.T) {
 	s := play(t, Config{}, a, b)
-	s.dead(HandoverPatience - 1)
+	s.dead(limits.HandoverPatience - 1)
 	s.rests(0)
-	s.dead(HandoverPatience)
+	s.dead(limits.HandoverPatience)
 	if o := s.fails(PathDead, a); o.Leave {
 		t.Error("leaves a path that may come back")
 	}
 	s.moves(PathDead, b)
 	// a has failed: it is to prove itself.
-	s.rests(FirstPenalty + HandoverSettle)
+	s.rests(limits.FirstPenalty + limits.HandoverSettle)
 	s.moves(Preferred, a)
 	s.rests(0)
 }
@@ -252,7 +254,7 @@ func TestMachineRecovers(t *testing.T) {
 	s := play(t, Config{}, a)
 	s.dead(3)
 	s.fails(PathDead, a)
-	s.rests(FirstBackoff)
+	s.rests(limits.FirstBackoff)
 	s.fails(PathDead, a)
 	s.Heard(s.now, 1) // answered, and silent again
 	s.rests(0)
@@ -260,18 +262,18 @@ func TestMachineRecovers(t *testing.T) {
 	if o := s.fails(PathDead, a); o.Resolve {
 		t.Errorf("%+v", o)
 	}
-	s.rests(FirstBackoff)
+	s.rests(limits.FirstBackoff)
 }
 
 // TestMachineMovedByOthers: moves that nobody ordered do not count.
 func TestMachineMovedByOthers(t *testing.T) {
 	s := play(t, Config{}, a, b)
-	for range 2 * MaxMovesPerMinute {
+	for range 2 * limits.MaxMovesPerMinute {
 		s.Moved(s.now, a.Local)
 	}
 	s.rests(0)
 	s.Moved(s.now, b.Local)
-	s.rests(HandoverSettle)
+	s.rests(limits.HandoverSettle)
 	s.moves(Preferred, a)
 	// To where there is no uplink.
 	s.Moved(s.now, c.Local)
@@ -288,7 +290,7 @@ func TestMachineYields(t *testing.T) {
 	s.uplinksAre(b)
 	s.ordered(PathGone, b)
 	s.Yielded(s.now)
-	s.rests(FirstBackoff)
+	s.rests(limits.FirstBackoff)
 	if o := s.ordered(PathGone, b); o.Resolve {
 		t.Errorf("%+v", o)
 	}
@@ -309,7 +311,7 @@ func TestMachineHint(t *testing.T) {
 	s := play(t, Config{}, a, b)
 	s.Hint(s.now)
 	s.moves(Hint, b)
-	s.rests(FirstPenalty + HandoverSettle)
+	s.rests(limits.FirstPenalty + limits.HandoverSettle)
 	s.moves(Preferred, a)
 
 	// Hints shorten a pause, but no more than that.
@@ -322,7 +324,7 @@ func TestMachineHint(t *testing.T) {
 	}
 	s.fails(PathGone, b)
 	s.Hint(s.now)
-	s.rests(FirstBackoff)
+	s.rests(limits.FirstBackoff)
 	s.ordered(PathGone, b)
 }
 
@@ -343,7 +345,7 @@ func TestMachineHeld(t *testing.T) {
 	s := play(t, Config{}, a)
 	s.SetHeld(true)
 	s.fails(Held, a)
-	s.rests(FirstBackoff)
+	s.rests(limits.FirstBackoff)
 	s.moves(Held, a)
 	s.rests(0)
 	s = play(t, Config{Accepted: true}, a)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/mnet-dev/mnet/endpoint/internal/limits"
 )
 
 // model is a world with one connection in it: uplinks that come and go and carry
@@ -49,7 +51,7 @@ func (m *model) alive() bool { return slices.Contains(m.ups, m.at) && m.works[m.
 func (m *model) decide() time.Time {
 	m.t.Helper()
 	o, again := m.Decide(m.now)
-	if !again.IsZero() && (!again.After(m.now) || again.Sub(m.now) > MaxPenalty+time.Minute) {
+	if !again.IsZero() && (!again.After(m.now) || again.Sub(m.now) > limits.MaxPenalty+time.Minute) {
 		m.fatalf("asks again after %v", again.Sub(m.now))
 	}
 	switch {
@@ -96,12 +98,12 @@ func (m *model) finish() {
 
 // maxGonePerMinute is how many moves a minute are made if paths are gone all the
 // time: 1+2+4+8+16 s of pauses, and the next would be longer than what is left.
-const maxGonePerMinute = MaxMovesPerMinute + 5
+const maxGonePerMinute = limits.MaxMovesPerMinute + 5
 
 // capped checks the number of moves that the latest one ends, for cause c.
 func (m *model) capped(c Cause) {
 	m.t.Helper()
-	limit := MaxMovesPerMinute
+	limit := limits.MaxMovesPerMinute
 	if c == PathGone {
 		limit = maxGonePerMinute
 	}
@@ -249,7 +251,7 @@ func TestModelFlapping(t *testing.T) {
 			}
 			m.run(time.Second)
 		}
-		if len(m.moves) < 5*2*MaxMovesPerMinute {
+		if len(m.moves) < 5*2*limits.MaxMovesPerMinute {
 			t.Errorf("seed %d: %d moves only", seed, len(m.moves))
 		}
 	}
@@ -269,19 +271,19 @@ func (m *model) calm() {
 	}
 	m.SetUplinks(m.now, m.ups, false)
 	// A minute for the cap, one for the pace, a round of attempts.
-	m.run(2*time.Minute + 4*MaxTry)
+	m.run(2*time.Minute + 4*limits.MaxTry)
 	if !m.alive() {
 		m.fatalf("the path of the connection is dead, at %v of %v", m.at, m.works)
 	}
-	// A better uplink that works is used once it is out of disgrace; one that does
+	// A better uplink that works is used once its penalty is over; one that does
 	// not work is tried from time to time.
-	m.run(2 * MaxPenalty)
+	m.run(2 * limits.MaxPenalty)
 	moves, attempts := len(m.moves), m.attempts
 	m.run(time.Hour)
 	if len(m.moves) != moves {
 		m.fatalf("%d moves while nothing is wrong", len(m.moves)-moves)
 	}
-	if n, limit := m.attempts-attempts, 2*int(time.Hour/MaxPenalty); n > limit {
+	if n, limit := m.attempts-attempts, 2*int(time.Hour/limits.MaxPenalty); n > limit {
 		m.fatalf("%d attempts in an hour in which nothing is wrong, want at most %d", n, limit)
 	}
 	// None, for long, and then one.

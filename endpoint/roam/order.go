@@ -8,27 +8,28 @@ import (
 	"time"
 )
 
-// Order is what a [Machine] wants done.
+// Order is an instruction of a [Machine].
 type Order struct {
-	// Suspend: there is no path; the connection shall wait. Nothing else is set.
+	// Suspend: there is no path, and the connection has to wait for one. No other field
+	// is set.
 	Suspend bool
 
-	// Cause is None if there is nothing to do; else the connection shall move to
-	// Uplink.
+	// Cause is None if there is nothing to do. Else the connection has to move to Uplink.
 	Cause  Cause
 	Uplink Uplink
-	// Leave: the old path is gone; nothing shall be sent on it any more.
+	// Leave: the old path is gone, and nothing may be sent on it any more.
 	Leave bool
-	// Resolve: the peer did not answer where it was; look its name up again.
+	// Resolve: the peer did not answer at its address, and its name has to be looked up
+	// again.
 	Resolve bool
-	// Timeout bounds the attempt; 0 means that the handshake's own limits do.
+	// Timeout bounds the attempt. 0 means that the handshake has its own limits only.
 	Timeout time.Duration
 }
 
 // Config configures a [Machine].
 type Config struct {
 	Policy Policy
-	// Local is where the connection is.
+	// Local is the address of the connection.
 	Local netip.Addr
 	// Accepted: the peer opened the connection.
 	Accepted bool

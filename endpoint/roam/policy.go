@@ -6,6 +6,8 @@ package roam
 import (
 	"fmt"
 	"time"
+
+	"github.com/mnet-dev/mnet/endpoint/internal/limits"
 )
 
 // Cause is why a connection moves.
@@ -36,40 +38,40 @@ func (c Cause) String() string {
 // trouble reports whether c says that the path does not carry data.
 func (c Cause) trouble() bool { return c == PathDead || c == Held || c == Unreachable }
 
-// Candidate is an uplink that a connection could use, and how it did so far.
+// Candidate is an uplink that a connection could use, with its record.
 type Candidate struct {
 	Uplink
-	// Settled is how long it has been there and not failed; negative while it is
-	// in disgrace for that.
+	// Settled is how long the uplink has been there and has not failed. It is negative
+	// while the uplink has a penalty because it failed.
 	Settled time.Duration
-	// Failed is how many attempts to move to it have failed since the last move
+	// Failed is how many attempts to move to the uplink have failed since the last move
 	// or change of uplinks.
 	Failed int
 }
 
 // Situation is what a [Policy] decides by.
 type Situation struct {
-	// Uplinks that the connection could use: those of its present address
-	// family first, then by the order that the monitor gave. If there is none, to
-	// move means to wait for one.
+	// Uplinks are the uplinks that the connection could use. The uplinks of its present
+	// address family come first, then the order of the monitor counts. If there is none,
+	// to move means to wait for one.
 	Uplinks []Candidate
-	// Current is the index of the one that it uses; -1 if that is gone.
+	// Current is the index of the uplink in use; -1 if that is gone.
 	Current int
 
 	// Unanswered is how many retransmissions or keep-alive probes in a row the
 	// peer has not answered.
 	Unanswered int
-	// Unreachable: an ICMP error came since the peer was last heard of.
+	// Unreachable: an ICMP error came since the peer was last heard.
 	Unreachable bool
 	// Held: the connection is in MIGRATE_WAIT.
 	Held bool
-	// Woke: the machine has been asleep since the last move.
+	// Woke: the host has been asleep since the last move.
 	Woke bool
 	// Hinted: the application said that the path is bad.
 	Hinted bool
 
-	// Relapsed: it moved out of trouble less than Proof ago. If there is trouble
-	// again, that did not help.
+	// Relapsed: the connection moved out of trouble less than a minute ago. If there is
+	// trouble again, that move did not help.
 	Relapsed bool
 	// Accepted: the peer opened the connection. It can come back by itself, may be
 	// behind a NAT that only it can pass, and chose the address of this end.
@@ -78,12 +80,12 @@ type Situation struct {
 
 // Decision is what a [Policy] answers.
 type Decision struct {
-	// Cause is None to stay.
+	// Cause is None if the connection stays.
 	Cause Cause
-	// To is an index of Uplinks. If it is Current, the connection moves in place,
-	// to a new port: NATs see a new connection.
+	// To is an index of Uplinks. If it is Current, the connection moves in place, to a
+	// new port: NATs see a new connection.
 	To int
-	// Again is when to ask again if nothing happens until then; 0 for never.
+	// Again is after how long to ask again if nothing happens until then; 0 for never.
 	Again time.Duration
 }
 
@@ -91,29 +93,29 @@ type Decision struct {
 // has changed, and must depend on nothing but its argument.
 type Policy func(Situation) Decision
 
-// Handover moves a connection when its path is gone or dead, and back to a better
-// one, once that has proved stable. It is for downloads, shells and all else that
-// wants to live rather than to be fast.
+// Handover moves a connection when its path is gone or dead. It moves the connection to a
+// better uplink once that has stayed for 5 s. It is for downloads, shells and other
+// connections that should live rather than be fast.
 func Handover(s Situation) Decision {
-	return decide(s, HandoverPatience, HandoverSettle, true)
+	return decide(s, limits.HandoverPatience, limits.HandoverSettle, true)
 }
 
-// Interactive is Handover with less patience: it changes over to another uplink,
-// if there is one, at the first sign of trouble, and goes to better ones sooner.
-// It is for what a person waits for.
+// Interactive is Handover with less patience. If there is another uplink, it moves there
+// at the first time-out. It moves to a better uplink after 1 s. It is for connections that
+// a person waits for.
 func Interactive(s Situation) Decision {
 	if len(s.Uplinks) == 1 {
-		// Every lost segment would be a reason for another port.
+		// Each lost segment would be a reason for another port.
 		return Handover(s)
 	}
-	return decide(s, InteractivePatience, InteractiveSettle, false)
+	return decide(s, limits.InteractivePatience, limits.InteractiveSettle, false)
 }
 
 // Manual never moves a connection.
 func Manual(Situation) Decision { return Decision{} }
 
-// decide is Handover and Interactive. inPlace says that a path which seems dead
-// is tried again from a new port, before others: a NAT may have forgotten.
+// decide is Handover and Interactive. With inPlace, a path that seems dead is tried again
+// from a new port before the others: a NAT may have forgotten.
 func decide(s Situation, patience int, settle time.Duration, inPlace bool) Decision {
 	switch {
 	case len(s.Uplinks) == 0:
@@ -122,8 +124,8 @@ func decide(s Situation, patience int, settle time.Duration, inPlace bool) Decis
 		return Decision{Cause: PathGone, To: s.pick(0)}
 	}
 	if s.Relapsed && len(s.Uplinks) > 1 {
-		// What has just been cured gets no benefit of the doubt. After a move in
-		// place time-outs are as long as they were before it.
+		// The last move has not helped, so one time-out is enough. After a move in
+		// place, time-outs are as long as they were before it.
 		patience = 1
 	}
 	c := s.complaint(patience)
@@ -138,8 +140,8 @@ func decide(s Situation, patience int, settle time.Duration, inPlace bool) Decis
 
 // complaint returns what is wrong with the current path.
 func (s Situation) complaint(patience int) Cause {
-	// A peer that opened the connection and is silent may have left. With another
-	// uplink the fault may be on this side: each is worth one try.
+	// A peer that opened the connection and is silent may have left. If there is another
+	// uplink, the fault may be on this side: each uplink gets one attempt.
 	mine := !s.Accepted || len(s.Uplinks) > 1 && s.Uplinks[s.pick(0)].Failed == 0
 	switch {
 	case s.Hinted:
@@ -158,8 +160,8 @@ func (s Situation) complaint(patience int) Cause {
 	return None
 }
 
-// pick returns the uplink that has been tried in vain the fewest times; of those
-// one out of disgrace; of those the next from first on.
+// pick returns the uplink with the fewest failures. Among equals it prefers an uplink
+// without a penalty, then the next one from first on.
 func (s Situation) pick(first int) int {
 	n := len(s.Uplinks)
 	best := first % n
@@ -172,8 +174,8 @@ func (s Situation) pick(first int) int {
 	return best
 }
 
-// better returns the best uplink that is better than the current one and has
-// settled. Those before it are of the same family.
+// better returns the best uplink that is better than the current one and has settled. All
+// uplinks before the current one are of its family.
 func (s Situation) better(settle time.Duration) (d Decision) {
 	if s.Accepted {
 		return d
