@@ -27,18 +27,13 @@ type PathState struct {
 	RTT time.Duration
 }
 
-// AddPath names a local address that the connection could move to, by the rules
-// of Migrate. Nothing is sent and nothing reserved before Probe or Switch.
+// AddPath names a local address that the connection could move to, by the rules of
+// Migrate. AddPath sends nothing and reserves nothing; Probe and Switch do.
 func (c *Conn) AddPath(local netip.AddrPort) (*Path, error) {
-	return c.AddPathTo(local, netip.AddrPort{})
-}
-
-// AddPathTo is AddPath with the peer at another address.
-func (c *Conn) AddPathTo(local, remote netip.AddrPort) (*Path, error) {
 	if _, err := c.migratable(); err != nil {
 		return nil, c.migrateError("migrate", err)
 	}
-	return &Path{c: c, local: local, remote: c.peerFor(local.Addr(), remote)}, nil
+	return &Path{c: c, local: local, remote: c.peerFor(local.Addr(), netip.AddrPort{})}, nil
 }
 
 // Probe asks the peer over the path whether the connection may move there. The
