@@ -16,6 +16,7 @@ import (
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"go.uber.org/goleak"
+	"go4.org/netipx"
 	"golang.org/x/sys/unix"
 
 	"github.com/mnet-dev/mnet/internal/dev/nstest"
@@ -52,10 +53,7 @@ func site(t *testing.T) {
 	must(t, os.WriteFile("/proc/sys/net/ipv6/conf/peer0/disable_ipv6", []byte("1"), 0))
 }
 
-func ipNet(prefix string) *net.IPNet {
-	p := netip.MustParsePrefix(prefix)
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
-}
+func ipNet(prefix string) *net.IPNet { return netipx.PrefixIPNet(netip.MustParsePrefix(prefix)) }
 
 // snapshot returns a line for each device, address, route, rule, nftables table and
 // setting of the host that a Host may change.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"go4.org/netipx"
 	"golang.org/x/sys/unix"
 
 	"github.com/mnet-dev/mnet/internal/dev/nstest"
@@ -109,10 +110,7 @@ func (n *Namespace) DelAddr(name, prefix string) {
 	n.Must(n.h.AddrDel(n.Link(name), &netlink.Addr{IPNet: ipNet(prefix)}))
 }
 
-func ipNet(prefix string) *net.IPNet {
-	p := netip.MustParsePrefix(prefix)
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
-}
+func ipNet(prefix string) *net.IPNet { return netipx.PrefixIPNet(netip.MustParsePrefix(prefix)) }
 
 // DefaultRoute is a default route over name; gateway may be "" for IPv4 on the link.
 func (n *Namespace) DefaultRoute(name, gateway string, metric int) *netlink.Route {

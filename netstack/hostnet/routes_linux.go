@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
+	"go4.org/netipx"
 	"golang.org/x/sys/unix"
 )
 
@@ -103,7 +104,8 @@ func gateway(gw net.IP, via netlink.Destination) netip.Addr {
 	return addrOf(gw)
 }
 
+// addrOf returns the invalid address if there is none.
 func addrOf(ip net.IP) netip.Addr {
-	a, _ := netip.AddrFromSlice(ip)
-	return a.Unmap()
+	a, _ := netipx.FromStdIP(ip)
+	return a
 }

@@ -6,12 +6,12 @@ package tun
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
+	"go4.org/netipx"
 	"golang.org/x/sys/unix"
 )
 
@@ -72,7 +72,7 @@ func (l *Link) configure(addrs, routes []netip.Prefix) error {
 	}
 	for _, p := range addrs {
 		// A TUN device has no neighbours that could have the address.
-		addr := &netlink.Addr{IPNet: ipNet(p), Flags: unix.IFA_F_NODAD}
+		addr := &netlink.Addr{IPNet: netipx.PrefixIPNet(p), Flags: unix.IFA_F_NODAD}
 		if err := h.AddrAdd(link, addr); err != nil {
 			return fmt.Errorf("add address %v: %w", p, explainFamily(p, err))
 		}
@@ -81,7 +81,7 @@ func (l *Link) configure(addrs, routes []netip.Prefix) error {
 		return fmt.Errorf("set up: %w", explainErrno(err))
 	}
 	for _, p := range routes {
-		route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(p.Masked()), Scope: netlink.SCOPE_LINK}
+		route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: netipx.PrefixIPNet(p.Masked()), Scope: netlink.SCOPE_LINK}
 		if p.Addr().Is6() {
 			route.Scope = netlink.SCOPE_UNIVERSE // IPv6 has no scopes of routes
 		}
@@ -149,8 +149,4 @@ func explainFamily(p netip.Prefix, err error) error {
 		return fmt.Errorf("%w: IPv6 is off: set sysctl net.ipv6.conf.all.disable_ipv6=0, or leave IPv6 out", err)
 	}
 	return explainErrno(err)
-}
-
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"go4.org/netipx"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,8 +56,8 @@ func (ns *Namespace) Conntracks() ([]Conntrack, error) {
 }
 
 func addrPort(ip net.IP, port uint16) netip.AddrPort {
-	a, _ := netip.AddrFromSlice(ip)
-	return netip.AddrPortFrom(a.Unmap(), port)
+	a, _ := netipx.FromStdIP(ip)
+	return netip.AddrPortFrom(a, port)
 }
 
 // FlushConntrack makes the namespace forget all connections, and with them the

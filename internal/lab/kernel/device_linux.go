@@ -12,6 +12,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
+	"go4.org/netipx"
 	"golang.org/x/sys/unix"
 )
 
@@ -49,7 +50,7 @@ func (ns *Namespace) AddAddress(dev string, p netip.Prefix) error {
 			return err
 		}
 		defer events.Close()
-		addr := &netlink.Addr{IPNet: ipNet(p), Flags: unix.IFA_F_NODAD}
+		addr := &netlink.Addr{IPNet: netipx.PrefixIPNet(p), Flags: unix.IFA_F_NODAD}
 		if err := ns.rt.AddrReplace(l, addr); err != nil {
 			return fmt.Errorf("add address %v: %w", p, err)
 		}
@@ -67,7 +68,7 @@ func (ns *Namespace) RemoveAddress(dev string, p netip.Prefix) error {
 		if err := checkPrefix(p); err != nil {
 			return err
 		}
-		if err := ns.rt.AddrDel(l, &netlink.Addr{IPNet: ipNet(p)}); err != nil {
+		if err := ns.rt.AddrDel(l, &netlink.Addr{IPNet: netipx.PrefixIPNet(p)}); err != nil {
 			return fmt.Errorf("remove address %v: %w", p, err)
 		}
 		return nil
@@ -112,8 +113,4 @@ func checkPrefix(p netip.Prefix) error {
 		return fmt.Errorf("prefix %v: give an IPv4 or IPv6 address with a prefix length", p)
 	}
 	return nil
-}
-
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }

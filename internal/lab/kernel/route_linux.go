@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+	"go4.org/netipx"
 )
 
 // The destinations of default routes.
@@ -50,7 +51,7 @@ func (ns *Namespace) withRoute(what string, r Route, f func(*netlink.Handle, *ne
 		}
 		route := &netlink.Route{
 			LinkIndex: l.Attrs().Index,
-			Dst:       ipNet(r.To.Masked()),
+			Dst:       netipx.PrefixIPNet(r.To.Masked()),
 			Priority:  r.Metric,
 			Table:     r.Table,
 		}
@@ -76,7 +77,7 @@ func (ns *Namespace) AddRule(from netip.Prefix, table int) error {
 			return ns.wrap(err)
 		}
 		rule := netlink.NewRule()
-		rule.Src, rule.Table = ipNet(from.Masked()), table
+		rule.Src, rule.Table = netipx.PrefixIPNet(from.Masked()), table
 		rule.Family = netlink.FAMILY_V4
 		if from.Addr().Is6() {
 			rule.Family = netlink.FAMILY_V6
