@@ -18,16 +18,15 @@ const (
 	// yieldsBeforeSleep bounds the busy part of the wait: an event is usually
 	// processed within a few microseconds, which is shorter than any sleep.
 	yieldsBeforeSleep = 64
-	// minPause and maxPause bound the sleep between two looks at a process
-	// that stays busy, so that a long computation costs next to no CPU here
-	// and a short one little delay.
+	// minPause and maxPause bound the sleep between two looks at a process that stays
+	// busy. So a long computation costs next to no CPU here, and a short one little
+	// delay.
 	minPause = 20 * time.Microsecond
 	maxPause = time.Millisecond
-	// syscallGrace is how long time waits for a goroutine in a system call
-	// (writing a log line, reading a file) before that goroutine is taken for
-	// blocked, like one that reads the terminal. On a machine that is busy
-	// with something else even a short call can last long; if time ran on
-	// meanwhile, connections would time out.
+	// syscallGrace is how long time waits for a goroutine in a system call, such as
+	// writing a log line. After that, the goroutine is taken for blocked, like one that
+	// reads the terminal. On a machine with other work, even a short call can last
+	// long. If time ran on meanwhile, connections would time out.
 	syscallGrace = 200 * time.Millisecond
 )
 
@@ -36,8 +35,8 @@ const (
 // not come too early: nothing puts that right again. TCP's are 200 ms and more.
 const leap = 100 * time.Millisecond
 
-// autoTurn is held by the driver that looks for quiescence: two clocks in auto
-// mode would otherwise each see the other one running, for ever.
+// autoTurn is held by the driver that looks for quiescence. Two clocks in auto mode
+// would otherwise each see the other one running, forever.
 var autoTurn = make(chan struct{}, 1)
 
 type autoDriver struct {
@@ -62,9 +61,9 @@ func (c *Clock) Start() {
 	}(c.auto.done)
 }
 
-// Stop ends what Start began and waits for it. Time then stands still; timers
-// stay pending. Without a Start it does nothing. It must not be called from a
-// callback of the clock.
+// Stop ends auto mode and waits for its end. Time then stands still; timers stay
+// pending. Without a Start it does nothing. It must not be called from a callback of
+// the clock.
 func (c *Clock) Stop() {
 	c.auto.mu.Lock()
 	defer c.auto.mu.Unlock()
@@ -108,9 +107,9 @@ func (c *Clock) run(ctx context.Context) {
 	}
 }
 
-// fireUntilTouched fires events up to and including the first that may have
-// woken somebody, or the last before a leap: hops between routers need no new look at
-// the process. It reports false when it runs out of events.
+// fireUntilTouched fires events up to and including the first that may have woken a
+// goroutine, or the last before a leap. Hops between routers need no new look at the
+// process. It reports false when it runs out of events.
 func (c *Clock) fireUntilTouched() bool {
 	c.barrier.touched = false
 	for {
@@ -130,9 +129,9 @@ func (c *Clock) leaps() bool {
 	return len(c.queue) > 0 && c.queue[0].at-c.now > int64(leap)
 }
 
-// quiescence decides whether the process is at rest: the caller is the only
-// goroutine that runs, none waits for a processor, and none is in a system
-// call other than those known to be stuck there.
+// quiescence decides whether the process is at rest. The caller is then the only
+// goroutine that runs, and none waits for a processor. None is in a system call, except
+// the ones that are known to be stuck there.
 type quiescence struct {
 	samples [3]metrics.Sample
 	stuck   uint64 // goroutines in system calls that are not waited for
@@ -146,16 +145,16 @@ func newQuiescence() *quiescence {
 	return q
 }
 
-// look returns whether no goroutine but the caller's has Go code to execute,
-// and how many are in system calls. The runtime counts a processor that still
-// searches for work as running, so a goroutine in transit is not missed.
+// look returns whether no goroutine but the caller's has Go code to execute, and how
+// many are in system calls. The runtime counts a processor that still searches for work
+// as running, so a goroutine in transit is not missed.
 //
-// Not so a goroutine that stops the world, as one does whose allocation begins a
-// garbage collection: its processor counts as stopped as soon as it begins to wait for
+// A goroutine that stops the world is missed, such as one whose allocation begins a
+// garbage collection. Its processor counts as stopped as soon as it begins to wait for
 // the others. Gosched takes part in that, so the second look comes when it is over.
 //
-// Gosched also has another processor look for work, which counts as running then: so
-// an idle process may look busy, but a busy one never looks idle.
+// Gosched also has another processor look for work, which then counts as running. So an
+// idle process may look busy, but a busy one never looks idle.
 func (q *quiescence) look() (idle bool, syscalls uint64) {
 	if idle, syscalls = q.nobodyRuns(); !idle {
 		return false, syscalls
@@ -169,9 +168,9 @@ func (q *quiescence) nobodyRuns() (quiet bool, syscalls uint64) {
 	return q.samples[0].Value.Uint64() <= 1 && q.samples[1].Value.Uint64() == 0, q.samples[2].Value.Uint64()
 }
 
-// rests looks again after a sleep. A goroutine whose allocations the collector cannot
-// keep up with is made to wait for it, as if it were blocked, also while the collector
-// itself pauses to let others run. It does not pause when the caller sleeps, too.
+// rests looks again after a sleep. The collector makes a goroutine wait that allocates
+// too fast, as if it were blocked. It does so even while the collector itself pauses to
+// let others run. It does not pause when the caller sleeps, too.
 func (q *quiescence) rests() bool {
 	time.Sleep(minPause)
 	idle, syscalls := q.look()
@@ -183,8 +182,8 @@ func (q *quiescence) rests() bool {
 func (q *quiescence) wait(ctx context.Context) bool {
 	pause := minPause
 	// How long the process has been at rest but for system calls, less how long it was
-	// busy since: on a busy machine a processor that looks for work in vain can do so
-	// for long, and often.
+	// busy since. On a busy machine, a processor that looks for work and finds none can
+	// do so for long, and often.
 	var rested time.Duration
 	last := time.Now()
 	for i := 0; ; i++ {

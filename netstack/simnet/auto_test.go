@@ -109,8 +109,8 @@ func TestAutoWaitsForBusy(t *testing.T) {
 	}
 }
 
-// TestAutoWaitsForCollector checks that time stands still while a goroutine runs that
-// makes garbage, and thus begins collections, stops the world for them, and waits for
+// TestAutoWaitsForCollector checks that time stands still while a goroutine makes
+// garbage. The goroutine begins collections, stops the world for them, and waits for
 // them.
 func TestAutoWaitsForCollector(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1))
@@ -133,7 +133,7 @@ func TestAutoWaitsForCollector(t *testing.T) {
 	<-timer.C
 }
 
-// garbage keeps the compiler from putting what is assigned to it on the stack.
+// garbage keeps the compiler from putting the allocations on the stack.
 var garbage []byte
 
 func TestAutoTwoClocks(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestAutoStuckSyscall checks that a goroutine that blocks in the kernel does
-// not hold the time up for ever.
+// TestAutoStuckSyscall checks that a goroutine that blocks in the kernel does not hold
+// the time up forever.
 func TestAutoStuckSyscall(t *testing.T) {
 	var fd [2]int
 	if err := syscall.Pipe(fd[:]); err != nil {

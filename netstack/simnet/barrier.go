@@ -12,9 +12,9 @@ type pausable interface {
 	Resume()
 }
 
-// settlePasses is how often the barrier pauses a stack. One processor may hand
-// an endpoint to another that is paused already (a listener to the endpoint it
-// has just accepted); the second pass waits for that one too.
+// settlePasses is how often the barrier pauses a stack. One processor may hand an
+// endpoint to another that is paused already, as a listener does with an endpoint that
+// it has just accepted. The second pass waits for that one too.
 const settlePasses = 2
 
 // guard is a host whose stack must be at rest before time advances.

@@ -28,7 +28,7 @@ const (
 	Duplicate Verdict = -2
 )
 
-// Delay holds the packet back for d; those behind it overtake.
+// Delay holds the packet back for d; the packets behind it overtake.
 func Delay(d time.Duration) Verdict { return Verdict(max(d, 0)) }
 
 // Hop is the place and time at which a box sees a packet.

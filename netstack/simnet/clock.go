@@ -18,16 +18,15 @@ var epoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 // the zero MonotonicTime for "unset" in several places, so zero is avoided.
 const monotonicBase = int64(time.Hour)
 
-// Clock is a virtual clock. Its time stands still until somebody drives it:
-// by stepping ([Clock.Step], [Clock.RunFor], [Clock.RunUntil]) or in auto mode
-// ([Clock.Start], [Clock.Run]). It implements tcpip.Clock.
+// Clock is a virtual clock. Its time stands still until somebody drives it: by stepping
+// ([Clock.Step], [Clock.RunFor], [Clock.RunUntil]) or in auto mode ([Clock.Start],
+// [Clock.Run]). It implements tcpip.Clock.
 //
-// Events fire in the order of their time; events of the same time fire in the
-// order in which they were scheduled. Callbacks run one at a time on the
-// goroutine that drives the clock, and may use every method of the Clock
-// except those that drive it.
+// Events fire in the order of their time. Events of the same time fire in the order in
+// which they were scheduled. Callbacks run one at a time on the goroutine that drives
+// the clock. They may use every method of the Clock except the ones that drive it.
 type Clock struct {
-	driving sync.Mutex // held by whoever drives the clock
+	driving sync.Mutex // held by the goroutine that drives the clock
 	auto    autoDriver
 	barrier barrier
 

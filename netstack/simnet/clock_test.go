@@ -19,7 +19,7 @@ func TestClockOrder(t *testing.T) {
 	add(0, 0)
 	c.AfterFunc(time.Second, func() {
 		got = append(got, 3)
-		add(4, -time.Second) // the same instant, but behind those already there
+		add(4, -time.Second) // the same instant, but behind the events already there
 	})
 	if len(got) != 0 {
 		t.Fatal("AfterFunc called its function")

@@ -13,17 +13,17 @@ const MaxBacklog = 1000
 // interrupts or a TUN device whose reader is busy. The host takes a packet d after it
 // has arrived, together with all that have arrived meanwhile at any of its interfaces.
 // It hands them to the stack in the order of their arrival, before the stack processes
-// the first. So the stack finds the connection of a packet while those in front of it
-// still wait to be processed, and what they change comes too late for that.
+// the first. So the stack finds the connection of a packet while earlier packets still
+// wait to be processed. Their changes come too late for that.
 //
 // Zero, which is the default, hands over each packet when it arrives: the stack has
 // processed it before the next one comes.
 //
-// Packets for different connections of a host that are taken together are processed by
-// several goroutines at once, if the stack was made while GOMAXPROCS was above 1. The
-// order of what they send is then not the same in each run.
+// A batch may have packets for several connections of a host. If the stack was made
+// while GOMAXPROCS was above 1, several goroutines process them at once. The order of
+// the answers is then not the same in each run.
 //
-// What waits when d becomes zero is taken when its time has come. Beyond [MaxBacklog]
+// Packets that wait when d becomes zero are taken at their time. Beyond [MaxBacklog]
 // packets are dropped.
 func (h *Host) SetCoalescing(d time.Duration) {
 	h.mu.Lock()

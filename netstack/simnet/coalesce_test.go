@@ -29,10 +29,10 @@ func newCoalesced(d time.Duration) *coalesced {
 	return c
 }
 
-// TestCoalescing sends the same SYN twice, at once. Where the stack processes the first
-// before the second comes, the second meets the connection that the first has begun, and
-// is answered as one out of place (RFC 9293, 3.10.7.4). Where both queue, both are the
-// listener's, and the second finds its addresses taken.
+// TestCoalescing sends the same SYN twice, at once. If the stack processes the first
+// before the second comes, the second meets the connection that the first has begun. It
+// is answered as one out of place (RFC 9293, section 3.10.7.4). If both queue, both
+// reach the listener, and the second finds its addresses taken.
 func TestCoalescing(t *testing.T) {
 	for _, tt := range []struct {
 		d     time.Duration
@@ -67,8 +67,8 @@ func TestCoalescing(t *testing.T) {
 	}
 }
 
-// TestCoalescingInterfaces has one batch take what arrives at both interfaces of a host
-// within the time, and the next one what comes later.
+// TestCoalescingInterfaces has one batch take the packets that arrive at both
+// interfaces of a host within the time. The next batch takes the later ones.
 func TestCoalescingInterfaces(t *testing.T) {
 	const d = time.Millisecond
 	n := New(1)

@@ -27,8 +27,8 @@ type Conntrack struct {
 	// NewMustBeSYN is the rule "ct state new, not SYN: drop". Unlike with
 	// NoPickup such a packet is valid, but never makes an entry.
 	NewMustBeSYN bool
-	// Legacy treats all violations of the windows as INVALID, as Linux did
-	// before 6.1; later kernels only log those that do no harm.
+	// Legacy treats all violations of the windows as INVALID, as Linux did before 6.1.
+	// Later kernels only log the harmless ones.
 	Legacy bool
 	// Timeouts says how long an entry lasts without traffic.
 	Timeouts Timeouts
@@ -87,7 +87,7 @@ func (t *Timeouts) of(s tcpState) time.Duration {
 	return t.SynSent
 }
 
-// tuple identifies one direction of a connection by what is in its packets.
+// tuple identifies one direction of a connection by the headers of its packets.
 type tuple struct {
 	proto    uint8
 	src, dst netip.AddrPort
@@ -125,7 +125,7 @@ func newConnTable(cfg Conntrack) connTable {
 	return connTable{cfg: cfg, conns: make(map[tuple]*conn)}
 }
 
-// tracked is what tracking says about a packet.
+// tracked is the result of tracking a packet.
 type tracked struct {
 	conn    *conn // nil if there is none
 	dir     ctDir
@@ -251,7 +251,7 @@ func (ct *connTable) remove(c *conn) {
 	delete(ct.conns, c.tuples[ctReply])
 }
 
-// sweep removes what has expired.
+// sweep removes expired entries.
 func (ct *connTable) sweep(now time.Duration) {
 	for _, c := range ct.conns {
 		if c.expires <= now {

@@ -5,13 +5,13 @@ package simnet
 
 import "time"
 
-// task is what an event does when its time has come. fire runs on the driving
-// goroutine without any lock of the clock.
+// task is the action of an event. fire runs on the driving goroutine, when the time has
+// come, without any lock of the clock.
 type task interface {
 	fire(now time.Duration)
 }
 
-// event is a node of the clock's queue. It is embedded in what it fires, so
+// event is a node of the clock's queue. It is embedded in the task that it fires, so
 // that scheduling allocates nothing.
 type event struct {
 	at   int64  // virtual nanoseconds

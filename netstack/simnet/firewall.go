@@ -11,10 +11,10 @@ type FirewallConfig struct {
 	OnInvalid func(InvalidPacket)
 }
 
-// Firewall is a stateful packet filter that protects the inner side (A) of a
-// link. Connections can only begin inside; INVALID packets are dropped in both
-// directions; what isn't TCP or UDP passes outwards, and inwards if it is an
-// ICMP error about a connection.
+// Firewall is a stateful packet filter that protects the inner side (A) of a link.
+// Connections can only begin inside. INVALID packets are dropped in both directions.
+// Other protocols than TCP and UDP pass outwards. Inwards, an ICMP error passes if it
+// is about a connection.
 type Firewall struct {
 	tracking
 }

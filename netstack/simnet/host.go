@@ -26,7 +26,7 @@ type Host struct {
 	stack      pausable
 	interfaces []*Interface
 	coalescing time.Duration   // see SetCoalescing
-	backlog    []arrivedPacket // what waits for interrupt
+	backlog    []arrivedPacket // packets that wait for interrupt
 	interrupt  event
 }
 
@@ -42,8 +42,8 @@ func (n *Network) NewHost(name string) *Host {
 // Name returns the host's name.
 func (h *Host) Name() string { return h.name }
 
-// NewInterface adds an interface. The prefixes, host address and length, are
-// those it is meant to have; [Host.Plug] configures them.
+// NewInterface adds an interface. The prefixes, host address and length, are meant for
+// it; [Host.Plug] configures them.
 func (h *Host) NewInterface(name string, prefixes ...netip.Prefix) *Interface {
 	i := &Interface{host: h, name: name, prefixes: prefixes}
 	i.egress.task = (*egress)(i)

@@ -9,8 +9,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
-// How much of the offending packet an ICMP error quotes, so that the error
-// itself is not too long: RFC 1812, 4.3.2.3 and RFC 4443, 3.1.
+// The part of the offending packet that an ICMP error quotes: RFC 1812, section 4.3.2.3
+// and RFC 4443, section 3.1. A limit keeps the error itself from being too long.
 const (
 	icmpv4MaxLen = 576
 	icmpv6MaxLen = header.IPv6MinimumMTU
@@ -19,8 +19,9 @@ const (
 // icmpTTL is the TTL of packets that routers and middleboxes send themselves.
 const icmpTTL = 64
 
-// newTooBig returns ICMP Fragmentation Needed (RFC 1191, 4) or ICMPv6 Packet
-// Too Big (RFC 4443, 3.2) about p, or nil if there must be no error.
+// newTooBig returns an error about p: ICMP Fragmentation Needed (RFC 1191, section 4)
+// or ICMPv6 Packet Too Big (RFC 4443, section 3.2). It returns nil if there must be no
+// error.
 func newTooBig(p *Packet, from netip.Addr, mtu int) *Packet {
 	e := newICMPError(p, from)
 	if e == nil {

@@ -40,7 +40,7 @@ var (
 // Name returns the name of the host, which traces show.
 func (i *Interface) Name() string { return i.host.name }
 
-// Prefixes returns what NewInterface was given.
+// Prefixes returns the prefixes that NewInterface got.
 func (i *Interface) Prefixes() []netip.Prefix { return i.prefixes }
 
 // Link returns the link the interface is connected to, nil before Connect.
@@ -59,9 +59,9 @@ func (i *Interface) attach(l *Link) {
 	i.link = l
 }
 
-// WritePackets implements stack.LinkWriter. It may be called by any goroutine;
-// the packets enter the link by an event of the current instant, so that links
-// and boxes run on the driving goroutine alone.
+// WritePackets implements stack.LinkWriter. Any goroutine may call it. The packets
+// enter the link by an event of the current instant, so that links and boxes run on the
+// driving goroutine alone.
 func (i *Interface) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -77,7 +77,7 @@ func (i *Interface) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error)
 	return pkts.Len(), nil
 }
 
-// egress is the event that puts what the stack wrote on the link.
+// egress is the event that puts the stack's packets on the link.
 type egress Interface
 
 func (e *egress) fire(now time.Duration) {

@@ -13,9 +13,9 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
-// KeepLast makes each link, those connected later included, keep the headers of its
-// last packets, both directions together. [Network.Last] returns them. A packet costs a
-// copy of its headers and no allocation. Zero ends it.
+// KeepLast makes each link keep the headers of its last packets, both directions
+// together. Links that are connected later do so, too. [Network.Last] returns the
+// packets. A packet costs a copy of its headers and no allocation. Zero ends it.
 func (n *Network) KeepLast(packets int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -26,8 +26,8 @@ func (n *Network) KeepLast(packets int) {
 }
 
 // Last returns the packets that [Network.KeepLast] has kept, of all links, in the order
-// of time. A packet has a record when it was offered to the wire, and another one if a
-// middlebox dropped it or the link went down under it.
+// of time. A packet has a record when it was offered to the wire. It has another one if
+// a middlebox dropped it or the link went down under it.
 func (n *Network) Last() []Record {
 	n.mu.Lock()
 	links := slices.Clone(n.links)
@@ -53,7 +53,7 @@ func (n *Network) Last() []Record {
 // maxHeaders is the length of the longest headers of IP and TCP, in bytes.
 const maxHeaders = header.IPv4MaximumHeaderSize + header.TCPHeaderMaximumSize
 
-// headers are those of a packet, and what a link did with it.
+// headers are the headers of a packet, and its fate on the link.
 type headers struct {
 	order uint64 // among the packets of all links
 	at    time.Duration
@@ -74,7 +74,7 @@ func (h *headers) record(l *Link) Record {
 type lastPackets struct {
 	mu   sync.Mutex
 	ring []headers
-	seen int // packets, those that the ring has forgotten included
+	seen int // packets, forgotten ones included
 }
 
 func (l *Link) keepLast(packets int) {
@@ -99,7 +99,7 @@ func (l *Link) noteLast(p *Packet, d Direction, fate Fate, now time.Duration) {
 	h.kept = copy(h.data[:], p.Bytes())
 }
 
-// snapshot returns a copy of what the ring holds.
+// snapshot returns a copy of the ring's contents.
 func (k *lastPackets) snapshot() []headers {
 	if k == nil {
 		return nil

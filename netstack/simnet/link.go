@@ -15,9 +15,9 @@ const DefaultMTU = 1500
 // Direction is one of the two directions of a link.
 type Direction uint8
 
-// The directions of a link, after the order of the nodes in
-// [Network.Connect]. By convention A is the inner side: that of the client,
-// and of what a NAT or firewall protects.
+// The directions of a link, after the order of the nodes in [Network.Connect]. By
+// convention A is the inner side: the client's, and the side that a NAT or firewall
+// protects.
 const (
 	AtoB Direction = iota
 	BtoA
@@ -58,9 +58,9 @@ type Node interface {
 	receive(p *Packet, from *Link)
 }
 
-// Link connects two nodes. Packets from A to B pass first the wire, then the
-// boxes in the order of [Link.Use]; packets from B to A pass the boxes in
-// reverse order, then the wire. The boxes thus sit at B's end.
+// Link connects two nodes. Packets from A to B first pass the wire, then the boxes in
+// the order of [Link.Use]. Packets from B to A pass the boxes in reverse order, then
+// the wire. The boxes thus sit at B's end.
 type Link struct {
 	net   *Network
 	ends  [2]Node // A, B
@@ -88,8 +88,8 @@ func (l *Link) Use(boxes ...Box) {
 	l.boxes = append(append([]Box(nil), l.boxes...), boxes...)
 }
 
-// Record makes r record every packet offered to the wire and what became of it.
-// A nil r ends the recording.
+// Record makes r record every packet offered to the wire, and its fate. A nil r ends
+// the recording.
 func (l *Link) Record(r *Recorder) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,8 +103,8 @@ func (l *Link) Wire(d Direction) Wire { return l.wires[d].config() }
 // now on.
 func (l *Link) SetWire(d Direction, w Wire) { l.wires[d].configure(w) }
 
-// SetDown takes both directions down or up. What is queued or on the wire when
-// the link goes down is lost.
+// SetDown takes both directions down or up. Packets that are queued or on the wire when
+// the link goes down are lost.
 func (l *Link) SetDown(down bool) {
 	for i := range l.wires {
 		w := l.wires[i].config()

@@ -104,7 +104,7 @@ func TestLinkDown(t *testing.T) {
 	l.SetDown(true)
 	a.send(udpPacket(clientAddr, serverAddr, 1000))
 	n.Clock.RunFor(time.Second)
-	b.none(t) // neither what was on the wire nor what came later
+	b.none(t) // neither the packet on the wire nor a later one
 	l.SetDown(false)
 	sent := n.Clock.Elapsed()
 	a.send(udpPacket(clientAddr, serverAddr, 1000))
@@ -182,8 +182,8 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestBoxOrder checks that boxes are passed in reverse order on the way back,
-// and that a delayed packet goes on behind the box, over the wire included.
+// TestBoxOrder checks that boxes are passed in reverse order on the way back. A delayed
+// packet goes on behind the box, over the wire included.
 func TestBoxOrder(t *testing.T) {
 	n, a, b, l := pipe(Symmetric(Wire{Delay: time.Millisecond}))
 	var seen []string

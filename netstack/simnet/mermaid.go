@@ -19,7 +19,7 @@ func (r *Recorder) Mermaid() string { return Mermaid(r.Records()) }
 func Mermaid(records []Record) string {
 	var b strings.Builder
 	b.WriteString("sequenceDiagram\n")
-	var seen [2]sequenceSpaces // by the direction of those who send
+	var seen [2]sequenceSpaces // by the direction of the sender
 	one := oneTuple(records)
 	for _, rec := range records {
 		arrow, fate := "->>", ""
@@ -53,12 +53,13 @@ func oneTuple(records []Record) bool {
 // of their numbers. Addresses don't tell: a connection that migrates keeps its numbers.
 type sequenceSpaces []sequenceSpace
 
-// sequenceSpace is what has been seen of one direction of a connection.
+// sequenceSpace holds the sequence numbers seen so far in one direction of a
+// connection.
 type sequenceSpace struct{ first, last uint32 }
 
-// spaceDistance is how far two numbers of a space that follow each other in a trace may
-// be apart: more than is in flight, and little enough that two random initial sequence
-// numbers are hardly ever so close.
+// spaceDistance is the most by which numbers of a space that follow each other in a
+// trace may differ. It is more than is in flight. It is so little that two random
+// initial sequence numbers are hardly ever as close.
 const spaceDistance = 1 << 24
 
 // relative returns n relative to the first number of its space.

@@ -116,8 +116,8 @@ func (n *NAT) outbound(p *Packet, at Hop) (Verdict, *InvalidPacket) {
 	return Pass, objection
 }
 
-// inbound handles a packet from outside. The NAT is the addressee of what it
-// can't translate, and then may have an answer.
+// inbound handles a packet from outside. If the NAT can't translate a packet, it is the
+// addressee, and may answer.
 func (n *NAT) inbound(p *Packet, at Hop) (v Verdict, rst *Packet, objection *InvalidPacket) {
 	if _, dst := p.addrs(); dst != n.outer(p) {
 		return n.other(), nil, nil

@@ -32,14 +32,15 @@ func newNatted(cfg NATConfig) *natted {
 	return n
 }
 
-// out sends a segment from the client and returns what arrives at the server.
+// out sends a segment from the client and returns the packets that arrive at the
+// server.
 func (n *natted) out(src, dst netip.AddrPort, s segment) []arrival {
 	n.client.send(tcpPacket(src, dst, s))
 	n.Clock.RunFor(time.Millisecond)
 	return n.server.take()
 }
 
-// in sends a segment from the server and returns what arrives at the client.
+// in sends a segment from the server and returns the packets that arrive at the client.
 func (n *natted) in(src, dst netip.AddrPort, s segment) []arrival {
 	n.server.send(tcpPacket(src, dst, s))
 	n.Clock.RunFor(time.Millisecond)
@@ -136,9 +137,9 @@ func TestNATPorts(t *testing.T) {
 	}
 }
 
-// TestNATInvalid is the case that matters for migration: the server's true ACK,
-// of data that took another path, is answered by the NAT with a RST that the
-// server must accept, since its sequence number is exactly RCV.NXT.
+// TestNATInvalid is the case that matters for migration. The server's true ACK is about
+// data that took another path. The NAT answers it with a RST that the server must
+// accept, since its sequence number is exactly RCV.NXT.
 func TestNATInvalid(t *testing.T) {
 	for _, drop := range []bool{false, true} {
 		n := newNatted(NATConfig{DropInvalid: drop})

@@ -43,9 +43,9 @@ func (n *Network) Start() { n.Clock.Start() }
 // here; the stacks are the caller's to destroy.
 func (n *Network) Close() { n.Clock.Stop() }
 
-// StackOptions returns options for a stack in this network: IPv4, IPv6, TCP,
-// UDP and ICMP, the network's clock, and randomness that depends on the seed
-// and name alone. Names must differ, or stacks pick the same ports and ISNs.
+// StackOptions returns options for a stack in this network: IPv4, IPv6, TCP, UDP and
+// ICMP, the network's clock, and randomness. The randomness depends on the seed and
+// name alone. Names must differ, or stacks pick the same ports and ISNs.
 func (n *Network) StackOptions(name string) stack.Options {
 	return stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},

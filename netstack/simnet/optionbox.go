@@ -10,7 +10,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
-// OptionAction is what an [OptionBox] does with TCP options.
+// OptionAction is the way in which an [OptionBox] treats TCP options.
 type OptionAction uint8
 
 // The actions.

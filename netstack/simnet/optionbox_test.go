@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// through sends a packet over a link with the box and returns what arrives.
+// through sends a packet over a link with the box and returns the packet that arrives.
 func through(t *testing.T, box Box, p *Packet, back bool) *Packet {
 	t.Helper()
 	n, a, b, l := pipe(LinkConfig{})

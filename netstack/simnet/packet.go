@@ -112,7 +112,7 @@ func (p *Packet) Protocol() uint8 {
 	return header.IPv4(p.Bytes()).Protocol()
 }
 
-// transport returns what follows the IP header.
+// transport returns the bytes behind the IP header.
 func (p *Packet) transport() []byte {
 	if b := p.Bytes(); p.IsIPv6() {
 		return b[header.IPv6MinimumSize:]
@@ -174,10 +174,10 @@ func (p *Packet) addrs() (src, dst netip.Addr) {
 	return netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
 }
 
-// SetTCPOptions replaces the TCP options, padded with End of Option List to a
-// multiple of four bytes (RFC 9293, 3.1), and mends lengths and checksums. It
-// reports false and changes nothing if p is no TCP packet or the options don't
-// fit the header's 40 bytes.
+// SetTCPOptions replaces the TCP options, padded with End of Option List to a multiple
+// of four bytes (RFC 9293, section 3.1). It corrects lengths and checksums. It reports
+// false and changes nothing if p is no TCP packet or the options don't fit the header's
+// 40 bytes.
 func (p *Packet) SetTCPOptions(opts []byte) bool {
 	t, ok := p.TCP()
 	if !ok {

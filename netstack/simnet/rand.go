@@ -24,8 +24,8 @@ var (
 	_ io.Reader     = (*Source)(nil)
 )
 
-// Rand returns the source that belongs to the network's seed and a label, for
-// whatever else in a simulation needs randomness.
+// Rand returns the source that belongs to the network's seed and a label, for any other
+// part of a simulation that needs randomness.
 func (n *Network) Rand(label string) *Source { return newSource(n.seed, "user "+label) }
 
 // newSource returns the stream that belongs to (seed, label). Streams of

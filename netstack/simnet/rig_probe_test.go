@@ -14,8 +14,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
-// probe is an interface without a stack: it sends packets made by the test and
-// keeps what arrives.
+// probe is an interface without a stack: it sends packets made by the test and keeps
+// the packets that arrive.
 type probe struct {
 	*Interface
 	got []arrival
@@ -50,7 +50,7 @@ func (pr *probe) send(p *Packet) {
 	}
 }
 
-// take returns what has arrived since the last call.
+// take returns the packets that have arrived since the last call.
 func (pr *probe) take() []arrival {
 	got := pr.got
 	pr.got = nil

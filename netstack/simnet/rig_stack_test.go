@@ -103,7 +103,7 @@ func (s sock) write(p []byte) int {
 	return 0
 }
 
-// read appends what there is to read to buf, and reports the end of the stream.
+// read appends the available bytes to buf, and reports the end of the stream.
 func (s sock) read(buf *bytes.Buffer) (eof bool) {
 	s.t.Helper()
 	for {

@@ -53,8 +53,8 @@ func (n *Network) NewRouter(name string, cfg RouterConfig) *Router {
 // Name returns the router's name.
 func (r *Router) Name() string { return r.name }
 
-// Route sends what is for prefix over the link, instead of a link named for the
-// same prefix before. An address moves to another interface by a new Route.
+// Route sends packets for prefix over the link, instead of a link named for the same
+// prefix before. An address moves to another interface by a new Route.
 func (r *Router) Route(prefix netip.Prefix, via *Link) {
 	prefix = prefix.Masked()
 	r.mu.Lock()

@@ -9,10 +9,10 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
-// SequenceShifter is a middlebox that replaces the initial sequence numbers of
-// both ends by random ones, as some firewalls do: it adds an offset of its own
-// to every sequence number of a connection and takes it off the ACKs and SACK
-// blocks that come back. Connections whose SYN it has not seen pass unchanged.
+// SequenceShifter is a middlebox that replaces the initial sequence numbers of both
+// ends by random ones, as some firewalls do. It adds an offset of its own to every
+// sequence number of a connection. It takes the offset off the ACKs and SACK blocks
+// that come back. Connections whose SYN it has not seen pass unchanged.
 type SequenceShifter struct {
 	rng   *Source
 	flows map[tuple][2]uint32 // by the tuple of the SYN: original, reply
@@ -51,8 +51,8 @@ func (b *SequenceShifter) Process(p *Packet, _ Hop) Verdict {
 	return Pass
 }
 
-// shift moves a segment's own numbers by own, and takes peer off what it says
-// about the other end's.
+// shift adds own to a segment's own numbers, and takes peer off its numbers about the
+// other end.
 func shift(p *Packet, t header.TCP, own, peer uint32) {
 	t.SetSequenceNumber(t.SequenceNumber() + own)
 	if t.Flags()&header.TCPFlagAck != 0 {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// drive makes the caller the one who drives the clock, until release.
+// drive makes the caller the driver of the clock, until release.
 func (c *Clock) drive() (release func()) {
 	if !c.driving.TryLock() {
 		panic("simnet: the clock is driven already")
@@ -47,7 +47,7 @@ func (c *Clock) RunUntil(cond func() bool, limit time.Duration) bool {
 	end := int64(c.Elapsed()) + int64(limit)
 	c.settleAll()
 	for !cond() {
-		c.settleAll() // what cond did belongs to this instant
+		c.settleAll() // the effects of cond belong to this instant
 		if !c.next(end) {
 			c.advance(end)
 			return cond()

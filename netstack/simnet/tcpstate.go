@@ -33,7 +33,7 @@ func (s tcpState) String() string {
 	}[s]
 }
 
-// segmentClass is what the state machine distinguishes about a segment.
+// segmentClass is the class of a segment for the state machine.
 type segmentClass uint8
 
 const (
@@ -76,7 +76,7 @@ func saneFlags(f header.TCPFlags) bool {
 	return false
 }
 
-// ctDir is a direction relative to who opened the connection.
+// ctDir is a direction relative to the end that opened the connection.
 type ctDir uint8
 
 const (
@@ -88,10 +88,10 @@ func (d ctDir) reverse() ctDir { return d ^ 1 }
 
 func (d ctDir) String() string { return [...]string{"original", "reply"}[d] }
 
-// nextState returns the state after a segment in direction d. The box sees all
-// that the hosts sent, but not what they received, and may be out of step with
-// both. So what might be the start of a new connection, and the answers to it,
-// is ignored rather than refused in any state: the hosts know better.
+// nextState returns the state after a segment in direction d. The box sees all segments
+// that the hosts sent, but not which ones they received. It may be out of step with
+// both. So it ignores a possible start of a new connection, and the answers to it,
+// rather than refuse them: the hosts know better.
 func nextState(s tcpState, d ctDir, c segmentClass) tcpState {
 	switch c {
 	case classRST:

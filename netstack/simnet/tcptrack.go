@@ -14,7 +14,7 @@ import (
 // entry's time is cut short: nf_conntrack_tcp_max_retrans.
 const maxRetrans = 3
 
-// ctVerdict is what tracking makes of a packet.
+// ctVerdict is the verdict of tracking on a packet.
 type ctVerdict uint8
 
 const (
@@ -28,7 +28,7 @@ const (
 // tcpTracker follows one TCP connection.
 type tcpTracker struct {
 	state   tcpState
-	peers   [2]peerWindow // by ctDir of what the peer sends
+	peers   [2]peerWindow // by ctDir of the peer's segments
 	replied bool          // something valid came in the reply direction
 	assured bool          // the connection has been established in both
 	last    lastSegment
@@ -39,8 +39,8 @@ type tcpTracker struct {
 	simultaneous bool // both ends have sent a SYN
 }
 
-// lastSegment is what is remembered of a segment, to recognise retransmissions
-// and the answers to segments that were ignored.
+// lastSegment holds the fields of a segment by which retransmissions and the answers to
+// ignored segments are recognised.
 type lastSegment struct {
 	class         segmentClass
 	dir           ctDir
@@ -75,9 +75,8 @@ func (t *tcpTracker) open(s *segment, cfg *Conntrack) (reason string) {
 // established says that the hosts have talked in both directions.
 func (t *tcpTracker) established() bool { return t.state == tcpEstablished && t.assured }
 
-// track takes a segment in direction d and returns what it is. The reason
-// explains everything but ctAccept, the timeout is the entry's new one, zero to
-// leave it.
+// track takes a segment in direction d and returns the verdict. The reason explains
+// every verdict but ctAccept. The timeout is the entry's new one, zero to leave it.
 func (t *tcpTracker) track(s *segment, d ctDir, cfg *Conntrack) (v ctVerdict, reason string, timeout time.Duration) {
 	class := classify(s.flags)
 	old := t.state
@@ -164,8 +163,8 @@ func (t *tcpTracker) answersNoted(s *segment, d ctDir) bool {
 	return t.last.class == classSYN && t.last.dir != d && s.ack == t.last.end
 }
 
-// resync takes the noted SYN for the beginning. All that was known of both
-// windows is lost, in particular what the hosts have sent so far.
+// resync takes the noted SYN for the beginning. All knowledge of both windows is lost,
+// in particular the sequence numbers sent so far.
 func (t *tcpTracker) resync(d ctDir) {
 	t.peers[d.reverse()] = peerWindow{
 		end: t.last.end, maxEnd: t.last.end, maxWin: max(uint32(t.last.win), 1),
@@ -180,7 +179,7 @@ func (t *tcpTracker) resync(d ctDir) {
 func (t *tcpTracker) reset(s *segment, d ctDir) (next tcpState, check bool, reason string) {
 	switch t.state {
 	case tcpFinWait, tcpLastAck, tcpTimeWait, tcpClose, tcpCloseWait:
-		return tcpClose, false, "" // closing: what is known may be of an older connection
+		return tcpClose, false, "" // closing: the known numbers may be of an older connection
 	}
 	next = tcpClose
 	if peer := &t.peers[d.reverse()]; peer.acked && t.last.class != classSYN {
@@ -287,8 +286,8 @@ func (t *tcpTracker) timeout(class segmentClass, old, next tcpState, cfg *Conntr
 	return ctAccept, d
 }
 
-// shorten returns the timeout after an invalid FIN or RST: if both ends seem to
-// be closing, the entry must not stay for days only because it is out of step.
+// shorten returns the timeout after an invalid FIN or RST. If both ends seem to be
+// closing, the entry must not stay for days only because it is out of step.
 func (t *tcpTracker) shorten(class segmentClass, d ctDir, cfg *Conntrack) time.Duration {
 	closing := func(c segmentClass) bool { return c == classFIN || c == classRST }
 	if !t.assured || !closing(class) {

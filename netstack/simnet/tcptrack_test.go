@@ -32,7 +32,7 @@ const (
 	fRST = header.TCPFlagRst
 )
 
-// pkt is a segment in one direction and what must come of it.
+// pkt is a segment in one direction and the expected result.
 type pkt struct {
 	dir  ctDir
 	seg  segment
@@ -352,7 +352,7 @@ func TestTracker(t *testing.T) {
 func TestTrackerMigration(t *testing.T) {
 	const win = 32000 // 4,096,000 bytes
 	for _, flight := range []int{0, 10e3, 200e3, 1e6, 3.9e6} {
-		for _, got := range []int{0, flight / 2, flight} { // what had arrived
+		for _, got := range []int{0, flight / 2, flight} { // bytes that had arrived
 			for _, base := range []uint32{1 << 20, 1<<32 - 1e6, 1<<31 - 1e6} {
 				t.Run(fmt.Sprintf("%d/%d/%#x", flight, got, base), func(t *testing.T) {
 					play(t, Conntrack{Legacy: true}, base, base+4321, []pkt{

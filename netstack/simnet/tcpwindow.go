@@ -19,7 +19,7 @@ const minAckWindow = 66000
 // maxWindowScale is the largest shift count, RFC 7323, 2.3.
 const maxWindowScale = 14
 
-// segment is what the tracker needs of a TCP segment.
+// segment holds the fields of a TCP segment that the tracker needs.
 type segment struct {
 	seq, ack uint32
 	win      uint16
@@ -70,7 +70,7 @@ func (s *segment) highestSACK() uint32 {
 func seqBefore(a, b uint32) bool { return int32(a-b) < 0 }
 func seqAfter(a, b uint32) bool  { return int32(a-b) > 0 }
 
-// peerWindow is what is known of one end.
+// peerWindow is the tracker's knowledge of one end.
 type peerWindow struct {
 	end    uint32 // highest seq+len it has sent
 	maxEnd uint32 // highest ack+window of the other end: it may send up to here
@@ -139,8 +139,8 @@ const (
 	outOfWindow
 )
 
-// checkWindow applies the four conditions, with sack the highest right edge
-// that the segment acknowledges in whatever way, ack or SACK:
+// checkWindow applies the four conditions. sack is the highest right edge that the
+// segment acknowledges, by ACK or SACK:
 //
 //	I.   seq <= sender.maxEnd                      (else: over the window)
 //	II.  seq+len >= sender.end - receiver.maxWin   (else: retransmitted)

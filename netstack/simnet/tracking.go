@@ -27,7 +27,7 @@ type BoxStats struct {
 	ICMPErrors uint64 // passed, as they concern a connection
 }
 
-// tracking is what NAT and Firewall have in common.
+// tracking is the common part of NAT and Firewall.
 type tracking struct {
 	onInvalid func(InvalidPacket)
 
@@ -50,8 +50,8 @@ func (t *tracking) Stats() BoxStats {
 	return t.stats
 }
 
-// track follows p's connection, which may be a new one if the packet comes from
-// inside, and counts what it objects to.
+// track follows p's connection, which may be a new one if the packet comes from inside.
+// It counts the packets that it objects to.
 func (t *tracking) track(p *Packet, tp tuple, at Hop) (tracked, *InvalidPacket) {
 	tr := t.table.track(p, tp, at.Dir == AtoB, at.Now)
 	switch {
@@ -80,7 +80,7 @@ func (t *tracking) report(o *InvalidPacket) {
 	}
 }
 
-// other drops what the box has no business with.
+// other drops a packet that is not the box's concern.
 func (t *tracking) other() Verdict {
 	t.stats.Other++
 	return Drop

@@ -12,7 +12,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
-// ported is what TCP and UDP headers have in common for translation.
+// ported is the common part of TCP and UDP headers for translation.
 type ported interface {
 	SourcePort() uint16
 	DestinationPort() uint16

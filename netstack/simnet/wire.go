@@ -28,9 +28,9 @@ type Wire struct {
 	// Rate is the speed in bits per second of IP packets, without any framing.
 	// Zero means infinite.
 	Rate int64
-	// Queue limits what waits for the sender and is being sent, in bytes; a
-	// packet that doesn't fit is dropped (drop-tail). An idle sender takes any
-	// packet. Zero means DefaultQueue. Without a Rate nothing ever waits.
+	// Queue limits the bytes that wait for the sender or are being sent. A packet that
+	// doesn't fit is dropped (drop-tail). An idle sender takes any packet. Zero means
+	// DefaultQueue. Without a Rate nothing ever waits.
 	Queue int
 	// Loss is the probability that a packet is lost. Lost packets take their
 	// share of the rate.
@@ -41,7 +41,7 @@ type Wire struct {
 	// top of Delay, so that packets behind it overtake.
 	Reorder      float64
 	ReorderDelay time.Duration
-	// Down drops everything, including what is on the wire when it goes down.
+	// Down drops everything, including the packets on the wire when it goes down.
 	Down bool
 }
 
@@ -103,8 +103,8 @@ func (w *wire) snapshot() WireStats {
 	return w.stats
 }
 
-// send takes the packet, and schedules its arrival unless it is lost. It
-// returns what became of it.
+// send takes the packet, and schedules its arrival unless it is lost. It returns the
+// packet's fate.
 func (w *wire) send(p *Packet, mtu int, now time.Duration) Fate {
 	w.mu.Lock()
 	defer w.mu.Unlock()
