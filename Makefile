@@ -20,9 +20,13 @@ SUMMARY = $(VANILLA) $(GO) run ./internal/dev/testsummary
 # The race detector needs cgo, thus a C compiler, on most systems.
 RACE ?= $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
+# Whether the binary can carry its revision: in a clone, where git is installed. A
+# tarball inside of another repository must not carry the revision of that.
+BUILDVCS = $(shell [ -e .git ] && git rev-parse --quiet --verify HEAD >/dev/null 2>&1 && echo true || echo false)
+
 .PHONY: build
-build: patched ## bin/mnet, on the patched gVisor
-	$(PATCHED) $(GO) build -o bin/mnet ./cmd/mnet
+build: patched ## bin/mnet, on the patched gVisor; static, with its revision
+	CGO_ENABLED=0 $(PATCHED) $(GO) build -buildvcs=$(BUILDVCS) -o bin/mnet ./cmd/mnet
 
 PREFIX ?= /usr/local
 

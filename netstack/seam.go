@@ -4,9 +4,9 @@
 package netstack
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
+	"runtime/debug"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -86,13 +86,6 @@ var (
 	_ gvisorAcceptor = (*acceptor)(nil)
 )
 
-// ErrUnpatched says that this program was built with a gVisor without the migration
-// hooks.
-var ErrUnpatched = errors.New("gVisor lacks the migration hooks; in your module run: " + PatchCommand)
-
-// PatchCommand gives a module that embeds mnet a gVisor with the hooks.
-const PatchCommand = "go run github.com/mnet-dev/mnet/patches/gvpatch apply -dir third_party/gvisor"
-
 // Patched returns nil if the gVisor that this program was built with has the migration
 // hooks. It returns ErrUnpatched if there are none. If there are other hooks than this
 // module's, as after an update of one of the two, the error names a method that differs.
@@ -122,7 +115,7 @@ func implements[T any](v any) (err error) {
 type driftError struct{ difference error }
 
 func (e driftError) Error() string {
-	return fmt.Sprintf("gVisor's migration hooks are those of another version (%v); in your module run: %s", e.difference, PatchCommand)
+	return fmt.Sprintf("gVisor's migration hooks are those of another version (%v); %s", e.difference, patchAdvice(debug.ReadBuildInfo()))
 }
 
 // setHandler makes h the handler, or the acceptor, of ep.

@@ -17,7 +17,7 @@ func TestDriftNamesMethod(t *testing.T) {
 		Close()
 		Foreseen() bool
 	}]((*tcp.Endpoint)(nil))
-	if err == nil || !strings.Contains(err.Error(), "missing method Foreseen") || !strings.Contains(err.Error(), PatchCommand) {
+	if err == nil || !strings.Contains(err.Error(), "missing method Foreseen") || !strings.Contains(err.Error(), "in the directory of mnet run: make build") {
 		t.Errorf("got %v, want the missing method and what to do", err)
 	}
 	if err := implements[interface{ Close() }]((*tcp.Endpoint)(nil)); err != nil {

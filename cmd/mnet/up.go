@@ -77,7 +77,7 @@ Needs root or CAP_NET_ADMIN. 'mnet doctor' says what else is missing.`,
 	fs.Var(textSlice[node.ForwardRule, *node.ForwardRule]{&flags.Forward, "rule"}, "forward", "port of the host that leads out by the stack, such as 8080=server:80")
 	fs.StringSliceVar(&flags.SOCKS, "socks", nil, "address of the host for a SOCKS 5 proxy, such as 127.0.0.1:1080")
 	fs.StringVar(&flags.Socket, "socket", "", "control socket (default "+control.DefaultSocket()+", or "+control.SocketEnv+")")
-	fs.StringVar(&flags.SocketOwner, "socket-owner", "", "user who may control the node, beside root")
+	fs.StringVar(&flags.SocketOwner, "socket-owner", "", "user, by name or number, who may control the node, beside root")
 	fs.StringVar(&flags.Log, "log", "", "file for the log (default standard error)")
 	fs.BoolVarP(&flags.Verbose, "verbose", "v", false, "log what is for debugging, too")
 	return cmd

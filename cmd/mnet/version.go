@@ -17,6 +17,8 @@ import (
 // versionInfo is what mnet version prints.
 type versionInfo struct {
 	Version       string `json:"version"`
+	Revision      string `json:"revision,omitempty"` // of the repository, if built in one
+	Modified      bool   `json:"modified,omitempty"` // files differed from the revision
 	Go            string `json:"go"`
 	GVisor        string `json:"gvisor"`
 	GVisorReplace string `json:"gvisor_replace,omitempty"` // where go.mod or go.work found it
@@ -31,7 +33,7 @@ func newVersion() *cobra.Command {
 		Short: "Print versions, and whether gVisor can migrate",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v := readVersion()
+			v := readVersion(debug.ReadBuildInfo())
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), v)
 			}
@@ -47,7 +49,8 @@ func newVersion() *cobra.Command {
 // outside of a module.
 const unknown = "unknown"
 
-func readVersion() versionInfo {
+// readVersion takes what debug.ReadBuildInfo returns.
+func readVersion(info *debug.BuildInfo, ok bool) versionInfo {
 	v := versionInfo{
 		Version:     unknown,
 		Go:          runtime.Version(),
@@ -55,12 +58,19 @@ func readVersion() versionInfo {
 		PatchSeries: patches.Embedded().Hash(),
 		Patched:     netstack.Patched() == nil,
 	}
-	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
 	}
 	if info.Main.Version != "" {
 		v.Version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			v.Revision = s.Value
+		case "vcs.modified":
+			v.Modified = s.Value == "true"
+		}
 	}
 	for _, m := range info.Deps {
 		if m.Path != patches.Pinned().Module {
@@ -75,7 +85,14 @@ func readVersion() versionInfo {
 }
 
 func (v versionInfo) String() string {
-	s := fmt.Sprintf("mnet %s\nGo %s\ngVisor %s", v.Version, v.Go, v.GVisor)
+	s := "mnet " + v.Version
+	if v.Revision != "" {
+		s += "\nrevision " + v.Revision
+		if v.Modified {
+			s += ", modified"
+		}
+	}
+	s += fmt.Sprintf("\nGo %s\ngVisor %s", v.Go, v.GVisor)
 	if v.GVisorReplace != "" {
 		s += " (" + v.GVisorReplace + ")"
 	}

@@ -69,20 +69,25 @@ func Listen(path string, uid int, willCreate func(path string) error) (net.Liste
 // noOwner stands for the user who makes the socket.
 const noOwner = -1
 
-// LookupOwner returns the ID of a user by name or number, "" being the user who runs
-// this. Errors are [node.ErrConfig].
+// LookupOwner returns the ID of a user by name or number. The empty name is the user
+// who runs this program. A number needs no entry in /etc/passwd: users of a directory
+// service have none, and a static program does not ask the service. Errors are
+// [node.ErrConfig].
 func LookupOwner(name string) (uid int, err error) {
 	if name == "" {
 		return noOwner, nil
 	}
-	u, err := user.Lookup(name)
-	if err != nil {
-		if u, err = user.LookupId(name); err != nil {
-			return 0, fmt.Errorf("%w: owner of the control socket: there is no user %q", node.ErrConfig, name)
-		}
+	if u, err := user.Lookup(name); err == nil {
+		return strconv.Atoi(u.Uid)
 	}
-	return strconv.Atoi(u.Uid)
+	if uid, err := strconv.ParseUint(name, 10, 32); err == nil && uid != noUID {
+		return int(uid), nil
+	}
+	return 0, fmt.Errorf("%w: owner of the control socket: there is no user %q in /etc/passwd: give the number", node.ErrConfig, name)
 }
+
+// noUID is what chown(2) takes for "no change".
+const noUID = 1<<32 - 1
 
 // removeStale removes a socket that nobody listens on.
 func removeStale(path string) error {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -48,6 +49,18 @@ func TestListen(t *testing.T) {
 	}
 	if _, err := LookupOwner("no such user"); !errors.Is(err, node.ErrConfig) {
 		t.Error("an unknown owner is taken")
+	}
+}
+
+func TestLookupOwnerByNumber(t *testing.T) {
+	const unlisted = 2_000_000_000 // in no /etc/passwd
+	if uid, err := LookupOwner(strconv.Itoa(unlisted)); uid != unlisted || err != nil {
+		t.Errorf("%d, %v", uid, err)
+	}
+	for _, name := range []string{"-2", "4294967295", "4294967296", "1.5"} {
+		if _, err := LookupOwner(name); !errors.Is(err, node.ErrConfig) {
+			t.Errorf("%s is taken: %v", name, err)
+		}
 	}
 }
 
