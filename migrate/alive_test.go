@@ -11,6 +11,12 @@ import (
 // TestOldAlive moves while both ends send, or neither does, from a path that is
 // kept, given up, or dead without the initiator knowing it. The last segments on a
 // path that is given up are still on their way when the request arrives.
+//
+// M662: The responder MUST take the old path for alive if TS.Recent (RFC 7323) is
+// newer than the TSval of the SYN that it took first. Else it MUST NOT.
+//
+// M663: The initiator MUST take the old path for alive if it has gone on using it, and
+// SND.UNA or TS.Recent advanced since its first SYN. Else it MUST NOT.
 func TestOldAlive(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -61,4 +67,25 @@ func TestOldAlive(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOldAliveHeld has one of the ends held, while the other goes on sending.
+//
+// M661: An end that is held MUST NOT take the old path for alive.
+func TestOldAliveHeld(t *testing.T) {
+	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
+		for i, held := range []*end{c, s} {
+			w.rst(held, nil)
+			w.mustStart(c, true)
+			for len(held.moves) == i {
+				held.peer().write(100)
+				w.runFor(2 * time.Millisecond)
+			}
+			if held.moves[i].OldAlive {
+				w.fatalf("%v: %+v", held.role, held.moves)
+			}
+			w.checkMoved()
+			w.runFor(time.Minute)
+		}
+	})
 }

@@ -18,6 +18,26 @@ func sign(k *keys, n uint64, seq uint32) []byte {
 
 // TestRequestsDropped: requests that are dropped without an answer, a path or
 // anything else that would change the machine.
+//
+// M410: A migrate SYN that is dropped MUST get no answer, at constant cost, without
+// state or allocation. It MUST be counted.
+//
+// M411: A migrate SYN MUST be dropped if its token is unknown. A setting answers it
+// with RST, as the draft has it.
+//
+// M412: A migrate SYN MUST be dropped if its tag is wrong.
+//
+// M413: A migrate SYN MUST be dropped if its counter is not in done+1 …
+// done+tokenWindow. In suites 0x00 and 0x01 the window is 127 values of ReqNo after
+// done.
+//
+// M415: A migrate SYN MUST be dropped if its SeqNo + 1 is not in [RCV.NXT - 2^30,
+// RCV.NXT].
+//
+// M416: A migrate SYN MUST be dropped if it comes on the current tuple.
+//
+// M417: A migrate SYN MUST be dropped if the connection is not in ESTABLISHED,
+// FIN-WAIT-1, FIN-WAIT-2, CLOSE-WAIT, CLOSING or LAST-ACK.
 func TestRequestsDropped(t *testing.T) {
 	garble := func(i int) func(*world, *end, *end, *packet) {
 		return func(_ *world, _, _ *end, p *packet) { p.Options[i] ^= 0x80 }
@@ -95,6 +115,9 @@ func TestRequestsDropped(t *testing.T) {
 }
 
 // TestCounterWindow: the whole window of counters is taken, wherever it is.
+//
+// M403: The responder MUST publish the tokens done+1 … done+tokenWindow in suite 0x02,
+// the one token in suites 0x00 and 0x01.
 func TestCounterWindow(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		w.migrate(c)
@@ -136,6 +159,19 @@ func onHand(t *testing.T, w *world, c, s *end) (syn packet) {
 
 // TestProvisionalPath: what comes on it, but for the third ACK, neither moves
 // the connection nor prolongs its life, and is answered rarely.
+//
+// M214: A third ACK whose SEQ is not in [SYN.SEQ + 1, SYN.SEQ + 1 + 2^30] MUST NOT be
+// believed.
+//
+// M422: The same counter from the same tuple MUST be answered again.
+//
+// M522: A segment on the provisional path without a valid Migrate option MUST be
+// dropped. The responder then MUST repeat the SYN-ACK, at most once per
+// minSYNACKInterval.
+//
+// M523: Such a segment MUST NOT prolong the life of the provisional path.
+//
+// M563: The provisional path MUST end after maxSYNACKSends.
 func TestProvisionalPath(t *testing.T) {
 	tests := []struct {
 		name string
@@ -188,7 +224,7 @@ func TestProvisionalPath(t *testing.T) {
 						w.fatalf("SYN-ACKs at %v, %v, %v", sent[i-2], sent[i-1], sent[i])
 					}
 				}
-				if test.rst && len(sent) != maxSYNACKSends-1 {
+				if test.rst && len(sent) != maxSYNACKSends-1 || !test.rst && len(sent) < 2*maxSYNACKSends {
 					w.fatalf("%d SYN-ACKs", len(sent))
 				}
 				if s.counts[CountPathExpired] != 1 || len(s.moves) != 0 {
@@ -203,6 +239,9 @@ func TestProvisionalPath(t *testing.T) {
 }
 
 // TestProvisionalRefused: the host at the address has not asked.
+//
+// M527: A RST on the provisional path with SEQ = Cuna MUST end that path. Any other
+// RST there MUST be ignored.
 func TestProvisionalRefused(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		at := w.opener().cur

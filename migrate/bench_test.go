@@ -32,6 +32,8 @@ var (
 	requestOptions = opts("020405b40402080a000000010000000203030710132a01020304050607081112131415161718")
 )
 
+// M410: A migrate SYN that is dropped MUST get no answer, at constant cost, without
+// state or allocation. It MUST be counted.
 func TestNoAllocations(t *testing.T) {
 	check := func(name string, f func()) {
 		t.Helper()

@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// M242: A secret MUST NOT be bound in suites 0x00 and 0x01, nor while a migration is
+// under way.
+//
+// M243: A secret of fewer than MinSecret bytes MUST be refused.
 func TestBindKey(t *testing.T) {
 	secret := []byte("exported keying material")
 	for _, v := range variants {

@@ -12,6 +12,9 @@ import (
 // TestNeverCompleted: an initiator that has moved to a path along which nothing
 // arrives at the peer, and perhaps nothing but a SYN-ACK comes back, repeats
 // itself a few times, and is not stuck.
+//
+// M564: Until step 5 has arrived, the initiator MUST repeat step 4 by a timer, at most
+// maxCompletions times.
 func TestNeverCompleted(t *testing.T) {
 	for _, flight := range flights {
 		for _, deaf := range []bool{false, true} {
@@ -68,6 +71,12 @@ func TestNeverCompleted(t *testing.T) {
 
 // TestWhileCompleting is what an initiator that has moved makes of SYN-ACKs and
 // RSTs on its new path.
+//
+// M565: A repeated SYN-ACK MUST be answered by step 4 again, with the numbers and the
+// nonce of that SYN-ACK.
+//
+// M566: The initiator MUST send all again that is in flight on the new path, if a
+// repeated SYN-ACK comes a round trip after it. An eighth is taken off the round trip.
 func TestWhileCompleting(t *testing.T) {
 	eachSuiteAndISN(t, func(t *testing.T, w *world, c, s *end) {
 		synack := w.reply(c, s)
@@ -177,6 +186,10 @@ func TestStartWhileCompleting(t *testing.T) {
 
 // TestCompleting: patience with a move that the peer may be about to complete
 // has an end.
+//
+// M581: An end that has moved MUST wait with its next request until step 5 has come,
+// or step 4 has been repeated patience times. It need not if the address is no longer
+// its own.
 func TestCompleting(t *testing.T) {
 	w := usual.connected(t, 1)
 	c := w.opener()

@@ -14,6 +14,9 @@ func attackerTuple(e *end) netip.AddrPort { return netip.AddrPortFrom(host(e.rol
 
 // TestRetries: requests whose SYNs get lost, more than there are in the window,
 // do not lock an end out.
+//
+// M432: The initiator MUST NOT run farther than the window of M413 ahead of what it
+// knows of the responder's done. At that limit it MUST use the last counter again.
 func TestRetries(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		at := w.opener().cur
@@ -36,6 +39,10 @@ func TestRetries(t *testing.T) {
 }
 
 // TestRetriesUnanswered: the SYNs arrive and the answers get lost.
+//
+// M402: The responder MUST keep, per connection, the highest counter done of its peer
+// that it takes no more. That is the last completed request, or the one before the
+// last answered if higher.
 func TestRetriesUnanswered(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		for range 2 * tokenWindow {
@@ -76,6 +83,9 @@ func TestRetriesCompletedUnheard(t *testing.T) {
 }
 
 // TestRetriesNeverCompleted: the responder never hears the third ACK.
+//
+// M433: A SYN-ACK for counter n says that the responder's done is n - 1 at least, a
+// completed migration that it is n. The initiator MUST go by that.
 func TestRetriesNeverCompleted(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		// Lost ones first, so that the window is used up.
@@ -103,6 +113,9 @@ func TestRetriesNeverCompleted(t *testing.T) {
 }
 
 // TestReqNoWraps: more migrations than ReqNo has values, by either end.
+//
+// M431: The initiator MUST take a new counter for each attempt, except at the limit of
+// M432.
 func TestReqNoWraps(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		for i := range 330 {

@@ -64,6 +64,9 @@ func TestMigrateFaults(t *testing.T) {
 // TestCover: nothing goes along the new path that is beyond the window which has
 // come there: the unscaled one of the SYN-ACK, then that of step 3 or 5. The
 // responder's window moves as what goes along the old path arrives.
+//
+// M543: With more than 65,535 bytes in flight, the initiator MUST send its ACK at
+// seq=Cuna first, and then MUST be silent until the cover.
 func TestCover(t *testing.T) {
 	losses := []string{"", "SYN+Migrate", "SYN-ACK+Migrate", "ACK", "ACK+Migrate"}
 	eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
@@ -121,6 +124,9 @@ func TestCover(t *testing.T) {
 }
 
 // TestStep3 comes only towards windows that need it.
+//
+// M524: Step 3 MUST be sent if the responder's window reaches beyond Cuna + 65,535,
+// else not.
 func TestStep3(t *testing.T) {
 	for wnd, want := range map[uint32]int{0: 0, maxUnscaled: 0, maxUnscaled + 1: 1, 1 << 30: 1} {
 		w := usual.connected(t, 1)
@@ -144,6 +150,9 @@ func TestStep3(t *testing.T) {
 
 // TestForgedWindow: whoever only knows the tuple does not make an initiator send
 // what the path does not carry yet.
+//
+// M544: The initiator MUST send the cover when a scaled window that reaches it (step 3
+// or 5) has arrived behind the SYN-ACK.
 func TestForgedWindow(t *testing.T) {
 	eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
 		w, c, s := inFlight(t, suite, initiator, [2]uint32{200_000, 0})

@@ -10,6 +10,11 @@ import (
 
 // TestCrossing: both ends ask at about the same time. The opener's request wins,
 // unless it has been repeated: then whoever hears first yields.
+//
+// M584: An opener that receives a valid request while its own first SYN has not been
+// repeated yet MUST ignore it.
+//
+// M585: In all other cases the own attempt MUST yield to the peer's valid request.
 func TestCrossing(t *testing.T) {
 	for suite := range SuiteID(3) {
 		for gap := -3; gap <= 3; gap++ {
@@ -40,6 +45,8 @@ func TestCrossing(t *testing.T) {
 }
 
 // TestCrossingRepeated: the opener's SYNs get lost.
+//
+// M585: In all other cases the own attempt MUST yield to the peer's valid request.
 func TestCrossingRepeated(t *testing.T) {
 	for suite := range SuiteID(3) {
 		for _, keepOld := range []bool{true, false} {
@@ -92,6 +99,9 @@ func TestCrossingBothYield(t *testing.T) {
 
 // TestRequestWhileCompleting: the peer wants to move on while this end still
 // repeats its third ACK.
+//
+// M586: An initiator that has moved MUST take the peer's request while it still
+// repeats step 4. If the cover has not been sent it MUST ignore it.
 func TestRequestWhileCompleting(t *testing.T) {
 	for _, flight := range flights {
 		eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {

@@ -35,6 +35,9 @@ func (e *end) released() time.Duration {
 // TestSlowQueue moves away from a path whose queues, in both directions, take 8 s to
 // get empty. The responder hears of it at once, or late, and so goes on filling one
 // of them. Everything that is in them arrives at a tuple that its end knows.
+//
+// M623: An old tuple and its port MUST be released when nothing has arrived there for
+// drainTime. Twice the old path's SRTT takes its place if that is longer.
 func TestSlowQueue(t *testing.T) {
 	const queued, interval = 40, 200 * time.Millisecond
 	for _, lost := range []int{0, 5} { // of step 4: the last is sent after 3 s
@@ -81,6 +84,8 @@ func TestSlowQueue(t *testing.T) {
 }
 
 // TestDrainRenewed: what arrives keeps an old tuple, and nothing keeps it for ever.
+//
+// M624: An old tuple MUST be released maxDrainTime after the move at the latest.
 func TestDrainRenewed(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		for _, e := range []*end{c, s} {
@@ -101,6 +106,9 @@ func TestDrainRenewed(t *testing.T) {
 
 // TestDrainSlowPath: on a path with a long round-trip time there may be nothing for
 // longer, and then something.
+//
+// M623: An old tuple and its port MUST be released when nothing has arrived there for
+// drainTime. Twice the old path's SRTT takes its place if that is longer.
 func TestDrainSlowPath(t *testing.T) {
 	for _, test := range []struct{ srtt, want time.Duration }{
 		{0, drainTime}, {drainTime / 2, drainTime}, {drainTime, 2 * drainTime}, {maxDrainTime, maxDrainTime},
@@ -120,6 +128,9 @@ func TestDrainSlowPath(t *testing.T) {
 
 // TestDrainUnsettled: as long as the peer may not have moved, the tuples that it
 // may send to stay, however quiet it is there. That ends in one way or another.
+//
+// M625: The initiator MUST keep the old tuple until it has step 5. It ends, too, when
+// a request of the responder is completed or step 4 was repeated for the last time.
 func TestDrainUnsettled(t *testing.T) {
 	for name, test := range map[string]struct {
 		end    func(w *world, c, s *end)

@@ -11,6 +11,9 @@ import (
 
 // TestDrainsBounded: a connection that moves faster than tuples drain holds a
 // bounded number of them. end.settle checks the bound at each step.
+//
+// M628: A connection MUST hold at most maxDrains old tuples. The one that it left
+// first is released.
 func TestDrainsBounded(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		for range 3 * maxDrains {
@@ -32,6 +35,11 @@ func TestDrainsBounded(t *testing.T) {
 }
 
 // TestDrain takes late data, which does not move anything; and nothing else.
+//
+// M621: An end MUST NOT send anything on an old tuple after the move.
+//
+// M622: Late segments on an old tuple bring data. Their acknowledgements, windows,
+// resets and ICMP errors MUST NOT count.
 func TestDrain(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		for _, e := range []*end{c, s} {
@@ -127,6 +135,8 @@ func TestReturnFails(t *testing.T) {
 }
 
 // TestClosed: a machine that has been closed, in whatever it was, emits nothing.
+//
+// M627: A connection that is gone MUST have no old tuples either.
 func TestClosed(t *testing.T) {
 	moments := map[string]func(w *world, c, s *end){
 		"idle":     func(*world, *end, *end) {},

@@ -16,6 +16,16 @@ func (w *world) rst(e *end, opts []byte) {
 
 // TestHoldResumed: a RST stops both directions, and either end's migration sets
 // them going again.
+//
+// M701: A RST on the current path that RFC 5961 would accept (SEQ = RCV.NXT) MUST NOT
+// close a connection whose peer has confirmed its keys. The connection MUST be held.
+//
+// M703: A held connection MUST receive segments. It MUST send nothing but those of a
+// migration's handshake.
+//
+// M705: Further RSTs during a hold MUST be ignored.
+//
+// M706: A valid migration by either end MUST end the hold.
 func TestHoldResumed(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		for _, held := range []*end{c, s} {
@@ -55,6 +65,12 @@ func TestHoldReceives(t *testing.T) {
 }
 
 // TestHoldExpires with the error of the RST.
+//
+// M707: When the hold time is over, the connection MUST close with the error that the
+// RST would have caused.
+//
+// M709: Holds MUST be bounded in time: 2 MSL, 60 s, unless the application says
+// otherwise.
 func TestHoldExpires(t *testing.T) {
 	for _, hold := range []time.Duration{0, time.Minute, 3 * time.Hour} {
 		w := usual.world(t, 1)
@@ -92,6 +108,13 @@ func TestHoldEndsAmidAttempt(t *testing.T) {
 }
 
 // TestHoldRefused: no room in the stack, opted out, or nothing to wait for.
+//
+// M710: Holds MUST be bounded in number per stack. Over the number a RST MUST close as
+// always.
+//
+// M711: The application MUST see the hold, and MAY opt out.
+//
+// M712: A connection that cannot migrate any more, as in TIME-WAIT, MUST NOT be held.
 func TestHoldRefused(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -145,6 +168,9 @@ func TestHoldReady(t *testing.T) {
 
 // TestAbort: a RST by the peer's application closes at once, also during a hold.
 // A tag of another segment, of this end itself or of nobody does not.
+//
+// M702: M701 does not apply to a RST that carries a Migrate option with a valid Abort
+// tag: then the peer's application aborted. Such a RST MUST close the connection.
 func TestAbort(t *testing.T) {
 	everyCase(t, func(t *testing.T, v variant, r Role) {
 		for _, held := range []bool{false, true} {
@@ -177,6 +203,9 @@ func TestAbort(t *testing.T) {
 
 // TestAbortElsewhere: a proved abort closes from whichever tuple it comes, and
 // what is not proved, or not at RCV.NXT, does not.
+//
+// M722: A RST with a valid Abort tag and SEQ = RCV.NXT MUST close the connection on
+// whichever of its tuples it arrives.
 func TestAbortElsewhere(t *testing.T) {
 	places := map[string]func(t *testing.T, w *world, e *end) Tuple{
 		"drains": func(_ *testing.T, w *world, e *end) Tuple {
@@ -233,6 +262,9 @@ func TestAbortOption(t *testing.T) {
 }
 
 // TestHoldOnTimeout replaces TCP's giving up, if asked for.
+//
+// M708: A hold MAY replace the end of TCP's retransmissions, if the application asks
+// for that.
 func TestHoldOnTimeout(t *testing.T) {
 	const hold = 3 * DefaultHold
 	for _, on := range []bool{false, true} {

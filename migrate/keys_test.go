@@ -7,6 +7,7 @@ import (
 	"testing"
 )
 
+// M233: A second Key-Rest that differs from the first MUST end the negotiation.
 func TestKeyRestInconsistent(t *testing.T) {
 	for r := range Role(2) {
 		d := newDialog(t, r, SuiteX25519SHA256)
@@ -24,6 +25,10 @@ func TestKeyRestInconsistent(t *testing.T) {
 
 // TestWeakKeys: peer keys of low order, which give an all-zero secret, and our
 // own.
+//
+// M231: An all-zero secret MUST end the negotiation.
+//
+// M232: A peer key equal to the own one MUST end the negotiation.
 func TestWeakKeys(t *testing.T) {
 	lowOrder := map[string]string{
 		"0":     "0000000000000000000000000000000000000000000000000000000000000000",

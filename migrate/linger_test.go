@@ -22,6 +22,8 @@ func lingering(t *testing.T, r Role, suite SuiteID) *dialog {
 }
 
 // TestConfirmedForGood: once an end has confirmed, no segment undoes that.
+//
+// M236: After an end has confirmed, M231 to M234 MUST NOT end anything.
 func TestConfirmedForGood(t *testing.T) {
 	for _, suite := range []SuiteID{SuiteX25519SHA1, SuiteX25519SHA256} {
 		for r := range Role(2) {
@@ -38,6 +40,11 @@ func TestConfirmedForGood(t *testing.T) {
 
 // TestLinger: an end that has confirmed answers a peer that has not, a bounded
 // number of times and for a bounded time, and says nothing otherwise.
+//
+// M314: An end that has confirmed MUST send Key-Confirm in answer only.
+//
+// M315: An end that has confirmed MUST forget the exchange when it gets done = 1, else
+// after lingerTime.
 func TestLinger(t *testing.T) {
 	for r := range Role(2) {
 		d := lingering(t, r, SuiteX25519SHA256)
@@ -95,6 +102,12 @@ func TestLingerDone(t *testing.T) {
 
 // TestRepliesBounded: a peer or middlebox that repeats a key half for ever does
 // not make this end do so.
+//
+// M311: Key-Rest, or a Key-Confirm with done = 0, MUST be answered at once, at most
+// maxFollowUps times.
+//
+// M312: A segment that tells nothing new MUST NOT be answered within minReplyInterval
+// of the last answer.
 func TestRepliesBounded(t *testing.T) {
 	for r := range Role(2) {
 		for _, every := range []time.Duration{time.Microsecond, minReplyInterval, 500 * time.Millisecond} {
@@ -121,6 +134,12 @@ func TestRepliesBounded(t *testing.T) {
 // TestKeyOptionsTakeTurns: with room for one of them only, Key-Rest and
 // Key-Confirm do not starve each other; with less room nothing is sent and
 // nothing lost.
+//
+// M302: SACK blocks MUST go first: Key-Rest and Key-Confirm take the room that is
+// left.
+//
+// M305: If there is room for one of them only, Key-Rest and Key-Confirm MUST take
+// turns.
 func TestKeyOptionsTakeTurns(t *testing.T) {
 	for _, room := range []int{18, 27} {
 		d := newDialog(t, Acceptor, SuiteX25519SHA256)
@@ -164,6 +183,8 @@ func TestKeyOptionsTakeTurns(t *testing.T) {
 // TestRequestConfirms: who asks for a migration has all keys. The end that it
 // asks needs no Key-Confirm any more, and does not give up when its follow-ups
 // are used up while a path is on trial.
+//
+// M316: A valid request to migrate MUST count as done = 1.
 func TestRequestConfirms(t *testing.T) {
 	for _, v := range variants {
 		if !v.suite.hasKey() {

@@ -9,6 +9,11 @@ import (
 	"time"
 )
 
+// M541: The initiator MUST move when a valid SYN-ACK comes, and send step 4. An
+// attempt that only probes the path ends there, without a move.
+//
+// M549: What has arrived MUST be told in steps 2 and 4 in suite 0x02 (RCV.NXT in the
+// Token field). In the others steps 5 and 6 tell it, and SACK in all.
 func TestMigrate(t *testing.T) {
 	everyCase(t, func(t *testing.T, v variant, initiator Role) {
 		for _, keepOld := range []bool{true, false} {
@@ -94,6 +99,8 @@ func TestIdleLoss(t *testing.T) {
 
 // TestIdleBareACK: an ACK with the numbers of step 3 does not say that the
 // responder has moved.
+//
+// M547: Nothing but step 5 MUST be taken for the sign that the responder has moved.
 func TestIdleBareACK(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		w.shape = lose(c.role, "ACK+Migrate", every()...)

@@ -11,6 +11,12 @@ import (
 
 // TestOptionDropped has a box on the way drop what carries the option. The
 // connection opens and is plain TCP at both ends; few of its ACKs are lost.
+//
+// M306: A pure ACK that goes out anyway MUST carry them as long as fewer than
+// maxKeyACKs segments have. After that TCP's own ACKs MUST go without.
+//
+// M331: From the SYN or SYN-ACK after maxOffers on, the option MUST be left out,
+// unless the policy is required.
 func TestOptionDropped(t *testing.T) {
 	syn := func(p *packet) bool { return p.SYN && !p.ACK }
 	synack := func(p *packet) bool { return p.SYN && p.ACK }
@@ -66,6 +72,8 @@ func TestOptionDropped(t *testing.T) {
 
 // TestNullKeepsOffering: without an exchange of keys nothing would tell an acceptor
 // which of its SYN-ACKs has arrived. So all carry the option.
+//
+// M332: In suite 0x00 all SYN-ACKs MUST keep the option.
 func TestNullKeepsOffering(t *testing.T) {
 	for _, lost := range []int{1, 2, 3} {
 		w := variant{SuiteNull, FormatKinds, 28}.world(t, 1)
@@ -85,6 +93,9 @@ func TestNullKeepsOffering(t *testing.T) {
 }
 
 // TestRequiredKeepsOffering: who does not want plain TCP does not fall back to it.
+//
+// M331: From the SYN or SYN-ACK after maxOffers on, the option MUST be left out,
+// unless the policy is required.
 func TestRequiredKeepsOffering(t *testing.T) {
 	for r := range Role(2) {
 		c, err := NewMachine(r, &Config{Policy: Required}, constReader(1))
@@ -109,6 +120,13 @@ func TestRequiredKeepsOffering(t *testing.T) {
 // TestWithdrawn has the SYNs and SYN-ACKs of an opener that has left the option
 // out arrive in every order, some not at all. The ends agree in the end, and
 // neither has ever confirmed if they agree on plain TCP.
+//
+// M333: To leave the option out MUST NOT end the negotiation.
+//
+// M334: The opener MUST go by the SYN-ACK that it takes, whatever it sent last.
+//
+// M335: The acceptor MUST go by the first SYN that it takes. A later one, with the
+// option or without, is a repetition of that.
 func TestWithdrawn(t *testing.T) {
 	const first = 6
 	for _, v := range variants {

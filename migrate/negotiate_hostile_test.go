@@ -24,6 +24,13 @@ func flip(offset int, filter func(p *packet) bool) func(*packet) []time.Duration
 
 // TestNegotiationGarbled: whatever part of a key or tag a middlebox changes,
 // the connection is plain TCP at the end that notices, and at the other.
+//
+// M203: A SYN-ACK with another suite than offered, or an unknown one, MUST end the
+// negotiation.
+//
+// M234: A Key-Confirm that matches neither tag MUST end the negotiation.
+//
+// M235: When the negotiation has ended, the connection MUST stay plain TCP.
 func TestNegotiationGarbled(t *testing.T) {
 	keyed := []SuiteID{SuiteX25519SHA1, SuiteX25519SHA256}
 	syn := func(p *packet) bool { return p.SYN && !p.ACK }
@@ -106,6 +113,8 @@ func TestNegotiationMirrored(t *testing.T) {
 
 // TestISNRewritten: a middlebox that gives the connection other initial
 // sequence numbers.
+//
+// M225: In suite 0x02 an ISN or an absolute sequence number MUST NOT be hashed.
 func TestISNRewritten(t *testing.T) {
 	for _, v := range variants {
 		for _, whose := range []Role{Opener, Acceptor} {
@@ -153,6 +162,8 @@ func TestISNRewritten(t *testing.T) {
 
 // TestKeysOutOfSequence: key options at another place than RCV.NXT, whatever they
 // are, change nothing and are not answered.
+//
+// M317: Key options MUST be taken from a segment with SEQ = RCV.NXT only.
 func TestKeysOutOfSequence(t *testing.T) {
 	for r := range Role(2) {
 		for _, state := range []NegotiationState{Keying, Ready} {

@@ -48,6 +48,10 @@ func (w *world) checkForgotten() {
 	}
 }
 
+// M304: An end that has not confirmed MUST append Key-Confirm from the moment it can
+// compute it.
+//
+// M313: The answer MUST be an ACK of its own.
 func TestNegotiation(t *testing.T) {
 	for _, v := range variants {
 		t.Run(v.String(), func(t *testing.T) {
@@ -74,6 +78,8 @@ func TestNegotiation(t *testing.T) {
 
 // TestNegotiationLoss loses each of the first packets in turn, and each two. Only
 // the loss of two SYNs, or two SYN-ACKs, looks like a box that drops the option.
+//
+// M303: An end MUST append Key-Rest until it has confirmed.
 func TestNegotiationLoss(t *testing.T) {
 	const first = 9
 	for _, v := range variants {
@@ -175,6 +181,12 @@ func strip(filter func(p *packet) bool) func(*packet) []time.Duration {
 	}
 }
 
+// M323: In suite 0x00 both ends MUST be ready when the handshake is complete.
+//
+// M341: A connection MUST stay plain TCP, for good, if the peer sent no option, or if
+// the follow-ups are used up without a Key-Confirm.
+//
+// M344: The reason why a connection is plain TCP MUST be kept for the application.
 func TestNegotiationStripped(t *testing.T) {
 	syn := func(p *packet) bool { return p.SYN && !p.ACK }
 	synack := func(p *packet) bool { return p.SYN && p.ACK }
@@ -234,6 +246,9 @@ func (w *world) checkPlain(v variant, reason [2]PlainReason) {
 
 // TestNegotiationGivesUp bounds the time and the segments of an end whose peer
 // never answers.
+//
+// M307: A timer MUST send ACKs for them alone: after firstFollowUp, then with a
+// doubling interval of at most maxFollowUp, maxFollowUps times in all.
 func TestNegotiationGivesUp(t *testing.T) {
 	v := usual
 	w := v.world(t, 1)
@@ -283,6 +298,11 @@ func TestPlainPeer(t *testing.T) {
 }
 
 // TestSuiteChoice has all pairs of lists of suites.
+//
+// M201: The opener MUST offer one suite.
+//
+// M202: An acceptor that allows this suite MUST answer with the same one. Else it MUST
+// send no option.
 func TestSuiteChoice(t *testing.T) {
 	lists := [][]SuiteID{nil, {0}, {1}, {2}, {0, 1}, {1, 0}, {2, 1, 0}}
 	for _, o := range lists {
@@ -311,6 +331,9 @@ func TestSuiteChoice(t *testing.T) {
 
 // TestFormatsDiffer: both ends need the same format; else the connection is
 // plain.
+//
+// M104: The format is a setting that both ends MUST share. An end sees no option that
+// is written in another format.
 func TestFormatsDiffer(t *testing.T) {
 	w := newWorld(t, 1, [2]*Config{{Format: FormatKinds}, {Format: FormatExperimental}})
 	w.opener().connect()

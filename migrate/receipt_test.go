@@ -11,6 +11,9 @@ import (
 
 // TestRepeatedACK: the responder answers the initiator's repeated third ACK for a
 // while, and no other.
+//
+// M548: The responder MUST move when a valid third ACK comes, and answer it by step 5.
+// So it MUST answer each valid one that arrives within drainTime of the move.
 func TestRepeatedACK(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		var ack packet
@@ -101,6 +104,9 @@ func TestDataOnThirdACK(t *testing.T) {
 }
 
 // TestThirdACKFlags: the option of step 4 on anything but an ACK.
+//
+// M526: The responder MUST NOT move before a valid third ACK has come on the
+// provisional path.
 func TestThirdACKFlags(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		var third packet

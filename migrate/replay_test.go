@@ -9,6 +9,9 @@ import (
 )
 
 // TestReflection: an attacker sends back what this end has sent.
+//
+// M414: In suites 0x00 and 0x01 a migrate SYN MUST be dropped if it is the request
+// that this end itself sent last. In suite 0x02 the role is in the key.
 func TestReflection(t *testing.T) {
 	eachSuiteAndISN(t, func(t *testing.T, w *world, c, s *end) {
 		p := w.captureSYN(c)
@@ -39,6 +42,17 @@ func TestReflection(t *testing.T) {
 }
 
 // TestReplay: a recorded request, and what it is worth, from another tuple.
+//
+// M215: In suites 0x00 and 0x01 a third ACK with the SEQ of the responder's own
+// SYN-ACK, or the number after it, MUST NOT be believed.
+//
+// M421: Of requests on hand, the highest counter MUST win. It replaces the provisional
+// path of a lower one.
+//
+// M423: The same counter from another tuple is a replay. It MUST be dropped as long as
+// the provisional path lives.
+//
+// M567: A repeated SYN MUST be dropped after the move.
 func TestReplay(t *testing.T) {
 	eachSuiteAndISN(t, func(t *testing.T, w *world, c, s *end) {
 		at := w.opener().cur
@@ -118,6 +132,9 @@ func TestRecordedACK(t *testing.T) {
 // TestRecordedHandshake: who has recorded a whole handshake, and kept the third
 // ACK from arriving, cannot complete it from elsewhere when the responder has
 // forgotten. Section 10: suites without a nonce do not stop that.
+//
+// M223: The responder MUST choose the nonce when it takes the request. The ACKs of
+// both ends MUST return it.
 func TestRecordedHandshake(t *testing.T) {
 	for r := range Role(2) {
 		w := usual.connected(t, 1)

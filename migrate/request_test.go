@@ -11,6 +11,7 @@ import (
 	"time"
 )
 
+// M583: As long as a request of the peer is on hand, an end MUST make none.
 func TestStartErrors(t *testing.T) {
 	w := usual.world(t, 1)
 	o, a := w.opener(), w.acceptor()
@@ -44,6 +45,17 @@ func TestStartErrors(t *testing.T) {
 }
 
 // TestNoAnswer: an attempt ends, after a few SYNs in growing intervals.
+//
+// M505: The initiator MUST go on using the old path until the SYN-ACK if its old
+// address still exists (make before break). Else it MUST be silent.
+//
+// M517: When an attempt ends without a move, the connection MUST stay on the old path.
+//
+// M561: SYN and SYN-ACK MUST be repeated with a doubling interval that starts at twice
+// the old path's SRTT, bounded by minSYNRTO and maxSYNRTO.
+//
+// M562: The attempt MUST end after maxSYNSends SYNs, that of the acceptor after
+// maxAcceptorSYNSends, or when the caller gives up.
 func TestNoAnswer(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		for _, keepOld := range []bool{true, false} {
@@ -125,6 +137,9 @@ func TestCancel(t *testing.T) {
 }
 
 // TestUnreachable: an ICMP error about the SYN ends an attempt; any other does not.
+//
+// M516: An ICMP Destination Unreachable (host, network or port, or prohibited) that
+// quotes the SYN's tuple and SEQ MUST end the attempt.
 func TestUnreachable(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		at := w.opener().cur
@@ -212,6 +227,19 @@ func (w *world) reply(c, s *end) (p packet) {
 }
 
 // TestAnswers is what an initiator makes of what comes on the path on trial.
+//
+// M213: In suites 0x00 and 0x01 a SYN-ACK with the SEQ of the SYN that it answers MUST
+// NOT be believed.
+//
+// M511: A segment that does not acknowledge the SYN (ack ≠ SYN.SEQ+1; RFC 9293,
+// section 3.10.7.3) MUST be ignored and counted.
+//
+// M512: A SYN-ACK with the ReqNo of another attempt MUST be ignored and counted.
+//
+// M513: A SYN-ACK without a valid Migrate option MUST end the attempt: a proxy
+// answered.
+//
+// M515: A RST that acknowledges the SYN MUST end the attempt.
 func TestAnswers(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -270,6 +298,8 @@ func TestAnswers(t *testing.T) {
 
 // TestImplausibleSYNACK: a peer that is right about everything but where it is
 // in its own sequence space.
+//
+// M514: A SYN-ACK with SEQ+1 outside [RCV.NXT - 2^30, RCV.NXT] MUST end the attempt.
 func TestImplausibleSYNACK(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		for i, ahead := range []uint32{1, ^uint32(maxBehind)} {

@@ -5,6 +5,7 @@ package migrate
 
 import "testing"
 
+// M404: The token table MUST map a token to connection and counter.
 func TestTable(t *testing.T) {
 	var table Table[string]
 	find := func(tok Token, want string, counter uint64) {

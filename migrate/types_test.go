@@ -51,6 +51,7 @@ func TestConfigValidate(t *testing.T) {
 	}
 }
 
+// M204: Suite 0x00 MUST NOT be used unless the application asks for it.
 func TestConfigDefaults(t *testing.T) {
 	if s := (&Config{}).suites(); len(s) != 2 || s[0] != SuiteX25519SHA256 || s[1] != SuiteX25519SHA1 {
 		t.Errorf("suites %v: the null suite is for those who ask for it", s)

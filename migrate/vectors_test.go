@@ -115,6 +115,19 @@ func (v *vectorFile) keysOf(t *testing.T, s *suiteVectors) (ends [2]*keys) {
 	return ends
 }
 
+// M211: Tokens and tags of suites 0x00 and 0x01 MUST be the first 8 bytes of these
+// hashes.
+//
+// M212: Token and Request MUST be computed alike in SYN, SYN-ACK and ACK. SeqNo MUST
+// be that of the segment which carries it.
+//
+// M221: In suite 0x02 tokens and tags MUST be the first 8 bytes of these values.
+//
+// M224: The nonce MUST be unpredictable and new. It is bytes 4 to 7 of
+// HMAC(key("nonce", r), n ‖ the responder's monotonic clock in ns, 8 bytes).
+//
+// M241: Binding MUST replace PRK by PRK' = HKDF-Extract(salt = PRK, IKM = secret).
+// From then on only PRK' counts, in both directions.
 func TestTagVectors(t *testing.T) {
 	v := readVectors(t)
 	for i := range v.Suites {
@@ -174,6 +187,23 @@ func checkTags(t *testing.T, k *keys, v *[2]tagVectors) {
 
 // TestOptionVectors lets two machines negotiate and each migrate once, and
 // compares the options that they write.
+//
+// M101: Migrate-Permitted, Key-Rest and Key-Confirm MUST have Kind 15, and are told
+// apart by length. Migrate MUST have Kind 16.
+//
+// M102: Format experimental MUST use Kind 253, a length two higher, and an ExID in
+// front of the content (RFC 6994). The ExID is 0x6D70 for Kind 15 and 0x6D67 for Kind
+// 16.
+//
+// M107: The flags of Key-Rest MUST be zero.
+//
+// M222: In suite 0x02 the Token field of SYN-ACK and ACK MUST hold two numbers of 4
+// bytes each. They are the sender's RCV.NXT relative to the peer's ISN, and a nonce.
+//
+// M401: Each end MUST count its own requests, from 1. ReqNo is the counter's low byte.
+//
+// M721: An end that aborts a connection that can migrate MUST put the Abort tag in the
+// Migrate option of its RST. ReqNo and Token are zero.
 func TestOptionVectors(t *testing.T) {
 	v := readVectors(t)
 	for i := range v.Suites {

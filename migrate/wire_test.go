@@ -29,6 +29,8 @@ const (
 
 var migrateContent = Request{ReqNo: 0x2a, Token: 0x0102030405060708, Tag: 0x1112131415161718}
 
+// M106: An option of a wrong length MUST be treated as absent. So MUST two of the same
+// kind and length in a segment, and any in an option field that cannot be parsed.
 func TestParseRequest(t *testing.T) {
 	const (
 		mss  = "02 04 05b4"
@@ -90,6 +92,7 @@ func TestParseRequest(t *testing.T) {
 	}
 }
 
+// M105: An option that does not fit MUST be left out, and MUST NOT be cut.
 func TestAppendRequest(t *testing.T) {
 	for format, want := range map[Format]string{FormatKinds: migrateKinds, FormatExperimental: migrateExperimental} {
 		w := opts(want)
@@ -108,6 +111,9 @@ func TestAppendRequest(t *testing.T) {
 
 // TestOptionLengths tells apart the options that share a Kind: each length, in
 // turn, is found as one option or none.
+//
+// M103: In format experimental the SYN MUST carry 15 key bytes (length 20), and
+// Key-Rest the other 17 (length 22).
 func TestOptionLengths(t *testing.T) {
 	for _, f := range []Format{FormatKinds, FormatExperimental} {
 		l := f.layout()
