@@ -22,8 +22,9 @@ var (
 	link     = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 )
 
-// ruleNumber is the number at the head of a rule of docs/protocol.md. It is no word.
-var ruleNumber = regexp.MustCompile(`^\*\*M\d+\*\*$`)
+// ruleNumber is the number at the head of a rule of docs/protocol.md, or of a test's
+// quotation of the rule. It is no word.
+var ruleNumber = regexp.MustCompile(`^(\*\*M\d+\*\*|M\d+:)$`)
 
 // abbreviation matches words whose full stop does not end a sentence.
 var abbreviation = regexp.MustCompile(`(?i)^\W*(e\.g|i\.e|cf|vs|etc|al|resp|approx|\.\.)\.$`)
