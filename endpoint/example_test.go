@@ -11,8 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"testing"
 
 	"github.com/mnet-dev/mnet/endpoint"
 	"github.com/mnet-dev/mnet/netstack"
@@ -81,39 +79,7 @@ func Example() {
 	//	moves: 1
 }
 
-// printed returns what an example prints, on a gVisor with the patches: an output
-// comment would be checked without them, too.
-func printed(t *testing.T, example func()) string {
-	t.Helper()
-	if err := netstack.Patched(); err != nil {
-		t.Skip(err)
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout := os.Stdout
-	os.Stdout = w
-	example()
-	os.Stdout = stdout
-	w.Close()
-	got, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(got)
-}
-
-func TestExample(t *testing.T) {
-	const want = `hello, 10.0.0.1; the connection is at 10.0.0.1
-hello, 10.0.0.1; the connection is at 10.0.0.3
-moves: 1
-`
-	if got := printed(t, Example); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
-
+// newHost returns a stack with the addresses on a link.
 func newHost(link *netstack.PipeEnd, addrs ...string) *netstack.Stack {
 	st, err := netstack.New(netstack.Config{})
 	if err != nil {
