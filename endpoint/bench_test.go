@@ -41,7 +41,7 @@ func BenchmarkThroughput(b *testing.B) {
 	}
 }
 
-// BenchmarkPingPong sends a byte there and back: what waking up costs.
+// BenchmarkPingPong sends a byte there and back, which measures the cost of waking up.
 func BenchmarkPingPong(b *testing.B) {
 	from, to := pipeNet(b).pair(b)
 	go io.Copy(to, to)

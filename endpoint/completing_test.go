@@ -10,9 +10,9 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// TestSentTwice counts what an upload sends more than once on its new path. A
-// second SYN-ACK asks for that only if it comes late enough to say that step 4 was
-// lost: otherwise what follows step 4 has arrived, or is about to.
+// TestSentTwice counts the segments that an upload sends more than once on its new
+// path. A second SYN-ACK asks for that only if it comes late enough: then step 4 was
+// lost. Otherwise the segments behind step 4 have arrived, or are about to.
 func TestSentTwice(t *testing.T) {
 	const rtt = 2 * delay
 	for _, test := range []struct {

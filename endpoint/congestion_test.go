@@ -28,8 +28,8 @@ func TestCubicFindsRate(t *testing.T) {
 	}
 }
 
-// TestCubicAfterLoss loses a single segment. The window is what it was before when
-// the time K is over: RFC 9438, figures 1 and 2.
+// TestCubicAfterLoss loses a single segment. The window has its former size when the
+// time K is over: RFC 9438, figures 1 and 2.
 func TestCubicAfterLoss(t *testing.T) {
 	skipShort(t)
 	const beta, c = 0.7, 0.4 // RFC 9438, sections 4.6 and 5
@@ -88,8 +88,8 @@ func TestCubicLikeReno(t *testing.T) {
 	}
 }
 
-// deep is a wire of so many Mbit/s, for an RTT of 100 ms, that has room for all
-// that slow start sends: at that RTT Reno grows more slowly than CUBIC.
+// deep is a wire with a rate in Mbit/s, for an RTT of 100 ms. At that RTT, Reno grows
+// more slowly than CUBIC. The queue has room for all that slow start sends.
 func deep(rate int64) simnet.Wire {
 	return simnet.Wire{Delay: 50 * time.Millisecond, Rate: rate * simnet.Mbit, Queue: 1 << 20}
 }
@@ -144,7 +144,7 @@ func (b *bulk) setRate(rate int64) {
 	}
 }
 
-// receive takes what arrives within d and returns how fast that was.
+// receive takes the data that arrives within d and returns its rate.
 func (b *bulk) receive(d time.Duration) float64 {
 	b.t.Helper()
 	clock := b.net.Clock

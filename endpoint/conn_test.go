@@ -137,8 +137,7 @@ func TestAbortIsNoEOF(t *testing.T) {
 	}
 }
 
-// TestBufferSizes is in virtual time: whatever fits has been written when the deadline
-// comes.
+// TestBufferSizes is in virtual time: when the deadline comes, the buffers are full.
 func TestBufferSizes(t *testing.T) {
 	r := openRig(t, rigConfig{paced: true})
 	a, b := r.pair(serverAddr)
@@ -182,8 +181,8 @@ func TestNoGoroutinePerConnection(t *testing.T) {
 	}
 }
 
-// TestAllocations looks at what does not need a packet; see the benchmarks for the
-// rest.
+// TestAllocations looks at operations that do not need a packet; see the benchmarks for
+// the rest.
 func TestAllocations(t *testing.T) {
 	a, b := pipeNet(t).pair(t)
 	const runs = 1000

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// netCase is something to do in a network and what the user sees of it, be it a user
-// of package net on Linux or of this package.
+// netCase is an action in a network and the results that the user sees. The user is one
+// of package net on Linux, or one of this package.
 type netCase struct {
 	name string
 	run  func(t *testing.T, tn *tcpNet) []string

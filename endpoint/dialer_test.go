@@ -51,7 +51,7 @@ func newBlackhole(t *testing.T, s *netstack.Stack) *blackhole {
 
 const nowhere = "192.0.2.77:80"
 
-// dialResult is what a dial in another goroutine came to.
+// dialResult is the result of a dial in another goroutine.
 type dialResult struct {
 	c   net.Conn
 	err error
@@ -303,7 +303,7 @@ func TestClosedStack(t *testing.T) {
 	mustRead(t, b, 1)
 
 	client.Close()
-	// One of the two is told what happened.
+	// One of the two gets the reason.
 	rerr, werr := <-read, <-written
 	if !errors.Is(rerr, syscall.ECONNABORTED) && !errors.Is(werr, syscall.ECONNABORTED) {
 		t.Errorf("read: %v, write: %v", rerr, werr)

@@ -19,15 +19,15 @@ const (
 	slowWindow = 2_000_000
 	slowQueue  = 8 * time.Second
 
-	// drainLimit is when an old tuple has been released, whatever has arrived on it
-	// (docs/protocol.md, maxDrainTime).
+	// drainLimit is when an old tuple is released in any case (docs/protocol.md,
+	// maxDrainTime).
 	drainLimit = time.Minute
 )
 
 // TestDrainSlowQueue moves, make before break, from a path whose queues are full in
-// both directions to a fast one. The server hears of it at once, or seconds later.
-// What comes out of the queues belongs to a connection, to the last segment; and
-// when it has, nothing is left of the old path.
+// both directions to a fast one. The server hears of it at once, or seconds later. Each
+// segment that comes out of the queues belongs to a connection, to the last one. After
+// that, nothing is left of the old path.
 func TestDrainSlowQueue(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -35,7 +35,7 @@ func TestDrainSlowQueue(t *testing.T) {
 	}{{"at once", 0}, {"server moves late", 5 * time.Second}} {
 		t.Run(test.name, func(t *testing.T) {
 			buffers := bigBuffers()
-			buffers.MinRTO = 2 * slowQueue // what is in a queue is not lost
+			buffers.MinRTO = 2 * slowQueue // a segment in a queue is not lost
 			r := newRig(t, rigConfig{client: buffers, server: buffers, nat: &strictNAT, jumbo: true})
 			setWires := func(w simnet.Wire) {
 				r.net.Uplinks[0].SetWire(simnet.AtoB, w)

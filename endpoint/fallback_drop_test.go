@@ -12,10 +12,10 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// TestFallbackDropped has a middlebox that drops what carries an option that it
-// does not know. The dial succeeds all the same, and data in one direction, which
-// depends on acknowledgements that nothing else rides on, takes no longer than a
-// few retransmissions do.
+// TestFallbackDropped has a middlebox that drops segments with an option that it does
+// not know. The dial succeeds all the same. Data in one direction depends on
+// acknowledgements that nothing else rides on. It takes no longer than a few
+// retransmissions do.
 func TestFallbackDropped(t *testing.T) {
 	const (
 		none     = migrate.PlainNotOffered
@@ -66,7 +66,7 @@ func TestFallbackDropped(t *testing.T) {
 	}
 }
 
-// TestRequiredDropped: who requires migration goes on offering it, and gets no
+// TestRequiredDropped: an end that requires migration goes on offering it, and gets no
 // connection.
 func TestRequiredDropped(t *testing.T) {
 	r := newRig(t, rigConfig{})

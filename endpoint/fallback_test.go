@@ -64,8 +64,8 @@ func plainTCP(t *testing.T, name string, c *Conn, reasons ...migrate.PlainReason
 	}
 }
 
-// bothWays begins to carry n bytes in each direction; what it returns ends the
-// connection and checks that they have arrived.
+// bothWays begins to carry n bytes in each direction. finish ends the connection and
+// checks that they have arrived.
 func bothWays(t *testing.T, c, s *Conn, n int64) (finish func()) {
 	t.Helper()
 	up, down := newStream(c, s, 1), newStream(s, c, 2)
@@ -156,7 +156,7 @@ func TestFallback(t *testing.T) {
 	}
 }
 
-// TestFallbackPolicy has one end, or both, without migration: what a peer with an
+// TestFallbackPolicy has one end, or both, without migration, as a peer with an
 // unpatched stack is.
 func TestFallbackPolicy(t *testing.T) {
 	for _, test := range []struct {
@@ -222,8 +222,8 @@ func TestFallbackSuites(t *testing.T) {
 	}
 }
 
-// TestWithoutExtensions strips the options that a connection usually has beside
-// ours. Whatever is left, it can migrate.
+// TestWithoutExtensions strips the options that a connection usually has beside ours.
+// It can migrate with any subset of them.
 func TestWithoutExtensions(t *testing.T) {
 	for _, test := range []struct {
 		name  string

@@ -17,10 +17,15 @@ import (
 )
 
 // TestGigabytes moves a connection at the marks where sequence numbers could be
-// mistaken for others: 2^31 bytes from where it began, beyond which what was then
-// noted looks as if it was to come (RFC 9293, section 3.4), at the wrap of the sender's
-// sequence numbers, at 2^32, where they are what they were, and beyond. Either end
-// sends.
+// mistaken for others:
+//
+//   - 2^31 bytes from the beginning, beyond which earlier numbers look like later ones
+//     (RFC 9293, section 3.4);
+//   - at the wrap of the sender's sequence numbers;
+//   - at 2^32, where the numbers are the same again;
+//   - beyond.
+//
+// Either end sends.
 func TestGigabytes(t *testing.T) {
 	needPatched(t)
 	if !soaking() {
@@ -77,8 +82,8 @@ type longHaul struct {
 	n        int64
 }
 
-// patternPeriod is a prime: no multiple of it is the size of a segment, a buffer or a
-// sequence space, so that what is out of place shows.
+// patternPeriod is a prime. No multiple of it is the size of a segment, a buffer or a
+// sequence space. So a byte that is out of place shows.
 const patternPeriod = 1<<18 - 5
 
 func newPattern() []byte {

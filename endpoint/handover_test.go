@@ -72,7 +72,7 @@ func (a *arrivals) longest(from, to time.Duration) (gap time.Duration) {
 type handover struct {
 	name     string
 	old, new simnet.LinkConfig
-	up, down bool   // who sends
+	up, down bool   // the senders
 	to       string // zero: the second uplink
 	stack    netstack.Config
 	// moving is called when the client is about to ask, moved when it has moved.
@@ -82,12 +82,12 @@ type handover struct {
 	outage time.Duration
 	// next bounds the time until 1 MiB more has arrived; zero is no bound.
 	next  time.Duration
-	size  int64 // what is sent; zero: 4 MiB
+	size  int64 // bytes to send; zero: 4 MiB
 	clean bool  // nothing is sent twice
 }
 
-// around is how long before and after a request a test looks at what is sent and
-// what arrives.
+// around is the time before and after a request in which a test looks at the segments
+// sent and the data received.
 const around = 300 * time.Millisecond
 
 func (h *handover) run(t *testing.T) {
@@ -196,8 +196,8 @@ func TestHandover(t *testing.T) {
 			r.tb.Error(err)
 		}
 	}
-	// What is late is given up after a round trip of the old path, which has a
-	// queue, and one of the new. Then it takes another one.
+	// Late data is given up after a round trip of the old path, which has a queue, and
+	// one of the new. Then it takes another one.
 	const patience = 4 * 40 * ms
 	for i, h := range []handover{
 		{name: "download, 40 ms", old: far, new: far, down: true, outage: 6 * ms, clean: true},
@@ -208,8 +208,8 @@ func TestHandover(t *testing.T) {
 		{name: "download, 50 Mbit/s", old: fast, new: fast, down: true, outage: 3 * ms, next: 195 * ms, size: 9 << 20, clean: true},
 		{name: "upload, 50 Mbit/s", old: fast, new: fast, up: true, outage: 3 * ms, next: 195 * ms, size: 9 << 20, clean: true},
 		{name: "both", old: far, new: far, up: true, down: true, outage: 6 * ms, clean: true},
-		// What is sent on the new path arrives later by the difference of the
-		// delays. A responder is without ACKs, too, for as long.
+		// Data on the new path arrives later by the difference of the delays. A
+		// responder is without ACKs, too, for as long.
 		{name: "to a slow path, download", old: near, new: slow, down: true, outage: 100 * ms},
 		{name: "to a slow path, upload", old: near, new: slow, up: true, outage: 55 * ms},
 		// The handshake is faster than any proof that the old path is alive.
@@ -225,7 +225,7 @@ func TestHandover(t *testing.T) {
 		{name: "old path dies, upload", old: far, new: far, up: true, moved: die, outage: patience},
 		{name: "back at once, download", old: far, new: far, down: true, moved: back, outage: 90 * ms},
 		{name: "back at once, upload", old: bloated, new: far, up: true, moved: back, outage: patience},
-		// Nothing tells what came along which path: all in flight is missing.
+		// Nothing tells which path a segment came along: all data in flight is missing.
 		{name: "no SACK", old: far, new: far, up: true, down: true, stack: netstack.Config{DisableSACK: true}, outage: 90 * ms},
 		{name: "no RACK", old: far, new: far, up: true, down: true, stack: netstack.Config{DisableRACK: true}, outage: 90 * ms},
 	} {

@@ -35,7 +35,7 @@ func TestImports(t *testing.T) {
 		mnet   = "github.com/mnet-dev/mnet/"
 		gvisor = "gvisor.dev/gvisor/"
 	)
-	// What gVisor's TCP and IP import.
+	// The imports of gVisor's TCP and IP.
 	below := []string{
 		"github.com/google/btree", "golang.org/x/exp/constraints", "golang.org/x/sys/unix",
 		"golang.org/x/time/rate", gvisor,

@@ -67,7 +67,7 @@ func migratingPairs(moves *atomic.Int64) pairFunc {
 	}
 }
 
-// cycle yields addresses for ever.
+// cycle yields addresses forever.
 func cycle(addrs ...string) func(func(int, netip.AddrPort) bool) {
 	return func(yield func(int, netip.AddrPort) bool) {
 		for i := 0; yield(i, addr(addrs[i%len(addrs)])); i++ {
@@ -75,8 +75,8 @@ func cycle(addrs ...string) func(func(int, netip.AddrPort) bool) {
 	}
 }
 
-// TestSemanticsMigrating runs the cases on connections that are moved meanwhile,
-// except those that want fixed addresses, and those with a RST: one that arrives
+// TestSemanticsMigrating runs the cases on connections that are moved meanwhile. It
+// leaves out cases that want fixed addresses, and cases with a RST. A RST that arrives
 // where the connection is no more does not close it (docs/protocol.md, M702).
 func TestSemanticsMigrating(t *testing.T) {
 	needPatched(t)

@@ -17,7 +17,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// fault is what happens to one packet.
+// fault is a treatment of one packet.
 type fault struct {
 	name    string
 	verdict simnet.Verdict
@@ -45,9 +45,9 @@ func nth(d simnet.Direction, n int, f fault) gateFunc {
 	}
 }
 
-// TestNATHandshakeFaults interferes with each of the first packets of either
-// direction on the new path in turn, SYN and SYN-ACK included, on either side of
-// the NAT there.
+// TestNATHandshakeFaults interferes with each of the first packets of either direction
+// on the new path in turn, SYN and SYN-ACK included. It does so on either side of the
+// NAT there.
 func TestNATHandshakeFaults(t *testing.T) {
 	for _, f := range faults {
 		for _, d := range []simnet.Direction{simnet.AtoB, simnet.BtoA} {
@@ -58,7 +58,7 @@ func TestNATHandshakeFaults(t *testing.T) {
 						if testing.Short() && inner == (n%2 == 0) {
 							continue
 						}
-						// What is in flight does not fit a window without scaling.
+						// The data in flight does not fit a window without scaling.
 						t.Run(fmt.Sprintf("%d/inner=%v", n, inner), func(t *testing.T) { natFault(t, 200_000, d, n, f, inner) })
 					}
 				}
@@ -185,8 +185,8 @@ func TestNATUnmappedResponder(t *testing.T) {
 		text   string
 		within time.Duration
 	}{
-		// The NAT host answers what is sent to it, or not, or a router in front of
-		// it does.
+		// The NAT host answers packets to itself, or not, or a router in front of it
+		// answers.
 		{"refused", false, false, ErrPeerRefused, "refused", 2 * delay},
 		{"unreachable", true, true, ErrUnreachable, "cannot be reached", 2 * delay},
 		{"silent", true, false, ErrNoAnswer, "may be behind a NAT or firewall", time.Second},
@@ -224,8 +224,8 @@ func TestNATUnmappedResponder(t *testing.T) {
 	}
 }
 
-// unreachable has a router answer what is for an address with ICMP, until that is
-// restored to its link.
+// unreachable has a router answer packets for an address with ICMP, until the address
+// is restored to its link.
 func (r *rig) unreachable(a netip.Addr, link *simnet.Link) (restore func()) {
 	nowhere := r.net.NewRouter("nowhere", simnet.RouterConfig{
 		Addr4: netip.MustParseAddr("192.0.0.9"), Addr6: netip.MustParseAddr("2001:1::1"), Unreachable: true,

@@ -12,10 +12,10 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// TestNATStaleSequence moves, make before break, from a fast path to a slow one.
-// While the handshake goes over the slow path, more than the largest window that
-// the header can express is sent and acknowledged on the fast one. To the NAT on
-// the new path all of that lies beyond what the SYN began with.
+// TestNATStaleSequence moves, make before break, from a fast path to a slow one. The
+// handshake goes over the slow path. Meanwhile, more data is sent and acknowledged on
+// the fast one than the largest window in a header. To the NAT on the new path, all of
+// that lies beyond the numbers of the SYN.
 func TestNATStaleSequence(t *testing.T) {
 	b := netstack.BufferSizes{Min: 4 << 10, Default: 256 << 10, Max: 256 << 10}
 	small := netstack.Config{SendBuffer: b, ReceiveBuffer: b}

@@ -13,8 +13,8 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// strictNAT tracks windows as an old Linux, refuses what it has not seen begin
-// and answers what it cannot translate with RST.
+// strictNAT tracks windows as an old Linux. It refuses connections whose beginning it
+// has not seen, and answers packets that it cannot translate with RST.
 var strictNAT = simnet.NATConfig{Conntrack: simnet.Conntrack{Legacy: true, NoPickup: true, NewMustBeSYN: true}}
 
 // burst is a connection with data in flight in both directions that has arrived
@@ -23,7 +23,7 @@ type burst struct {
 	*rig
 	c, s     *Conn
 	up, down *stream
-	// at is what each end had at the break.
+	// The sequence numbers of each end at the break.
 	atC, atS sequence
 }
 
@@ -40,7 +40,7 @@ func newBurst(r *rig, address string, n int64, hole bool) *burst {
 	return b
 }
 
-// warmUp is what it takes before n bytes can be in flight: slow start.
+// warmUp is the amount of data after which n bytes can be in flight: slow start.
 func warmUp(n int64) int64 { return 2*n + 64<<10 }
 
 // warm opens the congestion windows of both ends to n bytes.
@@ -107,8 +107,8 @@ func (b *burst) resent(i int) *[2]atomic.Int64 {
 	return &n
 }
 
-// settle carries some more data and checks what has arrived and what the NATs
-// have seen.
+// settle carries some more data. It checks the data that has arrived, and the counters
+// of the NATs.
 func (b *burst) settle(tb testing.TB) {
 	tb.Helper()
 	b.up.send(tb, 100<<10)
@@ -127,9 +127,9 @@ func (r *rig) checkNATs(tb testing.TB) {
 	}
 }
 
-// TestNATInFlight moves a connection from behind one NAT to behind another while
-// data is in flight in both directions, all of which has arrived but none of
-// which is acknowledged. Trackers on the new path have seen none of it.
+// TestNATInFlight moves a connection from behind one NAT to behind another while data
+// is in flight in both directions. All of the data has arrived, but none of it is
+// acknowledged. Trackers on the new path have seen none of it.
 func TestNATInFlight(t *testing.T) {
 	sizes := []int64{0, 10_000, 200_000, 1 << 20, 4 << 20}
 	if testing.Short() {
@@ -166,8 +166,8 @@ func TestNATInFlight(t *testing.T) {
 	}
 }
 
-// TestNATInPlace moves a connection to a new port of the same address after the
-// NAT has lost its table, with data in flight in both directions.
+// TestNATInPlace moves a connection to a new port of the same address after the NAT has
+// lost its table. Data is in flight in both directions.
 func TestNATInPlace(t *testing.T) {
 	for _, n := range []int64{0, 10_000, 200_000, 1 << 20} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -188,8 +188,8 @@ func TestNATInPlace(t *testing.T) {
 			b.down.send(t, 100<<10)
 			b.up.finish(t)
 			b.down.finish(t)
-			// What was under way to the mapping that is gone is refused by the
-			// NAT; the server must live with that.
+			// The NAT refuses packets under way to the mapping that is gone; the server
+			// must live with that.
 			if st := r.net.NATs[0].Stats(); st.Invalid+st.Tolerated != before.Invalid+before.Tolerated {
 				t.Errorf("nat: %+v", st)
 			}
@@ -200,8 +200,8 @@ func TestNATInPlace(t *testing.T) {
 	}
 }
 
-// TestNATSequenceWrap has the sequence numbers of one end wrap in the middle of
-// what is in flight.
+// TestNATSequenceWrap has the sequence numbers of one end wrap in the middle of the
+// data in flight.
 func TestNATSequenceWrap(t *testing.T) {
 	const n = 1 << 20
 	for _, test := range []struct {

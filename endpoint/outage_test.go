@@ -42,9 +42,9 @@ func (a *arrivals) from(t time.Duration, bytes int) (stall, all time.Duration) {
 	return stall, 0
 }
 
-// bulk has src send size bytes to dst, breaks the uplink after before, moves the
-// client and returns how long no data arrived, and how long it took until the
-// next 1 MB had.
+// bulk has src send size bytes to dst, breaks the uplink after before, and moves the
+// client. It returns how long no data arrived, and how long it took until the next 1 MB
+// had arrived.
 func (r *rig) bulk(src, dst, client *Conn, size int64, before time.Duration) (outage, next time.Duration) {
 	r.tb.Helper()
 	clock := r.net.Clock

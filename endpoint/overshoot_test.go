@@ -14,17 +14,17 @@ import (
 )
 
 // TestSlowStartOvershoot uploads 20 MB along a path of 50 Mbit/s, whose queue slow
-// start makes overflow: Reno has no HyStart, so about every second packet of a
-// round trip is lost. All of that has to be repaired by what the peer SACKs, with
-// nothing sent twice that has arrived and no timeout, while the window holds what
-// is retransmitted to what the path carries.
+// start makes overflow. Reno has no HyStart, so about every second packet of a round
+// trip is lost. The peer's SACKs have to repair all of that, without a timeout. No
+// packet that has arrived is sent twice. The window holds retransmissions to the rate
+// of the path.
 func TestSlowStartOvershoot(t *testing.T) {
 	skipShort(t)
 	const (
 		rate = 50 * simnet.Mbit
 		size = 20 << 20
-		// needless is how many retransmissions nobody needed: a guess at the tail,
-		// and what was lost behind it.
+		// needless is the number of retransmissions that nobody needed: a guess at the
+		// tail, and the packets lost behind it.
 		needless = 5
 	)
 	for _, test := range []struct {

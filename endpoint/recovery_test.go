@@ -14,9 +14,9 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// TestLossRecovery takes the path of a bulk flow away for 300 ms. The next 1 MB
-// has to be there within a second of the time when there is a path again, be it
-// the same or another one to which the connection moves, whatever the moment.
+// TestLossRecovery takes the path of a bulk flow away for 300 ms, at various moments.
+// Then there is a path again, the same or another one to which the connection moves.
+// The next 1 MB has to arrive within a second of that time.
 func TestLossRecovery(t *testing.T) {
 	skipShort(t)
 	runs := 2
@@ -101,9 +101,9 @@ func outage(t *testing.T, cc string, moved bool, before, length time.Duration) t
 	}
 }
 
-// TestMoveEndsBackOff takes the path from a segment until its timeout has been
-// doubled a few times, has the connection move to another port, which keeps what
-// is known of the path, and loses the segment once more.
+// TestMoveEndsBackOff takes the path from a segment until its timeout has been doubled
+// a few times. Then the connection moves to another port, which keeps the knowledge of
+// the path. The test loses the segment once more.
 func TestMoveEndsBackOff(t *testing.T) {
 	const outage, limit = 400 * time.Millisecond, time.Second
 	r := newRig(t, rigConfig{})
@@ -138,8 +138,8 @@ func TestMoveEndsBackOff(t *testing.T) {
 	receive(limit)
 }
 
-// TestRTTAfterLostACKs loses the acknowledgements of a segment that has arrived,
-// for a while: what the timer waits meanwhile is not a round trip.
+// TestRTTAfterLostACKs loses the acknowledgements of a segment that has arrived, for a
+// while. The timer's wait meanwhile is not a round trip.
 func TestRTTAfterLostACKs(t *testing.T) {
 	r := newRig(t, rigConfig{})
 	c, s := r.open(serverAddr)

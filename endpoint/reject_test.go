@@ -35,9 +35,9 @@ func withCode(code byte) gateFunc {
 	}
 }
 
-// TestRejected has a router answer SYNs with each code of ICMP Destination
-// Unreachable for what does not exist or is prohibited (RFC 1812, 5.2.7.1; RFC 4443,
-// 3.1). Neither a migration nor a dial waits for its time-outs then, and a
+// TestRejected has a router answer SYNs with each code of ICMP Destination Unreachable.
+// The destinations do not exist or are prohibited (RFC 1812, section 5.2.7.1; RFC 4443,
+// section 3.1). Then neither a migration nor a dial waits for its time-outs, and a
 // connection lives on.
 func TestRejected(t *testing.T) {
 	for _, c := range []struct {

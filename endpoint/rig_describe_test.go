@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// describe says about err what a caller can tell from it, in the same words for
-// the net package and for this one.
+// describe returns a caller's view of err, in the same words for the net package and
+// for this one.
 func describe(err error) string {
 	switch err {
 	case nil:
@@ -37,7 +37,7 @@ func describe(err error) string {
 	return strings.Join(append(parts, cause(err), flags(oe)), " ")
 }
 
-// cause names what errors.Is finds in err.
+// cause names the error that errors.Is finds in err.
 func cause(err error) string {
 	var sys *os.SyscallError
 	var errno syscall.Errno
@@ -71,5 +71,5 @@ func flags(err net.Error) string {
 	return "-"
 }
 
-// errBoom is what readers and writers of the tests fail with.
+// errBoom is the error of failing readers and writers of the tests.
 var errBoom = errors.New("boom")

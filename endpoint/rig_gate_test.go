@@ -14,7 +14,7 @@ type gate struct{ f atomic.Pointer[gateFunc] }
 
 type gateFunc func(p *simnet.Packet, at simnet.Hop) simnet.Verdict
 
-// set replaces what the gate does; nil opens it.
+// set replaces the gate's function; nil opens it.
 func (g *gate) set(f gateFunc) {
 	if f == nil {
 		g.f.Store(nil)

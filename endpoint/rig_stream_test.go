@@ -21,7 +21,8 @@ func content(w io.Writer, seed uint64, n int64) (sum [sha256.Size]byte, err erro
 	return [sha256.Size]byte(h.Sum(nil)), err
 }
 
-// hashed says what was read or written: length, hash, and the error that ended it.
+// hashed is the result of reading or writing: length, hash, and the error that ended
+// it.
 type hashed struct {
 	n   int64
 	sum [sha256.Size]byte
@@ -74,7 +75,7 @@ func (s *stream) sending(tb testing.TB, n int64) (wait func()) {
 	return func() { <-done }
 }
 
-// finish ends the stream and checks what has arrived.
+// finish ends the stream and checks the data that has arrived.
 func (s *stream) finish(tb testing.TB) {
 	tb.Helper()
 	if err := s.src.CloseWrite(); err != nil {

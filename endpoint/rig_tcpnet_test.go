@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// tcpConn is what *net.TCPConn and *Conn have in common.
+// tcpConn is the common part of *net.TCPConn and *Conn.
 type tcpConn interface {
 	net.Conn
 	io.ReaderFrom
@@ -39,7 +39,7 @@ var (
 	_ tcpConn = (*Conn)(nil)
 )
 
-// tcpListener is what *net.TCPListener and *Listener have in common.
+// tcpListener is the common part of *net.TCPListener and *Listener.
 type tcpListener interface {
 	net.Listener
 	SetDeadline(time.Time) error

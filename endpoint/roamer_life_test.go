@@ -42,8 +42,8 @@ func attempting(t *testing.T) (r *roamRig, c, s *Conn) {
 	return r, c, s
 }
 
-// TestRoamRelease lets a connection go. What is under way is given up, and it
-// stays where it is whatever comes.
+// TestRoamRelease lets a connection go. The Roamer gives up the attempt under way.
+// Later events do not move the connection.
 func TestRoamRelease(t *testing.T) {
 	r, m := newMonitored(t, rigConfig{}, RoamerConfig{}, wlan)
 	r.dialer.Roamer = nil
@@ -132,8 +132,8 @@ func TestRoamPlain(t *testing.T) {
 	}
 }
 
-// TestRoamServerHolds bounds what a listener keeps of clients without a path, in
-// number and in bytes. Those within the bounds resume.
+// TestRoamServerHolds bounds the connections that a listener keeps of clients without a
+// path, in number and in bytes. Connections within the bounds resume.
 func TestRoamServerHolds(t *testing.T) {
 	const n, bound = 6, 3
 	size := int64(2 * netstack.DefaultBuffer)
@@ -156,7 +156,7 @@ func TestRoamServerHolds(t *testing.T) {
 			for i := range n {
 				conns[2*i+1].Write([]byte("x"))
 			}
-			r.sleep(50 * time.Minute) // longer than TCP has patience
+			r.sleep(50 * time.Minute) // longer than TCP retransmits
 			if st := r.server.MigrationStats(); st.Holds != bound || st.Counts[migrate.CountHoldRefused] != n-bound {
 				t.Errorf("%d holds, %d refused", st.Holds, st.Counts[migrate.CountHoldRefused])
 			}
@@ -176,8 +176,8 @@ func TestRoamServerHolds(t *testing.T) {
 	}
 }
 
-// serverRoams gives the server a second address, and a Roamer for what is accepted
-// from now on.
+// serverRoams gives the server a second address, and a Roamer for connections that are
+// accepted from now on.
 func (r *roamRig) serverRoams() (*Roamer, *roamEvents) {
 	r.tb.Helper()
 	events := &roamEvents{now: r.net.Clock.Elapsed}
@@ -218,8 +218,8 @@ func TestRoamAccepted(t *testing.T) {
 	r.net.Bottleneck.SetDown(false)
 }
 
-// TestRoamAcceptedStays: the client chose the address, whatever the server likes
-// best.
+// TestRoamAcceptedStays: the client chose the address, so the server's preference does
+// not count.
 func TestRoamAcceptedStays(t *testing.T) {
 	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
 	_, events := r.serverRoams()
@@ -247,9 +247,9 @@ func TestRoamCrossing(t *testing.T) {
 	done()
 }
 
-// TestRoamClosed closes a connection at both ends. Until TIME-WAIT is over the client
-// neither asks a peer that is gone nor tries to move, and no hold is spent on it, which
-// a connection in need would be refused.
+// TestRoamClosed closes a connection at both ends. Until TIME-WAIT is over, the client
+// neither asks a peer that is gone nor tries to move. No hold is spent on it: a
+// connection in need would be refused one.
 func TestRoamClosed(t *testing.T) {
 	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
 	c, s := r.open(serverAddr)
@@ -279,8 +279,8 @@ func TestRoamClosed(t *testing.T) {
 	}
 }
 
-// TestRoamClosedMeanwhile closes a connection during a move, which is what what was
-// written needs.
+// TestRoamClosedMeanwhile closes a connection during a move. The written data needs
+// that move.
 func TestRoamClosedMeanwhile(t *testing.T) {
 	r, m := newMonitored(t, rigConfig{}, RoamerConfig{}, wlan)
 	c, s := r.open(serverAddr)
@@ -297,8 +297,8 @@ func TestRoamClosedMeanwhile(t *testing.T) {
 	up.check(t)
 }
 
-// TestRoamLingering closes a connection with data on its way, whose path then goes.
-// What was written arrives as if nobody had closed.
+// TestRoamLingering closes a connection with data on its way, whose path then goes. The
+// data arrives as if nobody had closed.
 func TestRoamLingering(t *testing.T) {
 	r, m := newMonitored(t, rigConfig{client: bigBuffers(), server: bigBuffers()}, RoamerConfig{}, wlan)
 	c, s := r.open(serverAddr)

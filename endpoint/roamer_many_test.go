@@ -91,7 +91,7 @@ func (w *crowd) carry(step int, f func(i int) error) {
 	}
 }
 
-// write has a client send what no other sends, and read checks that it arrives.
+// write has a client send bytes that no other sends, and read checks that they arrive.
 func (w *crowd) write(i int) error {
 	_, err := w.conns[i].Write([]byte{byte(i >> 1), byte(i >> 9)})
 	return err
@@ -109,15 +109,15 @@ func (w *crowd) read(i int) error {
 	return nil
 }
 
-// TestRoamMany moves a thousand connections, not all at once, those that wait for
-// an answer before the others. What was in flight arrives.
+// TestRoamMany moves a thousand connections, not all at once. Connections that wait for
+// an answer go before the others. Data in flight arrives.
 func TestRoamMany(t *testing.T) {
 	n := 1000
 	if testing.Short() {
 		n = 100
 	}
 	w := newCrowd(t, n)
-	w.net.Uplinks[0].SetDown(true) // what is written now gets lost
+	w.net.Uplinks[0].SetDown(true) // data that is written now gets lost
 	w.carry(10, w.write)
 	took := w.leave(0)
 	if attempts := w.events.count(); attempts != n {

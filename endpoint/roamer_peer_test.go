@@ -115,8 +115,8 @@ func TestRoamServerMoves(t *testing.T) {
 	bothWays(t, c, s, 64<<10)()
 }
 
-// TestRoamSharedName: a name may have addresses of several hosts. The one that the
-// connection knows is among those that are tried.
+// TestRoamSharedName: a name may have addresses of several hosts. All are tried, the
+// one that the connection knows among them.
 func TestRoamSharedName(t *testing.T) {
 	n := new(registry)
 	r, c, s := openNamed(t, n)

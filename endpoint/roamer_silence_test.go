@@ -26,7 +26,7 @@ func TestRoamDownloadForgotten(t *testing.T) {
 	down.finish(t)
 }
 
-// TestRoamSilence counts what it costs a connection to be asked whether it is still
+// TestRoamSilence counts the packets by which a connection is asked whether it is still
 // there: soon after data, then ever less.
 func TestRoamSilence(t *testing.T) {
 	r := newRoamRig(t, rigConfig{}, RoamerConfig{})

@@ -21,7 +21,7 @@ type roamRig struct {
 	events roamEvents
 }
 
-// roamEvents collects what a Roamer tells.
+// roamEvents collects the events of a Roamer.
 type roamEvents struct {
 	now func() time.Duration
 
@@ -130,7 +130,7 @@ func TestRoamHold(t *testing.T) {
 	r.breakUplink(1)
 	c.Write([]byte("two"))
 	r.until("held", time.Second, func() bool { return c.Migration().Holding })
-	r.sleep(50 * time.Minute) // longer than the server's TCP has patience
+	r.sleep(50 * time.Minute) // longer than the server's TCP retransmits
 	if n := len(r.events.moves()); n != 1 {
 		t.Fatalf("%d moves without an address", n)
 	}
@@ -238,8 +238,8 @@ func TestRoamManual(t *testing.T) {
 	}
 }
 
-// TestRoamInPlace changes what lies behind an address that stays, as behind the
-// host's own masquerade.
+// TestRoamInPlace changes the route behind an address that stays, as behind the host's
+// own masquerade.
 func TestRoamInPlace(t *testing.T) {
 	m := &fakeMonitor{}
 	m.set(false, roam.Uplink{Local: addr("10.1.0.2").Addr(), Via: roam.Route{Interface: "wlan0"}})
@@ -261,7 +261,7 @@ func TestRoamInPlace(t *testing.T) {
 	done()
 }
 
-// fakeMonitor says what a test wants.
+// fakeMonitor reports the changes that a test sets.
 type fakeMonitor struct {
 	mu   sync.Mutex
 	last roam.Change

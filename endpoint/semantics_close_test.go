@@ -136,7 +136,7 @@ var closeCases = []pairCase{{
 		mustWrite(t, b, "xy")
 		mustRead(t, a, 1)
 		saw := []string{describe(b.SetLinger(0)), describe(b.Close())}
-		// What arrived before the RST is not lost.
+		// Data that arrived before the RST is not lost.
 		buf := make([]byte, 8)
 		n, err := a.Read(buf)
 		saw = append(saw, string(buf[:n]), describe(err))

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// overflow is more than the buffers of both ends hold while nobody reads. That of the
-// sender grows to 4 MiB (tcp_wmem in Linux, netstack.MaxSendBuffer), that of the
-// receiver only with what is read.
+// overflow is more than the buffers of both ends hold while nobody reads. The sender's
+// grows to 4 MiB (tcp_wmem in Linux, netstack.MaxSendBuffer), and the receiver's only
+// as data is read.
 const overflow = 6 << 20
 
 // dataCases are about calls that succeed.

@@ -102,7 +102,8 @@ var deadlineCases = []pairCase{{
 		if w.n <= 0 || w.n >= len(data) {
 			t.Fatalf("wrote %d of %d bytes", w.n, len(data))
 		}
-		// Exactly what it said was written arrives, and the rest can follow.
+		// Exactly the number of bytes that it returned arrives, and the rest can
+		// follow.
 		a.SetWriteDeadline(time.Time{})
 		go write(data[w.n:])
 		if _, err := io.ReadFull(b, got[1:]); err != nil || !bytes.Equal(got, data) {

@@ -16,8 +16,8 @@ import (
 // pairFunc makes two connected ends; a dialled, b accepted.
 type pairFunc func(testing.TB) (a, b tcpConn)
 
-// pairCase is something to do to a pair of connections, and what is seen of it:
-// by a user of the net package on Linux, and by one of this package.
+// pairCase is an action on a pair of connections, and the results that the user sees.
+// The user is one of package net on Linux, or one of this package.
 type pairCase struct {
 	name string
 	// aborts is set where a RST is part of the case.

@@ -78,7 +78,8 @@ func TestCrossingRequests(t *testing.T) {
 	}
 }
 
-// TestMigrateErrors: what cannot be done says so, and the connection goes on.
+// TestMigrateErrors: a migration that cannot be done returns an error, and the
+// connection goes on.
 func TestMigrateErrors(t *testing.T) {
 	r := newRig(t, rigConfig{seed: 5, paced: true})
 	c, s := r.pair(serverAddr)

@@ -15,17 +15,17 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// lossTimes bounds how often in a row a test loses a segment, and lossPatience
-// is what that may take: a probe (RFC 8985, section 7.3) and two time-outs, the
-// second of which is doubled (RFC 6298, section 5.5).
+// lossTimes bounds how often in a row a test loses a segment. lossPatience is the time
+// that this may take: a probe (RFC 8985, section 7.3) and two time-outs. The second of
+// these is doubled (RFC 6298, section 5.5).
 const (
 	lossTimes    = 3
 	lossPatience = 2 * time.Second
 )
 
-// TestTailLoss loses one or two segments of an upload, which starts loss
-// recovery, and then the last data or the FIN, which are sent before that
-// recovery is over. Whatever is lost, and however often, has to be sent again.
+// TestTailLoss loses one or two segments of an upload, which starts loss recovery. Then
+// it loses the last data or the FIN, which are sent before that recovery is over. Each
+// lost segment has to be sent again, as often as it is lost.
 func TestTailLoss(t *testing.T) {
 	// Two segments more than the initial window (RFC 6928) go out in recovery.
 	const window, last, fin = 10, 12, 13
@@ -46,8 +46,8 @@ func TestTailLoss(t *testing.T) {
 	}
 }
 
-// TestFINOutOfOrder loses data in front of a FIN that arrives: what the
-// receiver has kept it must not ask for again.
+// TestFINOutOfOrder loses data in front of a FIN that arrives. The receiver has kept
+// the FIN, and must not ask for it again.
 func TestFINOutOfOrder(t *testing.T) {
 	const data, fin = 1, 3
 	u := newUpload(t, map[int]int{data: 1})
@@ -82,8 +82,9 @@ func TestLossWhilePeerSends(t *testing.T) {
 	}
 }
 
-// upload is a connection from a client whose segments are lost by number: from
-// 1, in the order in which they are sent for the first time, the FIN included.
+// upload is a connection from a client whose segments are lost by number. Numbers begin
+// at 1, in the order in which the segments are sent for the first time, the FIN
+// included.
 type upload struct {
 	t              *testing.T
 	clock          *simnet.Clock

@@ -13,8 +13,8 @@ import (
 )
 
 // TestOutageWhileWriting takes the path for 2 s from an application that goes on
-// writing: segments that are sent meanwhile must not put off the retransmission of
-// those before them.
+// writing. Segments that are sent meanwhile must not put off the retransmission of
+// earlier ones.
 func TestOutageWhileWriting(t *testing.T) {
 	r := newRoamRig(t, rigConfig{}, RoamerConfig{Policy: Manual})
 	w := newWriter(r.rig)
@@ -31,7 +31,7 @@ func TestOutageWhileWriting(t *testing.T) {
 	w.until("repeated", 2*time.Second, func() bool { return w.arrived.Load() >= missing })
 }
 
-// TestRoamWhileWriting takes the path for ever.
+// TestRoamWhileWriting takes the path forever.
 func TestRoamWhileWriting(t *testing.T) {
 	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
 	w := newWriter(r.rig)
@@ -45,8 +45,8 @@ func TestRoamWhileWriting(t *testing.T) {
 	w.until("repeated", time.Second, func() bool { return w.arrived.Load() >= missing })
 }
 
-// openingTime makes the congestion window larger than what a writer writes in the
-// tests: it never stops sending.
+// openingTime is long enough for the congestion window to outgrow the writes of the
+// tests: the writer never stops sending.
 const openingTime = 10 * time.Second
 
 // writer is an application that writes a little all the time.
@@ -67,7 +67,7 @@ func newWriter(r *rig) *writer {
 	return w
 }
 
-// Write takes what has arrived.
+// Write counts the data that has arrived.
 func (w *writer) Write(b []byte) (int, error) {
 	w.arrived.Add(int64(len(b)))
 	return len(b), nil

@@ -96,8 +96,8 @@ func TestMachineFlap(t *testing.T) {
 	}
 }
 
-// TestMachineCap: moves from a path that is there are as many a minute as there may
-// be, whatever the cause.
+// TestMachineCap: there are as many moves a minute from a path that is there as the
+// limit allows, for each cause.
 func TestMachineCap(t *testing.T) {
 	s := play(t, Config{}, a)
 	for range limits.MaxMovesPerMinute {
@@ -112,7 +112,7 @@ func TestMachineCap(t *testing.T) {
 	s.rests(time.Second)
 	s.moves(Hint, a)
 
-	// But what is gone is left.
+	// But a path that is gone is left.
 	s.Hint(s.now)
 	s.uplinksAre(b)
 	s.rests(limits.FirstBackoff)
@@ -144,7 +144,7 @@ func TestMachineGoneOften(t *testing.T) {
 	gone()
 	s.rests(begin.Add(time.Minute + time.Second/2).Sub(s.now))
 	s.moves(PathGone, y)
-	// Those of the first second have run out, and with them the pauses.
+	// The moves of the first second have run out, and with them the pauses.
 	s.pass(2 * time.Second)
 	gone()
 	s.moves(PathGone, y)

@@ -129,7 +129,7 @@ func TestMachineGone(t *testing.T) {
 	s.rests(0)
 }
 
-// TestMachineVia: the address stays, what lies behind it changes.
+// TestMachineVia: the address stays, and the route behind it changes.
 func TestMachineVia(t *testing.T) {
 	other := a
 	other.Via.Interface = "wwan0"
@@ -163,7 +163,8 @@ func TestMachineSuspends(t *testing.T) {
 	}
 }
 
-// TestMachineManual: who wants to see to it has the connection go on as it is.
+// TestMachineManual: an application that moves its connections itself has them go on as
+// they are.
 func TestMachineManual(t *testing.T) {
 	s := play(t, Config{Policy: Manual}, a)
 	s.uplinksAre()
@@ -249,7 +250,7 @@ func TestMachineDead(t *testing.T) {
 	s.rests(0)
 }
 
-// TestMachineRecovers: what failed counts no more once the peer has answered.
+// TestMachineRecovers: failures count no more once the peer has answered.
 func TestMachineRecovers(t *testing.T) {
 	s := play(t, Config{}, a)
 	s.dead(3)

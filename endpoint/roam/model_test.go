@@ -14,8 +14,8 @@ import (
 	"github.com/mnet-dev/mnet/endpoint/internal/limits"
 )
 
-// model is a world with one connection in it: uplinks that come and go and carry
-// packets or do not, and the clock.
+// model is a small network with one connection in it: uplinks that come and go and
+// carry packets or do not, and the clock.
 type model struct {
 	*script
 	rnd   *rand.Rand
@@ -46,8 +46,8 @@ func (m *model) fatalf(format string, args ...any) {
 // alive reports whether the connection's path carries packets.
 func (m *model) alive() bool { return slices.Contains(m.ups, m.at) && m.works[m.at] }
 
-// decide asks the machine, checks what it says and carries it out. It returns
-// when it is to be asked again.
+// decide asks the machine, checks its order and carries it out. It returns the time of
+// the next question.
 func (m *model) decide() time.Time {
 	m.t.Helper()
 	o, again := m.Decide(m.now)
@@ -96,8 +96,8 @@ func (m *model) finish() {
 	m.capped(o.Cause)
 }
 
-// maxGonePerMinute is how many moves a minute are made if paths are gone all the
-// time: 1+2+4+8+16 s of pauses, and the next would be longer than what is left.
+// maxGonePerMinute is how many moves a minute are made if paths are gone all the time.
+// The pauses are 1+2+4+8+16 s, and the next would be longer than the time left.
 const maxGonePerMinute = limits.MaxMovesPerMinute + 5
 
 // capped checks the number of moves that the latest one ends, for cause c.
@@ -189,7 +189,7 @@ func (m *model) change() {
 	}
 }
 
-// newModel returns a world in which all is well.
+// newModel returns a network in which all is well.
 func newModel(t *testing.T, cfg Config, seed uint64) *model {
 	return &model{
 		script: play(t, cfg, a, b, c),
@@ -200,9 +200,9 @@ func newModel(t *testing.T, cfg Config, seed uint64) *model {
 	}
 }
 
-// TestModel plays random stories. In each of them the machine keeps its limits
-// whatever happens, and when things are quiet it has the connection where it works,
-// soon, and leaves it alone.
+// TestModel plays random stories. In each of them the machine always keeps its limits.
+// When things are quiet, it soon has the connection where it works, and leaves it
+// alone.
 func TestModel(t *testing.T) {
 	n := 200
 	if testing.Short() {
