@@ -43,7 +43,7 @@ func TestEmbedder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := embedder{t, t.TempDir()}
+	e := embedder{t, t.TempDir(), []string{"GOWORK=off", "GOFLAGS=", "GOPROXY=off"}}
 	write(t, e.dir, map[string]string{"main.go": embedderMain})
 	for _, name := range []string{"go.mod", "go.sum"} {
 		data, err := os.ReadFile(filepath.Join(root, name))
@@ -85,6 +85,7 @@ func TestEmbedder(t *testing.T) {
 type embedder struct {
 	t   *testing.T
 	dir string
+	env []string // of the go command
 }
 
 // run runs the go command and checks that its output contains want.
@@ -125,7 +126,7 @@ func (e embedder) command(name string, args ...string) (string, error) {
 	e.t.Helper()
 	cmd := exec.CommandContext(e.t.Context(), name, args...)
 	cmd.Dir = e.dir
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", "GOPROXY=off")
+	cmd.Env = append(append(os.Environ(), e.env...), "PWD="+e.dir)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
