@@ -4,6 +4,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,8 +13,11 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
+	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
 
 // Exit codes of the command.
@@ -73,6 +77,8 @@ func TestNodeRefusesToStart(t *testing.T) {
 	other := []string{"--device", "mnet5", "--host", "10.55.0.1/24", "--address", "10.55.0.2/24"}
 	running := w.up(w.Host)
 	before := w.snapshot(w.Host)
+	// What the kernel says only once the device is there.
+	needsDevice := map[string]bool{"addresses of another node": true, "address of the host": true}
 	for _, tc := range []struct {
 		name  string
 		args  []string
@@ -87,7 +93,14 @@ func TestNodeRefusesToStart(t *testing.T) {
 			[]string{kernel.HostAddr4.String(), "in use", "eth0", "choose another"}},
 		{"forwarded port in use", append(other, "--forward", "8080=192.0.2.1:80"), exitFailure, []string{"127.0.0.1:8080", "choose another address or port"}},
 		{"SOCKS port in use", append(other, "--socks", "127.0.0.1:8080"), exitFailure, []string{"127.0.0.1:8080", "choose another address or port"}},
-		{"served port twice", append(other, "--serve", "22=127.0.0.1:22", "--serve", "22=127.0.0.1:23"), exitFailure, []string{"port 22", "choose another port"}},
+		{"served port twice", append(other, "--serve", "22=127.0.0.1:22", "--serve", "22=127.0.0.1:23"), exitUsage, []string{"port 22", "choose another port"}},
+		{"SOCKS on an address of another host", append(other, "--socks", "192.0.2.200:1080"), exitFailure, []string{"192.0.2.200", "choose another address or port"}},
+		{"default route with masquerade", append(other, "--masquerade", "--route", "0.0.0.0/0"), exitUsage, []string{"route 0.0.0.0/0", "masquerade"}},
+		{"too many routes with masquerade", append(other, "--masquerade", "--route", manyRoutes()), exitUsage, []string{"prefixes to masquerade", "at most 64"}},
+		{"route twice", append(other, "--route", "10.56.0.0/24,10.56.0.0/24"), exitUsage, []string{"route 10.56.0.0/24", "leave it out"}},
+		{"address without a route", []string{"--device", "mnet5", "--host", "10.55.0.1/24", "--address", "10.56.0.2/24"}, exitUsage, []string{"10.56.0.2", "does not route"}},
+		{"name that the kernel keeps", []string{"--device", "all"}, exitUsage, []string{`"all"`, "the kernel keeps that name"}},
+		{"control socket with a long path", append(other, "--socket", filepath.Join(w.dir, strings.Repeat("x", 120))), exitUsage, []string{"the system takes", "choose another place (--socket)"}},
 		{"control socket of another node", append(other, "--socket", running.socket), exitFailure, []string{running.socket, "another mnet", "--socket"}},
 		{"control socket is a file", append(other, "--socket", file), exitFailure, []string{file, "choose another place (--socket)"}},
 		{"log in a directory that is not there", append(other, "--log", w.dir+"/none/log"), exitFailure, []string{"choose another file (--log)"}},
@@ -101,11 +114,54 @@ func TestNodeRefusesToStart(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			w := w.in(t)
 			cmd, socket := w.upCommand(tc.args...)
+			touched := w.watchDevices(w.Host)
 			w.fails(w.Host, cmd, tc.code, tc.texts...)
 			w.unchanged(w.Host, before, socket)
+			if names := touched(); names != nil && !needsDevice[tc.name] {
+				t.Errorf("the command has changed devices on its way: %v", names)
+			}
 		})
 	}
 	w.status(running) // unharmed
+}
+
+// manyRoutes are more routes than can be masqueraded.
+func manyRoutes() string {
+	var routes []string
+	for i := range hostnet.MaxMasquerade + 1 {
+		routes = append(routes, fmt.Sprintf("10.56.%d.0/24", i))
+	}
+	return strings.Join(routes, ",")
+}
+
+// watchDevices returns a function that lists the devices which have come, changed or
+// gone since, in the order of the kernel's notices. Whatever touches the network of a
+// host begins with its device.
+func (w *world) watchDevices(ns *kernel.Namespace) (touched func() []string) {
+	w.t.Helper()
+	var notices *nl.NetlinkSocket
+	w.must(ns.Do(func() (err error) {
+		notices, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
+		return err
+	}))
+	w.t.Cleanup(notices.Close)
+	buf := make([]byte, nl.RECEIVE_BUFFER_SIZE)
+	return func() (names []string) {
+		for {
+			n, _, err := unix.Recvfrom(notices.GetFd(), buf, unix.MSG_DONTWAIT)
+			if err == unix.EAGAIN {
+				return names
+			}
+			w.must(err)
+			messages, err := syscall.ParseNetlinkMessage(buf[:n])
+			w.must(err)
+			for _, m := range messages {
+				link, err := netlink.LinkDeserialize((*unix.NlMsghdr)(&m.Header), m.Data)
+				w.must(err)
+				names = append(names, link.Attrs().Name)
+			}
+		}
+	}
 }
 
 // TestWithoutRights has a user without rights start a node, and control that of

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mnet-dev/mnet/internal/measure"
 	"github.com/mnet-dev/mnet/internal/node"
@@ -22,6 +23,7 @@ import (
 type benchFlags struct {
 	server      bool
 	port        uint16
+	portGiven   bool
 	dnat        bool
 	reverse     bool
 	interactive bool
@@ -64,14 +66,21 @@ began, and before the next one does; in round trips, as measured before.`,
 	fs.StringVar(&f.to, "to", "", "move to this address of the stack, and back (default: to a new port)")
 	fs.BoolVar(&f.json, "json", false, "print JSON objects, one a line")
 	return clientCommand(cmd, func(cmd *cobra.Command, args []string, c *control.Client) error {
+		f.portGiven = cmd.Flags().Changed("port")
 		if f.server != (len(args) == 0) {
 			return &usageError{cmd, errors.New("give the host of a server, or --server to be one")}
 		}
 		if f.server {
+			if err := checkServerFlags(cmd.Flags()); err != nil {
+				return &usageError{cmd, err}
+			}
 			req := control.BenchServeRequest{Port: f.port, DNAT: f.dnat}
 			return untilInterrupted(c.BenchServe(cmd.Context(), req, printServices(cmd)))
 		}
 		req, err := f.request(args[0])
+		if err == nil {
+			err = req.Check()
+		}
 		if err != nil {
 			return &usageError{cmd, err}
 		}
@@ -81,6 +90,18 @@ began, and before the next one does; in round trips, as measured before.`,
 		}
 		return p.end()
 	})
+}
+
+// checkServerFlags refuses flags about a measurement, which the other end asks for.
+func checkServerFlags(given *pflag.FlagSet) (err error) {
+	given.Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "server", "port", "dnat", "socket":
+		default:
+			err = fmt.Errorf("--%s is not for --server: give it where the measurement is asked for", f.Name)
+		}
+	})
+	return err
 }
 
 // request is what the flags ask for.
@@ -93,10 +114,13 @@ func (f *benchFlags) request(target string) (req node.BenchRequest, err error) {
 		Migrations: f.migrations,
 	}
 	// An IPv6 address has colons, too.
-	if _, _, err := net.SplitHostPort(target); err != nil {
+	_, _, notBoth := net.SplitHostPort(target)
+	if notBoth != nil {
 		req.Address = net.JoinHostPort(target, strconv.Itoa(int(f.port)))
 	}
 	switch {
+	case notBoth == nil && f.portGiven:
+		return req, fmt.Errorf("%s has a port: leave out --port", target)
 	case f.dnat:
 		return req, errors.New("--dnat is for --server")
 	case f.reverse && f.interactive:

@@ -98,6 +98,9 @@ func runDemo(cmd *cobra.Command, args []string, f *demoFlags) error {
 		Seed:       f.seed,
 	}
 	if len(args) == 1 {
+		if args[0] == "" {
+			return &usageError{cmd, errors.New("FILE is empty: name a file, or leave it out")}
+		}
 		if cfg.File = args[0]; cmd.Flags().Changed("size") {
 			return &usageError{cmd, errors.New("--size is for a generated file, not for FILE")}
 		}

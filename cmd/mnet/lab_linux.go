@@ -61,7 +61,7 @@ own network is not touched, and nothing is left behind. Needs root.`,
 	flags.SortFlags = false
 	flags.DurationVar(&f.rtt, "rtt", f.rtt, "round-trip time over either uplink")
 	flags.Var(&f.rate, "rate", "rate of each uplink: kbit/s, Mbit/s, Gbit/s")
-	flags.StringSliceVar(&f.scenes, "scenes", nil, "scenes to play (default all)")
+	flags.Var(wordSlice{&f.scenes, "strings"}, "scenes", "scenes to play (default all)")
 	flags.DurationVar(&f.away, "away", f.away, `how long both uplinks are gone in "lid"`)
 	flags.DurationVar(&f.linger, "linger", f.linger, "how long a scene goes on when all is well again")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object for each scene, and one at the end")

@@ -6,6 +6,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,9 @@ has moved; if it cannot, it stays where it is.`,
 		Args: usageArgs(cobra.RangeArgs(1, 2)),
 	}
 	return clientCommand(cmd, func(cmd *cobra.Command, args []string, c *control.Client) error {
+		if err := checkConn(args[0]); err != nil {
+			return &usageError{cmd, err}
+		}
 		req := control.MigrateRequest{Conn: args[0]}
 		if len(args) == 2 {
 			local, err := parseLocal(args[1])
@@ -37,16 +41,29 @@ has moved; if it cannot, it stays where it is.`,
 	})
 }
 
+// checkConn checks the form of what names a connection.
+func checkConn(text string) error {
+	if _, err := strconv.ParseUint(text, 10, 64); err != nil && text != "all" {
+		return fmt.Errorf("connection %q: want a number that mnet status shows, or all", text)
+	}
+	return nil
+}
+
 // parseLocal parses an address with or without a port.
 func parseLocal(text string) (netip.AddrPort, error) {
-	if a, err := netip.ParseAddr(text); err == nil {
+	if a, err := netip.ParseAddr(text); err == nil && isUnicast(a) {
 		return netip.AddrPortFrom(a, 0), nil
 	}
 	ap, err := netip.ParseAddrPort(text)
-	if err != nil {
+	if err != nil || !isUnicast(ap.Addr()) {
 		return ap, fmt.Errorf("address %q: want one such as 10.77.0.3, 10.77.0.3:4000 or [fd77::3]:4000", text)
 	}
 	return ap, nil
+}
+
+// isUnicast reports whether the stack can have an address.
+func isUnicast(a netip.Addr) bool {
+	return !a.IsUnspecified() && !a.IsMulticast() && a.Zone() == ""
 }
 
 func newAddress() *cobra.Command {
@@ -74,14 +91,14 @@ manual.`,
 	cmd.AddCommand(
 		clientCommand(add, func(cmd *cobra.Command, args []string, c *control.Client) error {
 			p, err := netip.ParsePrefix(args[0])
-			if err != nil {
+			if err != nil || !isUnicast(p.Addr()) {
 				return &usageError{cmd, fmt.Errorf("address %q: want one with a prefix length, such as 10.77.0.3/24", args[0])}
 			}
 			return c.Address(cmd.Context(), control.AddressRequest{Add: p})
 		}),
 		clientCommand(remove, func(cmd *cobra.Command, args []string, c *control.Client) error {
 			a, err := netip.ParseAddr(args[0])
-			if err != nil {
+			if err != nil || !isUnicast(a) {
 				return &usageError{cmd, fmt.Errorf("address %q: want one such as 10.77.0.2", args[0])}
 			}
 			return c.Address(cmd.Context(), control.AddressRequest{Remove: a})

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/mnet-dev/mnet/internal/node"
 	"github.com/mnet-dev/mnet/internal/node/control"
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
@@ -30,8 +31,12 @@ ended its side as well. If the connection breaks, the exit code is 1.`,
 	}
 	cmd.Flags().BoolVar(&require, "require", false, "fail if the connection cannot migrate")
 	return clientCommand(cmd, func(cmd *cobra.Command, args []string, c *control.Client) error {
+		address := net.JoinHostPort(args[0], args[1])
+		if err := node.CheckDial(address); err != nil {
+			return &usageError{cmd, err}
+		}
 		ctx := cmd.Context()
-		err := netcat(ctx, c, net.JoinHostPort(args[0], args[1]), require)
+		err := netcat(ctx, c, address, require)
 		if err != nil && ctx.Err() != nil {
 			return errInterrupted // whatever broke for it
 		}

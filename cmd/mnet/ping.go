@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,24 +45,19 @@ It ends with -c, or when it is interrupted. The exit code is 1 if there was no a
 	return clientCommand(cmd, func(cmd *cobra.Command, args []string, c *control.Client) error {
 		req.Host = args[0]
 		if len(args) == 2 {
-			port, err := parsePort(args[1])
+			port, err := node.ParsePort(args[1])
 			if err != nil {
 				return &usageError{cmd, err}
 			}
 			req.Port = port
 		}
+		if err := req.Check(); err != nil {
+			return &usageError{cmd, err}
+		}
 		p := &pinging{out: cmd.OutOrStdout(), json: asJSON, name: args[0]}
 		err := c.Ping(cmd.Context(), req, p.event)
 		return p.end(err)
 	})
-}
-
-func parsePort(text string) (uint16, error) {
-	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || n == 0 {
-		return 0, fmt.Errorf("port %q: want a number from 1 to 65535", text)
-	}
-	return uint16(n), nil
 }
 
 // pinging prints what comes of pings.

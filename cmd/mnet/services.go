@@ -34,8 +34,8 @@ The service sees connections from the host, not from the peer's address.`,
 	cmd.Flags().BoolVar(&dnat, "dnat", false, "reachable on the host's own addresses, too (needs mnet up --dnat)")
 	return clientCommand(cmd, func(cmd *cobra.Command, args []string, c *control.Client) error {
 		req := control.ServeRequest{DNAT: dnat}
-		if err := parseRules(cmd, args, &req.Rules); err != nil {
-			return err
+		if err := parseRules(args, &req.Rules, node.CheckServe); err != nil {
+			return &usageError{cmd, err}
 		}
 		return untilInterrupted(c.Serve(cmd.Context(), req, printServices(cmd)))
 	})
@@ -54,8 +54,8 @@ ends when the command does; connections that are open then go on.`,
 	}
 	return clientCommand(cmd, func(cmd *cobra.Command, args []string, c *control.Client) error {
 		var req control.ForwardRequest
-		if err := parseRules(cmd, args, &req.Rules); err != nil {
-			return err
+		if err := parseRules(args, &req.Rules, node.CheckForward); err != nil {
+			return &usageError{cmd, err}
 		}
 		return untilInterrupted(c.Forward(cmd.Context(), req, printServices(cmd)))
 	})
@@ -77,21 +77,24 @@ does; connections that are open then go on.`,
 		if len(args) == 1 {
 			req.Listen = args[0]
 		}
+		if err := node.CheckSOCKS(req.Listen); err != nil {
+			return &usageError{cmd, err}
+		}
 		return untilInterrupted(c.SOCKS(cmd.Context(), req, printServices(cmd)))
 	})
 }
 
-// parseRules parses rules that know their text form.
+// parseRules parses rules that know their text form, and checks all of them together.
 func parseRules[T any, P interface {
 	*T
 	UnmarshalText([]byte) error
-}](cmd *cobra.Command, args []string, rules *[]T) error {
+}](args []string, rules *[]T, check func([]T) error) error {
 	for _, arg := range args {
 		if err := (textSlice[T, P]{values: rules}).Set(arg); err != nil {
-			return &usageError{cmd, err}
+			return err
 		}
 	}
-	return nil
+	return check(*rules)
 }
 
 func printServices(cmd *cobra.Command) func([]node.Service) error {

@@ -102,6 +102,9 @@ func TestUnitConfig(t *testing.T) {
 	if err := node.ReadConfig(all, &cfg); err != nil {
 		t.Error(err)
 	}
+	if err := cfg.Check(); err != nil {
+		t.Error(err)
+	}
 	for f := range reflect.TypeFor[node.Config]().Fields() {
 		key := f.Tag.Get("yaml")
 		if !regexp.MustCompile(`(?m)^#?` + key + ":").Match(text) {

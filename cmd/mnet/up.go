@@ -70,12 +70,12 @@ Needs root or CAP_NET_ADMIN. 'mnet doctor' says what else is missing.`,
 	fs.BoolVar(&flags.Masquerade, "masquerade", false, "let the stack out by the host's uplinks, behind the host's addresses")
 	fs.BoolVar(&flags.DNAT, "dnat", false, "make ports that are served reachable on the host's own addresses")
 	fs.StringVar(&flags.Policy, "policy", "", "when connections move by themselves: handover, interactive or manual (default "+node.DefaultPolicy+")")
-	fs.StringSliceVar(&flags.Suites, "suite", nil, "suite that connections may use, the best first: x25519-sha256, x25519-sha1, null")
+	fs.Var(wordSlice{&flags.Suites, "strings"}, "suite", "suite that connections may use, the best first: x25519-sha256, x25519-sha1, null")
 	fs.BoolVar(&flags.Require, "require", false, "refuse connections that cannot migrate")
 	fs.DurationVar(&flags.Hold, "hold", 0, "how long a connection waits without a path (default "+node.DefaultHold.String()+"; negative: not at all)")
 	fs.Var(textSlice[node.ServeRule, *node.ServeRule]{&flags.Serve, "rule"}, "serve", "port of the stack that leads to a service, such as 22=127.0.0.1:22")
 	fs.Var(textSlice[node.ForwardRule, *node.ForwardRule]{&flags.Forward, "rule"}, "forward", "port of the host that leads out by the stack, such as 8080=server:80")
-	fs.StringSliceVar(&flags.SOCKS, "socks", nil, "address of the host for a SOCKS 5 proxy, such as 127.0.0.1:1080")
+	fs.Var(wordSlice{&flags.SOCKS, "strings"}, "socks", "address of the host for a SOCKS 5 proxy, such as 127.0.0.1:1080")
 	fs.StringVar(&flags.Socket, "socket", "", "control socket (default "+control.DefaultSocket()+", or "+control.SocketEnv+")")
 	fs.StringVar(&flags.SocketOwner, "socket-owner", "", "user, by name or number, who may control the node, beside root")
 	fs.StringVar(&flags.Log, "log", "", "file for the log (default standard error)")
@@ -113,7 +113,12 @@ func override(cfg, flags *node.Config, given *pflag.FlagSet) {
 	})
 }
 
+// runUp runs a node until ctx ends. Whatever can be found wrong without changing the
+// host comes first: the settings, the log, the control socket.
 func runUp(ctx context.Context, cfg node.Config, cmd *cobra.Command) (err error) {
+	if err := cfg.Check(); err != nil {
+		return err
+	}
 	owner, err := control.LookupOwner(cfg.SocketOwner)
 	if err != nil {
 		return err
@@ -131,17 +136,18 @@ func runUp(ctx context.Context, cfg node.Config, cmd *cobra.Command) (err error)
 	// Last, and whatever happens: what it does is what would be left behind.
 	defer func() { err = errors.Join(err, jan.Close()) }()
 
-	n, err := node.Start(cfg, log, jan)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Close()) }()
-
+	// Clients that connect now get their answers once the node has started.
 	path := cmp.Or(cfg.Socket, control.DefaultSocket())
 	l, err := control.Listen(path, owner, jan.Remove)
 	if err != nil {
 		return err
 	}
+	n, err := node.Start(cfg, log, jan)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	defer func() { err = errors.Join(err, n.Close()) }()
 	srv := control.Serve(l, n, log)
 	defer func() { err = errors.Join(err, srv.Close()) }()
 

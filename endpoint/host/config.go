@@ -128,20 +128,45 @@ func (c Config) checkAddresses() error {
 	all := slices.Concat(c.Host, c.Addresses)
 	for i, p := range all {
 		a := p.Addr()
-		if !p.IsValid() || a.Is4In6() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() {
+		if !unicast(p) || a.IsUnspecified() || p.Bits() == 0 {
 			return fmt.Errorf("%w: address %v: give an address with a prefix length, such as 10.77.0.2/24", netstack.ErrConfig, p)
 		}
 		if slices.ContainsFunc(all[:i], func(o netip.Prefix) bool { return o.Addr() == a }) {
 			return fmt.Errorf("%w: address %v is given twice: choose another, for the host or for the stack", netstack.ErrConfig, a)
 		}
 	}
+	for _, p := range c.Addresses {
+		if !c.hasFamily(p) {
+			return fmt.Errorf("%w: address %v: the host has no address of that family on the device: give one", netstack.ErrConfig, p.Addr())
+		}
+		holds := func(o netip.Prefix) bool { return o.Contains(p.Addr()) }
+		if !slices.ContainsFunc(c.Host, holds) && !slices.ContainsFunc(c.Routes, holds) {
+			return fmt.Errorf("%w: address %v: the host does not route it to the device: give a route to it", netstack.ErrConfig, p.Addr())
+		}
+	}
 	return nil
+}
+
+// unicast reports whether the addresses in p can belong to another host.
+func unicast(p netip.Prefix) bool {
+	a := p.Addr()
+	return p.IsValid() && !a.Is4In6() && !a.IsMulticast() && !a.IsLoopback()
+}
+
+// hasFamily reports whether the host has an address of p's family on the device.
+func (c Config) hasFamily(p netip.Prefix) bool {
+	return slices.ContainsFunc(c.Host, func(h netip.Prefix) bool { return h.Addr().Is4() == p.Addr().Is4() })
 }
 
 func (c Config) checkRoutes() error {
 	for i, p := range c.Routes {
-		if !p.IsValid() || p.Addr().Is4In6() {
-			return fmt.Errorf("%w: route %v: give an IPv4 or IPv6 prefix", netstack.ErrConfig, p)
+		switch {
+		case !unicast(p):
+			return fmt.Errorf("%w: route %v: give an IPv4 or IPv6 prefix that the stack can have addresses of", netstack.ErrConfig, p)
+		case !c.hasFamily(p):
+			return fmt.Errorf("%w: route %v: the host has no address of that family on the device: give one", netstack.ErrConfig, p)
+		case c.Masquerade && p.Bits() == 0:
+			return fmt.Errorf("%w: route %v: with masquerade the host's uplinks are the way out, not the stack: leave out one of the two", netstack.ErrConfig, p)
 		}
 		same := func(o netip.Prefix) bool { return o.Masked() == p.Masked() }
 		if slices.ContainsFunc(c.Routes[:i], same) || slices.ContainsFunc(c.Host, same) {

@@ -124,7 +124,7 @@ func TestOpenInUse(t *testing.T) {
 	site(t)
 	for what, change := range map[string]func(*Config){
 		"device":  func(c *Config) { c.Device.Name = "up0" },
-		"address": func(c *Config) { c.Host = []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")} },
+		"address": func(c *Config) { c.Host, c.Addresses = prefixes("192.0.2.7/24"), prefixes("192.0.2.9/24") },
 		"route":   func(c *Config) { c.Routes = append(c.Routes, netip.MustParsePrefix("0.0.0.0/0")); c.Masquerade = false },
 	} {
 		check := unchanged(t)

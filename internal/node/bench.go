@@ -39,7 +39,8 @@ type BenchRequest struct {
 	To         netip.Addr    `json:"to"`         // where they go, and back; invalid means a new port
 }
 
-func (r BenchRequest) check() error {
+// Check says what is wrong with r. The error is an [ErrConfig].
+func (r BenchRequest) Check() error {
 	switch {
 	case r.Duration <= 0 || r.Duration > measure.MaxDuration:
 		return fmt.Errorf("%w: bench: %v: want more than 0, and at most %v", ErrConfig, r.Duration, measure.MaxDuration)
@@ -50,13 +51,13 @@ func (r BenchRequest) check() error {
 	case r.To.IsValid() && r.Migrations == 0:
 		return fmt.Errorf("%w: bench: an address to move to, but no migrations: say how many", ErrConfig)
 	}
-	return nil
+	return CheckDial(r.Address)
 }
 
 // Bench measures connections to a node that [Node.ServeBench] runs on, and tells how
 // it goes. The last event is the report.
 func (n *Node) Bench(ctx context.Context, req BenchRequest, tell func(BenchEvent) error) error {
-	if err := req.check(); err != nil {
+	if err := req.Check(); err != nil {
 		return err
 	}
 	ctx, cancel := n.bound(ctx)

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
@@ -120,9 +121,21 @@ func (c Config) parse() (*settings, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 		}
+		if slices.Contains(s.migr.Suites, id) {
+			return nil, fmt.Errorf("%w: suite %q is given twice", ErrConfig, name)
+		}
 		s.migr.Suites = append(s.migr.Suites, id)
 	}
-	return s, s.parseHost()
+	if err := s.parseHost(); err != nil {
+		return nil, err
+	}
+	return s, s.checkServices()
+}
+
+// Check says what is wrong with c. The error is an [ErrConfig].
+func (c Config) Check() error {
+	_, err := c.parse()
+	return err
 }
 
 // parseHost makes the configuration of the stack and of what the host does for it.

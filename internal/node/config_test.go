@@ -73,6 +73,8 @@ func TestReadConfigErrors(t *testing.T) {
 		"socks: 1080":                      "line 1",
 		"mtu: 1400\naddresses: [10.0.0.1]": "line 2: addresses: netip.ParsePrefix(\"10.0.0.1\")",
 		"a: [":                             "line 1",
+		"mtu: 1400\nserve: [~]":            "line 2: serve: an item is empty",
+		"host:\n- 10.1.0.1/24\n-":          "line 3: host: an item is empty",
 		"mtu: 1400\n---\nmasquerade: true": "more than one document",
 	} {
 		path := filepath.Join(dir, "mnet.yaml")
@@ -105,6 +107,14 @@ func TestConfigErrors(t *testing.T) {
 		"no address":          {Host: prefixes("10.0.0.1/24")},
 		"no host address":     {Addresses: prefixes("10.0.0.2/24")},
 		"unspecified address": {Host: prefixes("10.0.0.1/24"), Addresses: prefixes("0.0.0.0/24")},
+		"mapped address":      {Host: prefixes("10.0.0.1/24"), Addresses: prefixes("::ffff:10.0.0.2/120")},
+		"invalid address":     {Host: []netip.Prefix{{}}, Addresses: prefixes("10.0.0.2/24")},
+		"invalid route":       {Routes: []netip.Prefix{{}}},
+		"MTU":                 {MTU: 100},
+		"device":              {Device: "all"},
+		"empty rule":          {Serve: []ServeRule{{}}},
+		"rule to nowhere":     {Forward: []ForwardRule{{Listen: "127.0.0.1:80"}}},
+		"SOCKS":               {SOCKS: []string{""}},
 	} {
 		if _, err := cfg.parse(); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: %v", name, err)

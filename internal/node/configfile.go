@@ -49,6 +49,23 @@ func decodeConfig(text []byte, cfg *Config) error {
 	if err := dec.Decode(new(yaml.Node)); err != io.EOF {
 		return errors.New("more than one document: put all settings above the line ---")
 	}
+	return refuseEmptyItems(text)
+}
+
+// refuseEmptyItems looks for items of lists without a value, which package yaml leaves
+// out.
+func refuseEmptyItems(text []byte) error {
+	var lists map[string]yaml.Node
+	if err := yaml.Unmarshal(text, &lists); err != nil {
+		return err
+	}
+	for name, list := range lists {
+		for _, item := range list.Content {
+			if item.Tag == "!!null" {
+				return fmt.Errorf("line %d: %s: an item is empty", item.Line, name)
+			}
+		}
+	}
 	return nil
 }
 

@@ -24,8 +24,8 @@ const dialTimeout = 20 * time.Second
 // host. With require, a connection that cannot migrate is an error. The caller
 // ends the connection with [Node.Carry] or [Node.Drop].
 func (n *Node) Dial(ctx context.Context, kind Kind, address string, require bool) (*Conn, error) {
-	if err := checkHostPort(address, 1); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	if err := CheckDial(address); err != nil {
+		return nil, err
 	}
 	d := endpoint.Dialer{
 		Stack:            n.host.Stack,

@@ -12,21 +12,19 @@ import (
 
 // Forward makes the host listen by a rule.
 func (n *Node) Forward(rule ForwardRule) (*Service, error) {
-	l, err := n.listenHost(rule.Listen)
+	l, err := n.listenForward(rule)
 	if err != nil {
-		return nil, fmt.Errorf("forward: %w", err)
+		return nil, err
 	}
-	handle := func(c net.Conn) { n.forwardConn(c.(*net.TCPConn), rule) }
-	return n.listen(&Service{Kind: KindForward, Target: rule.Target}, l, handle, func() {}), nil
+	return n.accept(l), nil
 }
 
-// listenHost listens on an address of the host.
-func (n *Node) listenHost(address string) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(n.ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%w: choose another address or port (ss -ltnp shows who has it)", err)
+func (n *Node) listenForward(rule ForwardRule) (*hostListener, error) {
+	if err := rule.check(); err != nil {
+		return nil, fmt.Errorf("%w: forward: %w", ErrConfig, err)
 	}
-	return l, nil
+	handle := func(c net.Conn) { n.forwardConn(c.(*net.TCPConn), rule) }
+	return n.listenHost(rule.Listen, Service{Kind: KindForward, Target: rule.Target}, handle)
 }
 
 func (n *Node) forwardConn(local *net.TCPConn, rule ForwardRule) {

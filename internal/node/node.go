@@ -19,6 +19,7 @@ import (
 	"github.com/mnet-dev/mnet/endpoint/roam"
 	"github.com/mnet-dev/mnet/internal/broadcast"
 	"github.com/mnet-dev/mnet/internal/measure"
+	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
 
@@ -53,6 +54,11 @@ func Start(cfg Config, log *slog.Logger, undo Undoer) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Require {
+		if err := netstack.Patched(); err != nil {
+			return nil, err
+		}
+	}
 	n := &Node{
 		set:     set,
 		log:     log,
@@ -67,22 +73,30 @@ func Start(cfg Config, log *slog.Logger, undo Undoer) (*Node, error) {
 	return n, nil
 }
 
-func (n *Node) start(undo Undoer) (err error) {
+// start opens what the settings say. It listens on the host's addresses first: an address
+// that is taken or unknown is found before anything of the host is changed.
+func (n *Node) start(undo Undoer) error {
+	listeners, err := n.listenConfigured()
+	if err != nil {
+		return err
+	}
+	if err := n.startStack(undo); err != nil {
+		closeListeners(listeners)
+		return err
+	}
+	for _, l := range listeners {
+		n.accept(l)
+	}
+	return nil
+}
+
+// startStack opens the stack behind the host, and the ports that it serves.
+func (n *Node) startStack(undo Undoer) (err error) {
 	if n.host, err = host.Open(n.ctx, n.hostConfig(undo)); err != nil {
 		return err
 	}
 	for _, r := range n.set.Serve {
 		if _, err := n.Serve(r, n.set.DNAT); err != nil {
-			return err
-		}
-	}
-	for _, r := range n.set.Forward {
-		if _, err := n.Forward(r); err != nil {
-			return err
-		}
-	}
-	for _, a := range n.set.SOCKS {
-		if _, err := n.SOCKS(a); err != nil {
 			return err
 		}
 	}

@@ -70,7 +70,8 @@ type PingReply struct {
 
 var errNoReply = errors.New("no answer in time")
 
-func (r PingRequest) check() error {
+// Check says what is wrong with r. The error is an [ErrConfig].
+func (r PingRequest) Check() error {
 	switch {
 	case r.Host == "":
 		return fmt.Errorf("%w: ping: name a host", ErrConfig)
@@ -87,7 +88,7 @@ func (r PingRequest) check() error {
 // Ping pings by the stack and tells how it goes, until the count is reached, tell
 // fails or ctx ends.
 func (n *Node) Ping(ctx context.Context, req PingRequest, tell func(PingEvent) error) error {
-	if err := req.check(); err != nil {
+	if err := req.Check(); err != nil {
 		return err
 	}
 	ctx, cancel := n.bound(ctx)

@@ -4,6 +4,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -24,17 +25,41 @@ func (r *ServeRule) UnmarshalText(text []byte) error {
 	if err != nil {
 		return err
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || n == 0 {
-		return fmt.Errorf("%s: port %q: want a number from 1 to 65535", text, port)
+	n, err := ParsePort(port)
+	if err != nil {
+		return fmt.Errorf("%s: %w", text, err)
 	}
-	*r = ServeRule{uint16(n), target}
+	*r = ServeRule{n, target}
 	return nil
 }
 
 // MarshalText implements encoding.TextMarshaler.
 func (r ServeRule) MarshalText() ([]byte, error) {
 	return fmt.Appendf(nil, "%d=%s", r.Port, r.Target), nil
+}
+
+// check is for rules that have not come by UnmarshalText.
+func (r ServeRule) check() error {
+	if r.Port == 0 {
+		return errors.New("port 0: want a number from 1 to 65535")
+	}
+	return checkHostPort(r.Target, 1)
+}
+
+// CheckServe says what is wrong with rules that are to hold at the same time. The error
+// is an [ErrConfig].
+func CheckServe(rules []ServeRule) error {
+	ports := make(map[uint16]bool)
+	for _, r := range rules {
+		if err := r.check(); err != nil {
+			return fmt.Errorf("%w: serve: %w", ErrConfig, err)
+		}
+		if ports[r.Port] {
+			return fmt.Errorf("%w: serve: port %d is given twice: choose another port", ErrConfig, r.Port)
+		}
+		ports[r.Port] = true
+	}
+	return nil
 }
 
 // ForwardRule makes the host listen on Listen, "host:port", and hands each
@@ -50,11 +75,11 @@ func (r *ForwardRule) UnmarshalText(text []byte) error {
 	if err != nil {
 		return err
 	}
-	listen = localListen(listen)
-	if err := checkHostPort(listen, 0); err != nil {
+	rule := ForwardRule{localListen(listen), target}
+	if err := rule.check(); err != nil {
 		return fmt.Errorf("%s: %w", text, err)
 	}
-	*r = ForwardRule{listen, target}
+	*r = rule
 	return nil
 }
 
@@ -63,12 +88,69 @@ func (r ForwardRule) MarshalText() ([]byte, error) {
 	return []byte(r.Listen + "=" + r.Target), nil
 }
 
+// check is for rules that have not come by UnmarshalText, too.
+func (r ForwardRule) check() error {
+	if err := checkHostPort(r.Listen, 0); err != nil {
+		return err
+	}
+	return checkDialled(r.Target)
+}
+
+// CheckForward says what is wrong with rules that are to hold at the same time. The
+// error is an [ErrConfig].
+func CheckForward(rules []ForwardRule) error {
+	listens := make(map[string]bool)
+	for _, r := range rules {
+		if err := r.check(); err != nil {
+			return fmt.Errorf("%w: forward: %w", ErrConfig, err)
+		}
+		if listens[r.Listen] && !anyPort(r.Listen) {
+			return fmt.Errorf("%w: forward: %s is given twice: choose another port", ErrConfig, r.Listen)
+		}
+		listens[r.Listen] = true
+	}
+	return nil
+}
+
+// CheckDial says what is wrong with an address that the stack is to dial, "host:port".
+// The error is an [ErrConfig].
+func CheckDial(address string) error {
+	if err := checkDialled(address); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return nil
+}
+
+// checkDialled is CheckDial without the kind of the error.
+func checkDialled(address string) error {
+	if host, _, err := net.SplitHostPort(address); err == nil && host == "" {
+		return fmt.Errorf("%q: want HOST:PORT", address)
+	}
+	return checkHostPort(address, 1)
+}
+
+// CheckSOCKS says what is wrong with the address of a SOCKS proxy, "host:port" or a port
+// of 127.0.0.1. The error is an [ErrConfig].
+func CheckSOCKS(address string) error {
+	if err := checkHostPort(localListen(address), 0); err != nil {
+		return fmt.Errorf("%w: socks: %w", ErrConfig, err)
+	}
+	return nil
+}
+
 // localListen completes "PORT" to an address that only the host itself reaches.
 func localListen(listen string) string {
 	if strings.Contains(listen, ":") {
 		return listen
 	}
 	return "127.0.0.1:" + listen
+}
+
+// anyPort reports whether the system chooses the port of an address.
+func anyPort(listen string) bool {
+	_, port, _ := net.SplitHostPort(listen)
+	n, _ := strconv.ParseUint(port, 10, 16)
+	return n == 0
 }
 
 func splitRule(text, example string) (from, target string, err error) {
@@ -92,4 +174,13 @@ func checkHostPort(s string, least uint64) error {
 		return fmt.Errorf("%q: want a port number from %d to 65535", s, least)
 	}
 	return nil
+}
+
+// ParsePort parses the number of a port that can be dialled.
+func ParsePort(text string) (uint16, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("port %q: want a number from 1 to 65535", text)
+	}
+	return uint16(n), nil
 }

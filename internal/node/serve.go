@@ -25,6 +25,9 @@ var serveKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 60 * time.Second, I
 // Serve makes the stack listen by a rule. With dnat, the host sends connections to
 // that port of its own addresses there as well.
 func (n *Node) Serve(rule ServeRule, dnat bool) (*Service, error) {
+	if err := rule.check(); err != nil {
+		return nil, fmt.Errorf("%w: serve: %w", ErrConfig, err)
+	}
 	l, undo, err := n.listenStack(rule.Port, dnat)
 	if err != nil {
 		return nil, fmt.Errorf("serve %w", err)
@@ -44,7 +47,7 @@ func (n *Node) listenStack(port uint16, dnat bool) (l net.Listener, undo func(),
 		MigrationOptions: n.set.migr,
 	}
 	if l, err = lc.Listen(n.ctx, "tcp", fmt.Sprintf(":%d", port)); err != nil {
-		return nil, nil, fmt.Errorf("port %d: %w: choose another port", port, err)
+		return nil, nil, fmt.Errorf("port %d: %w", port, explainListen(err))
 	}
 	undo = func() {}
 	if dnat {

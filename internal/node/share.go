@@ -6,6 +6,7 @@ package node
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
@@ -31,7 +32,7 @@ func (n *Node) redirect(port uint16) (undo func(), err error) {
 			}
 		}
 	}
-	for _, a := range n.firstAddresses() {
+	for _, a := range firstAddresses(n.host.NIC.Addresses()) {
 		r := hostnet.Redirect{Port: port, To: netip.AddrPortFrom(a, port)}
 		if err := share.Redirect(r); err != nil {
 			undo()
@@ -42,14 +43,11 @@ func (n *Node) redirect(port uint16) (undo func(), err error) {
 	return undo, nil
 }
 
-// firstAddresses returns the stack's first address of each family.
-func (n *Node) firstAddresses() (first []netip.Addr) {
+// firstAddresses returns the first address of each family.
+func firstAddresses(ps []netip.Prefix) (first []netip.Addr) {
 	for _, family := range []func(netip.Addr) bool{netip.Addr.Is4, netip.Addr.Is6} {
-		for _, p := range n.host.NIC.Addresses() {
-			if family(p.Addr()) {
-				first = append(first, p.Addr())
-				break
-			}
+		if i := slices.IndexFunc(ps, func(p netip.Prefix) bool { return family(p.Addr()) }); i >= 0 {
+			first = append(first, ps[i].Addr())
 		}
 	}
 	return first

@@ -6,7 +6,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strconv"
@@ -26,16 +25,19 @@ const socksTimeout = 10 * time.Second
 // SOCKS makes the host listen on address, "host:port" or a port of 127.0.0.1, for
 // clients of SOCKS 5 (RFC 1928): CONNECT without authentication.
 func (n *Node) SOCKS(address string) (*Service, error) {
-	address = localListen(address)
-	if err := checkHostPort(address, 0); err != nil {
-		return nil, fmt.Errorf("%w: socks: %w", ErrConfig, err)
-	}
-	l, err := n.listenHost(address)
+	l, err := n.listenSOCKS(address)
 	if err != nil {
-		return nil, fmt.Errorf("socks: %w", err)
+		return nil, err
+	}
+	return n.accept(l), nil
+}
+
+func (n *Node) listenSOCKS(address string) (*hostListener, error) {
+	if err := CheckSOCKS(address); err != nil {
+		return nil, err
 	}
 	handle := func(c net.Conn) { n.serveSOCKS(c, socksTimeout) }
-	return n.listen(&Service{Kind: KindSOCKS}, l, handle, func() {}), nil
+	return n.listenHost(localListen(address), Service{Kind: KindSOCKS}, handle)
 }
 
 // serveSOCKS serves a client, whose request has to come within limit.

@@ -35,6 +35,9 @@ const (
 	dirMode    = 0o755
 )
 
+// maxPath is how many bytes of a path fit into a socket's address, with a zero behind.
+const maxPath = len(syscall.RawSockaddrUnix{}.Path) - 1
+
 // ErrSocketInUse: another node answers at the socket.
 var ErrSocketInUse = fmt.Errorf("control socket %w by another mnet", netstack.ErrInUse)
 
@@ -42,6 +45,9 @@ var ErrSocketInUse = fmt.Errorf("control socket %w by another mnet", netstack.Er
 // socket that a killed node has left is replaced. willCreate is called before the
 // socket is there, so that it is removed in any case.
 func Listen(path string, uid int, willCreate func(path string) error) (net.Listener, error) {
+	if len(path) > maxPath {
+		return nil, fmt.Errorf("%w: control socket: the path %s has %d bytes, of which the system takes %d: choose another place (--socket)", node.ErrConfig, path, len(path), maxPath)
+	}
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return nil, fmt.Errorf("control socket: %w: choose another place (--socket)", err)
 	}

@@ -106,3 +106,15 @@ func TestNobodyAnswers(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestListenLongPath has a path that no socket can have: no directory is made for it.
+func TestListenLongPath(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("x", maxPath))
+	_, err := Listen(filepath.Join(dir, "mnet.sock"), noOwner, quiet)
+	if !errors.Is(err, node.ErrConfig) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory is there: %v", err)
+	}
+}
