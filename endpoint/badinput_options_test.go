@@ -21,18 +21,14 @@ import (
 // doubled. They are SYNs like any other, to a port that nobody listens on.
 func TestMalformedRequests(t *testing.T) {
 	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
-	right := v.capture(v.c)
+	right := v.capture(v.c).with(withSource(v.mallory.local))
 	o := migrateOption(t, right.opts).encode()
 	send := func(name string, opts []byte) {
 		t.Helper()
-		s := right
-		s.src, s.opts = netip.AddrPortFrom(v.mallory.addr, 666), opts
 		before := v.state(v.server)
-		v.mallory.send(s)
-		got := v.mallory.take()
-		if len(got) != 1 || got[0].Flags() != fRST|fACK {
-			t.Errorf("%s: %d answers", name, len(got))
-		}
+		v.mallory.plays(right, withOptions(opts...))
+		v.mallory.wants(name, fRST|fACK)
+		v.mallory.wantsNothing(name)
 		now := v.state(v.server)
 		now.sent = before.sent
 		if now != before {
@@ -65,11 +61,9 @@ func TestMigrateOptionElsewhere(t *testing.T) {
 	right := v.capture(v.c)
 	local, _ := v.c.addrs()
 	for _, flags := range []header.TCPFlags{fACK, fSYN | fACK, fRST, fRST | fACK, fFIN, fFIN | fACK, fSYN | fFIN, fSYN | fRST, 0} {
-		for _, from := range []netip.AddrPort{netip.AddrPortFrom(v.mallory.addr, 666), right.src, local} {
-			s := right
-			s.src, s.flags, s.ack = from, flags, 4711
+		for _, from := range []netip.AddrPort{v.mallory.local, right.src, local} {
 			before := v.state(v.server)
-			v.mallory.send(s)
+			v.mallory.plays(right, withSource(from), withFlags(flags), withAck(4711))
 			now := v.state(v.server)
 			now.sent = before.sent
 			if now != before || v.s.Migration().Holding {
@@ -78,39 +72,6 @@ func TestMigrateOptionElsewhere(t *testing.T) {
 		}
 	}
 	v.unharmed(t)
-}
-
-// rawClient is a TCP connection to the server made by hand.
-type rawClient struct {
-	m        *rawHost
-	src, dst netip.AddrPort
-	seq, ack uint32
-}
-
-// rawDial connects from a port with options on the SYN and returns those of the
-// SYN-ACK.
-func (m *rawHost) rawDial(t *testing.T, port uint16, opts []byte) (*rawClient, []byte) {
-	t.Helper()
-	r := &rawClient{m: m, src: netip.AddrPortFrom(m.addr, port), dst: addr(serverAddr), seq: 1000}
-	m.send(rawSegment{src: r.src, dst: r.dst, seq: r.seq, flags: fSYN, opts: opts})
-	got := m.take()
-	if len(got) != 1 || got[0].Flags() != fSYN|fACK {
-		t.Fatalf("SYN with options %x: %d answers", opts, len(got))
-	}
-	r.seq++
-	r.ack = got[0].SequenceNumber() + 1
-	return r, bytes.Clone(got[0].Options())
-}
-
-// sendACK sends options on a pure ACK.
-func (r *rawClient) sendACK(opts []byte) {
-	r.m.send(rawSegment{src: r.src, dst: r.dst, seq: r.seq, ack: r.ack, flags: fACK, opts: opts})
-}
-
-// reset aborts the connection.
-func (r *rawClient) reset() {
-	r.m.send(rawSegment{src: r.src, dst: r.dst, seq: r.seq, ack: r.ack, flags: fRST | fACK})
-	r.m.take()
 }
 
 // permitted is a Migrate-Permitted option with a suite and so many bytes of key.
@@ -131,11 +92,15 @@ func TestMalformedOffers(t *testing.T) {
 	check := func(name string, opts []byte, want bool) {
 		t.Helper()
 		port++
-		r, answer := m.rawDial(t, port, opts)
+		p := m.at(port)
+		p.sends(fSYN, withOptions(opts...))
+		answer := p.wants(name, fSYNACK).opts
+		p.wantsNothing(name)
 		if got := bytes.IndexByte(answer, kindPermitted) >= 0; got != want {
 			t.Errorf("%s: option in the SYN-ACK %v, want %v: %x", name, got, want, answer)
 		}
-		r.reset()
+		p.sends(fRST | fACK)
+		p.takes()
 	}
 	for n := range 38 {
 		for suite := range byte(3) {
@@ -195,36 +160,38 @@ func TestBadKeys(t *testing.T) {
 	} {
 		for suite := range byte(2) {
 			t.Run(fmt.Sprintf("%s/%d", test.name, suite+1), func(t *testing.T) {
-				l := newRig(t, rigConfig{})
-				m := l.mallory()
-				ln, err := l.listen.Listen(t.Context(), "tcp", serverAddr)
+				r := newRig(t, rigConfig{})
+				p := r.mallory()
+				ln, err := r.listen.Listen(t.Context(), "tcp", serverAddr)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer ln.Close()
-				r, _ := m.rawDial(t, 2000, permitted(suite+1, test.key[:17]))
+				p.sends(fSYN, withOptions(permitted(suite+1, test.key[:17])...))
+				p.wants("offer", fSYNACK)
+				p.wantsNothing("offer")
 				for _, opts := range test.acks {
-					r.sendACK(opts)
+					p.sends(fACK, withOptions(opts...))
 				}
 				s, err := ln.(*Listener).AcceptConn()
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer s.Close()
-				l.sleep(30 * time.Second)
+				r.sleep(30 * time.Second)
 				if i := s.Migration(); i.State != migrate.Plain || i.Reason != test.want {
 					t.Errorf("%v, %v; want plain, %v", i.State, i.Reason, test.want)
 				}
-				if n := l.server.MigrationStats().Tokens; n != 0 {
+				if n := r.server.MigrationStats().Tokens; n != 0 {
 					t.Errorf("%d tokens", n)
 				}
 				// A peer that does not answer gets so many segments, and no more.
-				if n := len(m.take()); n > 20 {
+				if n := len(p.takes()); n > 20 {
 					t.Errorf("%d segments", n)
 				}
 				// It is plain TCP: a RST ends it at once.
-				r.reset()
-				if n := connections(l.server); n != 1 {
+				p.sends(fRST | fACK)
+				if n := connections(r.server); n != 1 {
 					t.Errorf("%d connections", n)
 				}
 			})
@@ -248,7 +215,7 @@ func TestForgedKeys(t *testing.T) {
 	}{{s, local, remote}, {c, remote, local}} {
 		at := sequenceOf(to.victim)
 		for _, off := range []uint32{1, 1000, 1 << 20, 1 << 31, ^uint32(0)} {
-			m.send(rawSegment{src: to.src, dst: to.dst, seq: at.rcv + off, ack: at.nxt, flags: fACK, opts: forged})
+			m.plays(segment{src: to.src, dst: to.dst, seq: at.rcv + off, ack: at.nxt, flags: fACK, opts: forged})
 		}
 		if st := to.victim.Migration().State; st != migrate.Keying {
 			t.Errorf("%v: %v", to.dst, st)

@@ -6,7 +6,6 @@ package endpoint
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"syscall"
 	"testing"
 	"time"
@@ -18,13 +17,6 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
-
-// forgedReset is a RST to the server as from the client, with the sequence
-// number that the server expects.
-func (v *victim) forgedReset() rawSegment {
-	from, to := v.c.addrs()
-	return rawSegment{src: from, dst: to, seq: sequenceOf(v.s).rcv, ack: sequenceOf(v.s).nxt, flags: fRST | fACK}
-}
 
 // TestForgedReset resets a connection by what everybody can make that sees its
 // packets. It waits, and a migration resumes it.
@@ -40,14 +32,13 @@ func TestForgedReset(t *testing.T) {
 				}
 				exchanged()
 				v.sleep(time.Second)
-				rst := v.forgedReset()
-				rst.opts = opts
-				v.mallory.send(rst)
+				rst := resetOf(v.s).with(withOptions(opts...))
+				v.mallory.plays(rst)
 				if n := counts(v.server, migrate.CountResetHeld); n != 1 || !v.s.Migration().Holding || v.server.MigrationStats().Holds != 1 {
 					t.Fatalf("held %d, holding %v", n, v.s.Migration().Holding)
 				}
 				// More of them do no more harm.
-				v.mallory.send(rst, rst)
+				v.mallory.playsTogether(rst, rst)
 				// Nothing is sent, but what comes is taken.
 				sent := v.net.Bottleneck.Stats(simnet.BtoA).Sent
 				exchanged()
@@ -75,9 +66,8 @@ func TestResetOutOfPlace(t *testing.T) {
 	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	before := v.server.MigrationStats().Counts
 	for _, off := range []uint32{1, 1000, 1 << 30, 1 << 31, ^uint32(0)} {
-		rst := v.forgedReset()
-		rst.seq += off
-		v.mallory.send(rst)
+		rst := resetOf(v.s)
+		v.mallory.plays(rst, withSeq(rst.seq+off))
 	}
 	if d := since(before, v.server.MigrationStats().Counts); len(d) != 0 || v.s.Migration().Holding {
 		t.Errorf("counted %v, holding %v", d, v.s.Migration().Holding)
@@ -88,14 +78,12 @@ func TestResetOutOfPlace(t *testing.T) {
 // TestResetOldTuple forges a RST for a tuple that the connection has left.
 func TestResetOldTuple(t *testing.T) {
 	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
-	rst := v.forgedReset()
+	rst := resetOf(v.s)
 	v.migrate(v.c, "10.2.0.2")
 	v.sleep(time.Second)
-	rst.seq = sequenceOf(v.s).rcv
-	v.mallory.send(rst)
+	v.mallory.plays(rst, withSeq(sequenceOf(v.s).rcv))
 	v.sleep(10 * time.Second)
-	rst.seq = sequenceOf(v.s).rcv
-	v.mallory.send(rst)
+	v.mallory.plays(rst, withSeq(sequenceOf(v.s).rcv))
 	if v.s.Migration().Holding {
 		t.Error("holding")
 	}
@@ -116,7 +104,7 @@ func TestHoldDisabled(t *testing.T) {
 			test.set(r)
 			v := &victim{rig: r, mallory: r.mallory()}
 			v.c, v.s = r.open(serverAddr)
-			v.mallory.send(v.forgedReset())
+			v.mallory.plays(resetOf(v.s))
 			if err := v.readError(v.s); !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("read: %v", err)
 			}
@@ -228,17 +216,13 @@ func TestAbortEarly(t *testing.T) {
 func TestResetUnknown(t *testing.T) {
 	v := newVictim(t, rigConfig{server: netstack.Config{Migration: netstack.MigrationConfig{ResetUnknown: true}}}, migrate.SuiteX25519SHA256)
 	v.listening()
-	syn := rawSegment{
-		src: netip.AddrPortFrom(v.mallory.addr, 666), dst: addr(serverAddr),
-		seq: 1000, flags: fSYN, opts: option{1, 2, 3}.encode(),
-	}
-	v.mallory.send(syn)
-	got := v.mallory.take()
-	if len(got) != 1 || got[0].Flags() != fRST|fACK || got[0].AckNumber() != 1001 || got[0].SequenceNumber() != 0 {
-		t.Errorf("answers: %v", got)
-	}
-	syn.badSum = true
-	v.ignored(t, "bad checksum", v.server, tally{migrate.CountUnknownToken: 1}, func() { v.mallory.send(syn) })
+	request := withOptions(option{1, 2, 3}.encode()...)
+	v.mallory.sends(fSYN, withSeq(1000), request)
+	v.mallory.wants("unknown token", fRST|fACK, withAck(1001), withSeq(0))
+	v.mallory.wantsNothing("unknown token")
+	v.ignored(t, "bad checksum", v.server, tally{migrate.CountUnknownToken: 1}, func() {
+		v.mallory.sends(fSYN, withSeq(1000), request, withBadChecksum)
+	})
 	if n := connections(v.server); n != 3 { // two listeners, one for each family, and the victim
 		t.Errorf("%d connections", n)
 	}
@@ -259,13 +243,13 @@ func TestRequestTimeWait(t *testing.T) {
 		t.Fatalf("state %v", st)
 	}
 	before := connections(v.server)
-	for name, s := range map[string]rawSegment{
+	for name, s := range map[string]segment{
 		"its own request":                    old,
 		"its own request from its own tuple": {src: local, dst: old.dst, seq: old.seq, flags: fSYN, opts: old.opts},
 		"unknown token":                      {src: local, dst: old.dst, seq: old.seq + 1<<20, flags: fSYN, opts: option{1, 2, 3}.encode()},
 	} {
 		sent := v.net.Bottleneck.Stats(simnet.BtoA).Sent
-		v.mallory.send(s)
+		v.mallory.plays(s)
 		v.sleep(time.Second)
 		if n := v.net.Bottleneck.Stats(simnet.BtoA).Sent - sent; n != 0 || connections(v.server) != before {
 			t.Errorf("%s: %d answers, %d connections, had %d", name, n, connections(v.server), before)
@@ -287,7 +271,7 @@ func TestRequestMeetsClose(t *testing.T) {
 	})
 	ep.MigrationLock(func() {
 		// The endpoint is locked: what comes is queued.
-		v.mallory.send(request)
+		v.mallory.plays(request)
 		ep.MigrationAbort(&tcpip.ErrConnectionReset{})
 	})
 	v.sleep(time.Second)

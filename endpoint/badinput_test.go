@@ -7,11 +7,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
-
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/mnet-dev/mnet/migrate"
 	"github.com/mnet-dev/mnet/netstack/simnet"
@@ -35,54 +32,41 @@ func TestBadRequests(t *testing.T) {
 		t.Run(suite.String(), func(t *testing.T) {
 			v := newVictim(t, rigConfig{}, suite)
 			v.listening()
-			right := v.capture(v.c)
+			right := v.capture(v.c).with(withSource(v.mallory.local))
 			o := migrateOption(t, right.opts)
 			local, _ := v.c.addrs()
 			unknown := tally{migrate.CountUnknownToken: 1}
 			badTag := tally{migrate.CountBadTag: 1}
-			send := func(change func(*rawSegment)) func() {
-				s := right
-				s.src = netip.AddrPortFrom(v.mallory.addr, 666)
-				change(&s)
-				return func() { v.mallory.send(s) }
-			}
-			with := func(o option) func(*rawSegment) {
-				return func(s *rawSegment) { s.opts = o.encode() }
-			}
+			with := func(o option) field { return withOptions(o.encode()...) }
 			for _, test := range []struct {
-				name string
-				want tally
-				send func()
+				name    string
+				want    tally
+				changes []field
 			}{
-				{"unknown token", unknown, send(with(option{o.reqNo, o.token ^ 1, o.tag}))},
-				{"unknown token, closed port", unknown, send(func(s *rawSegment) {
-					s.opts = option{o.reqNo, ^o.token, o.tag}.encode()
-					s.dst = addr("10.9.0.1:81")
-				})},
-				{"unknown token, from the peer's tuple", unknown, send(func(s *rawSegment) {
-					s.opts = option{o.reqNo, ^o.token, o.tag}.encode()
-					s.src = local
-				})},
-				{"unknown token, bad checksum", unknown, send(func(s *rawSegment) {
-					s.opts = option{o.reqNo, ^o.token, o.tag}.encode()
-					s.badSum = true
-				})},
-				{"unknown token, IPv6", unknown, send(func(s *rawSegment) {
-					s.opts = option{o.reqNo, ^o.token, o.tag}.encode()
-					s.src, s.dst = addr("[fd00:6::6]:666"), addr("[fd00:9::1]:80")
-				})},
-				{"zero token", unknown, send(with(option{o.reqNo, 0, o.tag}))},
-				{"forged tag", badTag, send(with(option{o.reqNo, o.token, o.tag ^ 1}))},
-				{"zero tag", badTag, send(with(option{o.reqNo, o.token, 0}))},
-				{"another ReqNo", badTag, send(with(option{o.reqNo + 1, o.token, o.tag}))},
-				{"another sequence number", badTag, send(func(s *rawSegment) { s.seq++ })},
-				{"forged tag, IPv6", badTag, send(func(s *rawSegment) {
-					s.opts = option{o.reqNo, o.token, ^o.tag}.encode()
-					s.src, s.dst = addr("[fd00:6::6]:666"), addr("[fd00:9::1]:80")
-				})},
-				{"bad checksum", tally{migrate.CountMalformed: 1}, send(func(s *rawSegment) { s.badSum = true })},
+				{"unknown token", unknown, []field{with(option{o.reqNo, o.token ^ 1, o.tag})}},
+				{"unknown token, closed port", unknown, []field{
+					with(option{o.reqNo, ^o.token, o.tag}), withDestination(addr("10.9.0.1:81")),
+				}},
+				{"unknown token, from the peer's tuple", unknown, []field{
+					with(option{o.reqNo, ^o.token, o.tag}), withSource(local),
+				}},
+				{"unknown token, bad checksum", unknown, []field{
+					with(option{o.reqNo, ^o.token, o.tag}), withBadChecksum,
+				}},
+				{"unknown token, IPv6", unknown, []field{
+					with(option{o.reqNo, ^o.token, o.tag}), withSource(addr("[fd00:6::6]:666")), withDestination(addr("[fd00:9::1]:80")),
+				}},
+				{"zero token", unknown, []field{with(option{o.reqNo, 0, o.tag})}},
+				{"forged tag", badTag, []field{with(option{o.reqNo, o.token, o.tag ^ 1})}},
+				{"zero tag", badTag, []field{with(option{o.reqNo, o.token, 0})}},
+				{"another ReqNo", badTag, []field{with(option{o.reqNo + 1, o.token, o.tag})}},
+				{"another sequence number", badTag, []field{withSeq(right.seq + 1)}},
+				{"forged tag, IPv6", badTag, []field{
+					with(option{o.reqNo, o.token, ^o.tag}), withSource(addr("[fd00:6::6]:666")), withDestination(addr("[fd00:9::1]:80")),
+				}},
+				{"bad checksum", tally{migrate.CountMalformed: 1}, []field{withBadChecksum}},
 			} {
-				v.ignored(t, test.name, v.server, test.want, test.send)
+				v.ignored(t, test.name, v.server, test.want, func() { v.mallory.plays(right, test.changes...) })
 			}
 			v.unharmed(t)
 		})
@@ -94,8 +78,7 @@ func TestBadRequests(t *testing.T) {
 func TestBadAddresses(t *testing.T) {
 	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	v.listening()
-	right := v.capture(v.c)
-	right.src = netip.AddrPortFrom(v.mallory.addr, 666)
+	right := v.capture(v.c).with(withSource(v.mallory.local))
 	server := addr("10.9.0.1").Addr()
 	// Routers would not forward these: they change behind the last one.
 	var src, dst netip.Addr
@@ -123,14 +106,13 @@ func TestBadAddresses(t *testing.T) {
 			}
 			return simnet.Pass
 		})
-		v.ignored(t, fmt.Sprint(test), v.server, tally{}, func() { v.mallory.send(right) })
+		v.ignored(t, fmt.Sprint(test), v.server, tally{}, func() { v.mallory.plays(right) })
 	}
 	bend.set(nil)
 	// The same from an address that could be somebody's is answered.
-	v.mallory.send(right)
-	if got := v.mallory.take(); len(got) == 0 || got[0].Flags() != fSYN|fACK {
-		t.Errorf("got %d segments", len(got))
-	}
+	v.mallory.plays(right)
+	v.mallory.wants("right request", fSYNACK)
+	v.mallory.takes() // an ACK, where the window is large
 	v.unharmed(t)
 }
 
@@ -141,26 +123,23 @@ func TestReplayFromElsewhere(t *testing.T) {
 		t.Run(suite.String(), func(t *testing.T) {
 			v := newVictim(t, rigConfig{}, suite)
 			v.listening()
-			replay := v.capture(v.c)
-			replay.src = netip.AddrPortFrom(v.mallory.addr, 666)
+			replay := v.capture(v.c).with(withSource(v.mallory.local))
 			before, counted := v.state(v.server), v.server.MigrationStats().Counts
-			v.mallory.send(replay)
-
+			v.mallory.plays(replay)
+			v.mallory.wants("replay", fSYNACK, withDestination(v.mallory.local))
 			// While that lives, another copy gets nothing.
-			other := replay
-			other.src = netip.AddrPortFrom(v.mallory.addr, 667)
-			v.mallory.send(other)
+			v.mallory.plays(replay, withSource(v.mallory.at(667).local))
 			// Neither does one from the same address that comes too soon.
-			v.mallory.send(replay)
-			if got := v.mallory.take(); len(got) == 0 || got[0].Flags() != fSYN|fACK ||
-				slices.ContainsFunc(got[1:], func(s header.TCP) bool { return s.Flags() == fSYN|fACK }) ||
-				slices.ContainsFunc(got, func(s header.TCP) bool { return s.DestinationPort() != 666 }) {
-				t.Errorf("answers: %d", len(got))
+			v.mallory.plays(replay)
+			for _, s := range v.mallory.takes() {
+				if s.flags == fSYNACK || s.dst != v.mallory.local {
+					t.Errorf("answer to a copy: %v", s)
+				}
 			}
 			v.sleep(30 * time.Second)
 			synacks := 1
-			for _, s := range v.mallory.take() {
-				if s.Flags() == fSYN|fACK {
+			for _, s := range v.mallory.takes() {
+				if s.flags == fSYNACK {
 					synacks++
 				}
 			}
@@ -184,21 +163,15 @@ func TestReplayFromElsewhere(t *testing.T) {
 // TestReplayRefused has the host at the replayed address answer as hosts do.
 func TestReplayRefused(t *testing.T) {
 	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
-	replay := v.capture(v.c)
-	replay.src = netip.AddrPortFrom(v.mallory.addr, 666)
-	v.mallory.send(replay)
-	got := v.mallory.take()
-	if len(got) == 0 {
-		t.Fatal("no answer")
-	}
-	v.mallory.send(rawSegment{src: replay.src, dst: replay.dst, seq: got[0].AckNumber(), flags: fRST})
+	v.mallory.plays(v.capture(v.c), withSource(v.mallory.local))
+	answer := v.mallory.wants("replay", fSYNACK)
+	v.mallory.takes() // an ACK, where the window is large
+	v.mallory.sends(fRST, withSeq(answer.ack), withAck(0))
 	if n := counts(v.server, migrate.CountRefused); n != 1 {
 		t.Errorf("refused: %d", n)
 	}
 	v.sleep(10 * time.Second)
-	if got := v.mallory.take(); len(got) > 0 {
-		t.Errorf("%d more segments", len(got))
-	}
+	v.mallory.wantsNothing("refused")
 	v.unharmed(t)
 }
 
@@ -220,10 +193,11 @@ func TestReplayLater(t *testing.T) {
 			if suite == migrate.SuiteX25519SHA256 {
 				want = tally{migrate.CountUnknownToken: 1}
 			}
-			for _, s := range []rawSegment{overtaken, completed} {
-				v.ignored(t, "same address", v.server, want, func() { v.mallory.send(s) })
-				s.src = netip.AddrPortFrom(v.mallory.addr, 666)
-				v.ignored(t, "another address", v.server, want, func() { v.mallory.send(s) })
+			for _, s := range []segment{overtaken, completed} {
+				v.ignored(t, "same address", v.server, want, func() { v.mallory.plays(s) })
+				v.ignored(t, "another address", v.server, want, func() {
+					v.mallory.plays(s, withSource(v.mallory.local))
+				})
 			}
 			bothWays(t, v.c, v.s, 64<<10)()
 		})
@@ -236,13 +210,14 @@ func TestReflection(t *testing.T) {
 		t.Run(suite.String(), func(t *testing.T) {
 			v := newVictim(t, rigConfig{}, suite)
 			s := v.capture(v.c)
-			s.src, s.dst = netip.AddrPortFrom(v.mallory.addr, 666), addr("10.1.0.2:80")
 			want := tally{migrate.CountReflected: 1}
 			if suite == migrate.SuiteX25519SHA256 {
 				// Whose token it is, is in the token.
 				want = tally{migrate.CountUnknownToken: 1}
 			}
-			v.ignored(t, "reflected", v.client, want, func() { v.mallory.send(s) })
+			v.ignored(t, "reflected", v.client, want, func() {
+				v.mallory.plays(s, withSource(v.mallory.local), withDestination(addr("10.1.0.2:80")))
+			})
 			v.unharmed(t)
 		})
 	}
@@ -254,31 +229,25 @@ func TestBadSequence(t *testing.T) {
 	v := newVictim(t, rigConfig{}, migrate.SuiteNull)
 	v.listening()
 	ni, nj := sequenceOf(v.c).nxt-1, sequenceOf(v.s).nxt-1
-	request := func(seq uint32, reqNo uint8) rawSegment {
-		return rawSegment{
-			src: netip.AddrPortFrom(v.mallory.addr, 666), dst: addr(serverAddr),
-			seq: seq, flags: fSYN, opts: nullOption(ni, nj, seq, reqNo).encode(),
-		}
+	requests := func(seq uint32, reqNo uint8, fields ...field) {
+		request := []field{withSeq(seq), withOptions(nullOption(ni, nj, seq, reqNo).encode()...)}
+		v.mallory.sends(fSYN, append(request, fields...)...)
 	}
 	rcv := sequenceOf(v.s).rcv
 	for _, seq := range []uint32{rcv, rcv + 1, rcv + 1<<30, rcv + 1<<31, rcv - 1<<30 - 2} {
 		v.ignored(t, fmt.Sprintf("SEQ %d", int32(seq-rcv)), v.server, tally{migrate.CountBadSequence: 1}, func() {
-			v.mallory.send(request(seq, 1))
+			requests(seq, 1)
 		})
 	}
 	for _, reqNo := range []uint8{0, 128, 200, 255} {
 		v.ignored(t, fmt.Sprintf("ReqNo %d", reqNo), v.server, tally{migrate.CountStaleRequest: 1}, func() {
-			v.mallory.send(request(rcv-1, reqNo))
+			requests(rcv-1, reqNo)
 		})
 	}
 	local, _ := v.c.addrs()
 	v.ignored(t, "current tuple", v.server, tally{migrate.CountDuplicateSYN: 1}, func() {
-		s := request(rcv-1, 1)
-		s.src = local
-		v.mallory.send(s)
+		requests(rcv-1, 1, withSource(local))
 	})
-	v.mallory.send(request(rcv-1, 127))
-	if got := v.mallory.take(); len(got) == 0 {
-		t.Error("a right request is not answered")
-	}
+	requests(rcv-1, 127)
+	v.mallory.wants("right request", fSYNACK)
 }

@@ -106,9 +106,9 @@ func TestNewPathSYNProxy(t *testing.T) {
 			if !ok || t.Flags() != fSYN {
 				return simnet.Pass
 			}
-			proxy.sendBytes(rawSegment{
-				src: p.Dst(), dst: p.Src(), seq: 4711, ack: t.SequenceNumber() + 1, flags: fSYN | fACK, opts: opts,
-			}.encode())
+			proxy.puts(segment{
+				src: p.Dst(), dst: p.Src(), seq: 4711, ack: t.SequenceNumber() + 1, flags: fSYNACK, opts: opts,
+			})
 			return simnet.Drop
 		})
 		finish := bothWays(t, c, s, 256<<10)

@@ -73,7 +73,7 @@ func TestHandoverLate(t *testing.T) {
 		{"hold", 0, func(l *leaving) {
 			lose(l)
 			l.sleep(2 * delay) // until the server has moved
-			l.mallory.send(l.forgedReset())
+			l.mallory.plays(resetOf(l.s))
 			if !l.s.Migration().Holding {
 				l.tb.Error("not holding")
 			}

@@ -4,6 +4,7 @@
 package endpoint
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -29,6 +30,7 @@ type rig struct {
 	// and the NAT, outer between the NAT and the core.
 	inner, outer []*gate
 
+	trace   *trace
 	closing sync.Once
 }
 
@@ -50,6 +52,14 @@ type rigConfig struct {
 	jumbo bool
 	// nat, if not nil, is on each uplink that has none of its own.
 	nat *simnet.NATConfig
+
+	// coalescing has packets queue at both hosts for so long; see
+	// simnet.Host.SetCoalescing.
+	coalescing time.Duration
+
+	// env are variables of the environment that the test needs to repeat this rig,
+	// beside its name.
+	env string
 }
 
 const (
@@ -103,7 +113,11 @@ func openRig(tb testing.TB, cfg rigConfig) *rig {
 		up.Use(out)
 		r.outer = append(r.outer, out)
 	}
+	for _, h := range []*simnet.Host{r.net.Client, r.net.Server} {
+		h.SetCoalescing(cfg.coalescing)
+	}
 	tb.Cleanup(r.close)
+	r.trace = startTrace(tb, r.net, cfg.env)
 	var nics []*netstack.NIC
 	r.client, r.up = r.plug(r.net.Client, cfg.client)
 	r.server, nics = r.plug(r.net.Server, cfg.server)
@@ -153,10 +167,11 @@ func (r *rig) plug(h *simnet.Host, cfg netstack.Config) (*netstack.Stack, []*net
 	}
 	h.Bind(s.GVisor())
 	var nics []*netstack.NIC
-	for _, i := range h.Interfaces() {
+	for number, i := range h.Interfaces() {
 		n, err := s.Attach(i, netstack.AttachOptions{
 			Addresses: i.Prefixes(),
 			Routes:    []netstack.Route{{Destination: netstack.Default4}, {Destination: netstack.Default6}},
+			Capture:   r.trace.capture(fmt.Sprintf("%s %d", h.Name(), number)),
 		})
 		if err != nil {
 			r.tb.Fatal(err)

@@ -49,8 +49,8 @@ func TestRoamReset(t *testing.T) {
 	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
 	mallory := r.mallory()
 	c, s := r.open(serverAddr)
-	local, remote := c.addrs()
-	mallory.send(rawSegment{src: remote, dst: local, seq: sequenceOf(c).rcv, ack: sequenceOf(c).nxt, flags: fRST | fACK})
+	local, _ := c.addrs()
+	mallory.plays(resetOf(c))
 	ev := r.moved(1, 200*time.Millisecond, roam.Held)
 	if ev.To.Addr() != local.Addr() || ev.To == local {
 		t.Errorf("from %v to %v, want another port", local, ev.To)

@@ -20,9 +20,14 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
+// seedEnv is the seed of the only schedule that TestSchedules then plays.
+const seedEnv = "MNET_SEED"
+
+// coalescing is for how long packets queue at the hosts, by seed.
+var coalescing = []time.Duration{0, 100 * time.Microsecond, time.Millisecond, 5 * time.Millisecond}
+
 // TestSchedules plays random networks, transfers and moves. Whatever happens,
-// each byte arrives once and in order, and nothing is left afterwards. A
-// failure names its seed; MNET_SEED plays that one alone.
+// each byte arrives once and in order, and nothing is left afterwards.
 func TestSchedules(t *testing.T) {
 	needPatched(t)
 	first, n := uint64(1), uint64(100)
@@ -32,7 +37,7 @@ func TestSchedules(t *testing.T) {
 	case testing.Short():
 		n = 25
 	}
-	if s := os.Getenv("MNET_SEED"); s != "" {
+	if s := os.Getenv(seedEnv); s != "" {
 		seed, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
 			t.Fatal(err)
@@ -41,12 +46,17 @@ func TestSchedules(t *testing.T) {
 	}
 	var moves, failures int
 	for seed := first; seed < first+n; seed++ {
-		p := &schedule{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0))}
-		if err := p.playWatched(); err != nil {
-			t.Fatalf("seed %d: %v\n%s", seed, err, p.log)
+		ok := t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			p := &schedule{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0))}
+			if err := p.playWatched(); err != nil {
+				t.Fatalf("%v\n%s", err, p.log)
+			}
+			moves += p.moves
+			failures += p.failures
+		})
+		if !ok {
+			return
 		}
-		moves += p.moves
-		failures += p.failures
 	}
 	t.Logf("%d schedules, %d moves, %d attempts that failed", n, moves, failures)
 	if moves == 0 {
@@ -91,7 +101,9 @@ func (p *schedule) wire() simnet.Wire {
 
 func (p *schedule) topology() rigConfig {
 	cfg := rigConfig{
-		seed: p.seed,
+		seed:       p.seed,
+		coalescing: coalescing[p.seed%uint64(len(coalescing))],
+		env:        fmt.Sprintf("%s=%d", seedEnv, p.seed),
 		homes: []netip.Prefix{
 			netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.2/24"), netip.MustParsePrefix("fd00:9::1/64"),
 		},
@@ -104,6 +116,7 @@ func (p *schedule) topology() rigConfig {
 		cfg.uplinks = append(cfg.uplinks, up)
 	}
 	p.say("uplinks %+v", cfg.uplinks)
+	p.say("packets queue for %v", cfg.coalescing)
 	return cfg
 }
 
@@ -124,7 +137,6 @@ func (p *schedule) playWatched() error {
 
 func (p *schedule) play() error {
 	r := newRig(p.t, p.topology())
-	defer r.close()
 	suites := []migrate.SuiteID{migrate.SuiteX25519SHA256, migrate.SuiteX25519SHA1, migrate.SuiteNull}
 	o := MigrationOptions{Suites: suites[p.rng.IntN(3):][:1]}
 	r.dialer.MigrationOptions, r.listen.MigrationOptions = o, o

@@ -17,8 +17,11 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// soaking reports whether the long version of a test is wanted (make soak).
-func soaking() bool { return os.Getenv("MNET_SOAK") != "" }
+// soakEnv asks for the long version of tests (make soak).
+const soakEnv = "MNET_SOAK"
+
+// soaking reports whether the long version of a test is wanted.
+func soaking() bool { return os.Getenv(soakEnv) != "" }
 
 // skipShort skips a test that moves so many segments in one flow that the race detector
 // makes it ten times as long, and sees nothing in it that it does not see elsewhere.

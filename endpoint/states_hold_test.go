@@ -23,7 +23,7 @@ func TestHoldExpires(t *testing.T) {
 	v.c.Close()
 	v.listen.MigrationOptions.Hold = hold
 	v.c, v.s = v.open("10.9.0.1:81")
-	v.mallory.send(v.forgedReset())
+	v.mallory.plays(resetOf(v.s))
 	begin := v.net.Clock.Elapsed()
 	err := v.readError(v.s)
 	if took := v.net.Clock.Elapsed() - begin; !errors.Is(err, syscall.ECONNRESET) || took < hold-time.Second || took > hold+time.Second {
@@ -49,7 +49,7 @@ func TestHoldBound(t *testing.T) {
 	}
 	for i, c := range conns {
 		v.c, v.s = c[0], c[1]
-		v.mallory.send(v.forgedReset())
+		v.mallory.plays(resetOf(v.s))
 		if holding := v.s.Migration().Holding; holding != (i < bound) {
 			t.Errorf("connection %d: holding %v", i, holding)
 		}
@@ -64,7 +64,7 @@ func TestHoldBound(t *testing.T) {
 	v.c, v.s = conns[0][0], conns[0][1]
 	v.migrate(v.c, "10.2.0.2")
 	v.sleep(time.Second)
-	v.mallory.send(v.forgedReset())
+	v.mallory.plays(resetOf(v.s))
 	if st := v.server.MigrationStats(); !v.s.Migration().Holding || st.Holds != bound {
 		t.Errorf("holding %v, %d holds", v.s.Migration().Holding, st.Holds)
 	}
@@ -131,7 +131,7 @@ func TestHoldOnTimeout(t *testing.T) {
 func TestAbortWhileHeld(t *testing.T) {
 	t.Run("reset", func(t *testing.T) {
 		v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
-		v.mallory.send(v.forgedReset())
+		v.mallory.plays(resetOf(v.s))
 		if !v.s.Migration().Holding {
 			t.Fatal("not held")
 		}
