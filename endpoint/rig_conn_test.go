@@ -118,7 +118,13 @@ func connections(s *netstack.Stack) int { return len(s.GVisor().RegisteredEndpoi
 // tcbReader is the part of a patched endpoint that tells its state.
 type tcbReader interface {
 	MigrationLock(func())
-	MigrationTCB() (sndUna, sndNxt, rcvNxt, rcvAcc, tsRecent uint32, srtt time.Duration, movable bool)
+	MigrationTCB() struct {
+		SndUna, SndNxt, RcvNxt uint32
+		RcvAcc                 uint32
+		TSRecent               uint32
+		SRTT                   time.Duration
+		Movable                bool
+	}
 }
 
 // sequence is SND.UNA, SND.NXT and RCV.NXT of a connection.
@@ -126,6 +132,9 @@ type sequence struct{ una, nxt, rcv uint32 }
 
 func sequenceOf(c *Conn) (s sequence) {
 	ep := c.ep.(tcbReader)
-	ep.MigrationLock(func() { s.una, s.nxt, s.rcv, _, _, _, _ = ep.MigrationTCB() })
+	ep.MigrationLock(func() {
+		tcb := ep.MigrationTCB()
+		s = sequence{tcb.SndUna, tcb.SndNxt, tcb.RcvNxt}
+	})
 	return s
 }

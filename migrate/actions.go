@@ -12,7 +12,7 @@ type ActionKind uint8
 const (
 	// ActSendSYN and ActSendSYNACK send steps 1 and 2 on the path on trial:
 	// with an unscaled window of 65,535 and the connection's own options (M503,
-	// M504), Option last.
+	// M504), Option last. The SYN-ACK echoes the timestamp TSEcr.
 	ActSendSYN ActionKind = iota
 	ActSendSYNACK
 	// ActSendWindowUpdate sends step 3: it acknowledges Ack at Seq on the path on
@@ -33,7 +33,7 @@ const (
 	ActDropDrain
 	// ActGate stops (On) or allows output on the current path.
 	ActGate
-	// ActHold holds the connection (On). ActRebind ends the hold.
+	// ActHold holds the connection. ActRebind ends the hold.
 	ActHold
 	// ActPush sends what may be sent on the current path. With Lost, nothing
 	// that was sent since the move has arrived.
@@ -53,14 +53,14 @@ const (
 // Action is one thing that the machine wants done. Each kind says which of the
 // other fields it uses.
 type Action struct {
-	Kind     ActionKind
-	Tuple    Tuple
-	Seq, Ack uint32
-	Option   []byte
-	Rebind   Rebind
-	Lost, On bool
-	Err      error
-	Count    Counter
+	Kind            ActionKind
+	Tuple           Tuple
+	Seq, Ack, TSEcr uint32
+	Option          []byte
+	Rebind          Rebind
+	Lost, On        bool
+	Err             error
+	Count           Counter
 }
 
 // Rebind is what the machine knows of the new path when the connection moves.

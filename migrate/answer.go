@@ -10,7 +10,8 @@ type provisional struct {
 	tuple, old Tuple
 	counter    uint64
 	peerSeq    uint32 // of the SYN
-	tsval      uint32 // of the SYN; 0 if it had none
+	tsval      uint32 // of the first SYN; 0 if it had none
+	tsecr      uint32 // tsval of the last SYN, which SYN-ACKs echo
 	seq        uint32 // of the SYN-ACK: Suna - 1, taken once (M501, M502)
 	nonce      uint32 // M223
 	repeats    int    // SYN-ACKs by the timer
@@ -49,6 +50,7 @@ func (m *Machine) SYN(now Time, t, cur Tuple, r Request, counter uint64, seq, ts
 		if t != p.tuple { // M423
 			return append(acts, count(CountReplayedTuple))
 		}
+		p.tsecr = tsval
 		return m.answerAgain(append(acts, count(CountDuplicateSYN)), now, tcb)
 	}
 	if a := m.att; a != nil && !a.moved {
@@ -58,8 +60,7 @@ func (m *Machine) SYN(now Time, t, cur Tuple, r Request, counter uint64, seq, ts
 		acts = m.endAttempt(append(acts, count(CountCrossedYielded)), ErrYielded) // M585
 	}
 	if a := m.att; a != nil && !a.covered {
-		// M586: the cover cannot be sent while another path is on trial. The
-		// window that it waits for is a moment away.
+		// M586: the window that the cover waits for is a moment away.
 		return append(acts, count(CountCrossedIgnored))
 	}
 	if counter-1 > m.peerDone {
@@ -68,7 +69,7 @@ func (m *Machine) SYN(now Time, t, cur Tuple, r Request, counter uint64, seq, ts
 		m.peerDone, m.tokensChanged = counter-1, true
 	}
 	p := &provisional{
-		tuple: t, old: cur, counter: counter, peerSeq: seq, tsval: tsval, seq: tcb.SndUna - 1,
+		tuple: t, old: cur, counter: counter, peerSeq: seq, tsval: tsval, tsecr: tsval, seq: tcb.SndUna - 1,
 		nonce: m.keys.nonce(counter, now), sentAt: now, rto: synRTO(tcb.SRTT),
 	}
 	p.next = now.Add(p.rto)
@@ -128,7 +129,7 @@ func (m *Machine) sendSYNACK(acts []Action, now Time, tcb TCB) []Action {
 	r.Tag = m.keys.synackTag(m.role, p.counter, p.seq, r.Token)
 	first := p.peerSeq + 1
 	acts = append(acts, Action{
-		Kind: ActSendSYNACK, Seq: p.seq, Ack: first,
+		Kind: ActSendSYNACK, Seq: p.seq, Ack: first, TSEcr: p.tsecr,
 		Option: m.cfg.Format.layout().appendRequest(nil, r, maxOptions),
 	})
 	if int32(tcb.RcvAcc-first) > maxUnscaled { // M524

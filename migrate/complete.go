@@ -14,11 +14,6 @@ func (m *Machine) Completing() bool {
 // third returns step 4, which is the cover (M542). Before a scaled window has come,
 // it is an ACK that goes no farther than a strict tracker allows (M543).
 func (m *Machine) third(tcb TCB) Action {
-	if m.prov != nil {
-		// The gVisor below would send ActSendACK on the peer's path on trial.
-		// ACKOption has the same option, and the cover was sent before (M586).
-		return Action{Kind: ActAnswer}
-	}
 	seq := tcb.SndNxt
 	if !m.att.covered {
 		seq = m.att.seq + 1

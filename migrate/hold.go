@@ -70,7 +70,7 @@ func (m *Machine) beginHold(now Time, d time.Duration, err error, allowed bool, 
 		return append(acts, count(CountHoldRefused)), true
 	}
 	m.hold = &hold{until: now.Add(d), err: err}
-	return append(acts, count(why), Action{Kind: ActHold, On: true}), false
+	return append(acts, count(why), Action{Kind: ActHold}), false
 }
 
 // AbortOption appends the Migrate option with the Abort tag for a RST with sequence

@@ -124,7 +124,7 @@ func (e *end) do(acts []Action) {
 		case ActGate:
 			e.gated = a.On
 		case ActHold:
-			e.held = a.On
+			e.held = true
 			e.rtx = 0
 		case ActPush:
 			if a.Lost {

@@ -12,39 +12,37 @@ import (
 	"github.com/mnet-dev/mnet/migrate"
 )
 
-// do carries out the machine's actions. Caller holds the endpoint.
-func (m *Migration) do(acts []migrate.Action) {
+// do carries out the machine's actions on the arrival of in, or on another event if
+// that is zero. Caller holds the endpoint.
+func (m *Migration) do(acts []migrate.Action, in gvisorSegment) {
 	for _, a := range acts {
 		switch a.Kind {
 		case migrate.ActOpenPath:
-			if err := m.ep.MigrationAcceptPath(); err != nil {
+			if err := m.ep.MigrationAcceptPath(in); err != nil {
 				m.migrator.count(migrate.CountPathBusy)
-				m.do(m.machine.PathFailed())
+				m.do(m.machine.PathFailed(), in)
 				return
 			}
 		case migrate.ActDropPath:
 			m.ep.MigrationDropPath()
 		case migrate.ActSendSYN:
-			m.ep.MigrationSendSYN(false, a.Seq, a.Ack, a.Option)
+			m.ep.MigrationSendSYN(a.Seq, a.Option)
 		case migrate.ActSendSYNACK:
-			m.ep.MigrationSendSYN(true, a.Seq, a.Ack, a.Option)
+			m.ep.MigrationSendSYNACK(gvisorSYNACK{Seq: a.Seq, Ack: a.Ack, TSEcr: a.TSEcr, Option: a.Option})
 		case migrate.ActSendWindowUpdate:
-			m.ep.MigrationSendACK(a.Seq, a.Ack, nil)
+			m.ep.MigrationSendWindowUpdate(gvisorWindowUpdate{Seq: a.Seq, Ack: a.Ack})
 		case migrate.ActSendACK:
-			m.ep.MigrationSendACK(a.Seq, 0, a.Option)
+			m.ep.MigrationSendACK(a.Seq, a.Option)
 		case migrate.ActRebind:
-			m.rebind(a.Rebind)
+			m.rebind(a.Rebind, in)
 		case migrate.ActDropDrain:
 			m.ep.MigrationDropDrain(idOf(a.Tuple))
 		case migrate.ActGate:
 			m.ep.MigrationGate(a.On)
 		case migrate.ActHold:
-			m.ep.MigrationHold(a.On)
-			if !a.On {
-				m.releaseHold()
-			}
+			m.ep.MigrationHold()
 		case migrate.ActPush:
-			m.ep.MigrationPush(a.Lost)
+			m.ep.MigrationPush(a.Lost, in)
 		case migrate.ActAnswer:
 			m.ep.MigrationAnswer()
 		case migrate.ActDone:
@@ -71,10 +69,11 @@ func abortError(err error) tcpip.Error {
 	return &tcpip.ErrConnectionReset{}
 }
 
-// rebind moves the connection to the path on trial, and remembers that.
-func (m *Migration) rebind(r migrate.Rebind) {
+// rebind moves the connection to the path on trial, on which in has arrived, and
+// remembers that.
+func (m *Migration) rebind(r migrate.Rebind, in gvisorSegment) {
 	from := m.current()
-	m.ep.MigrationRebind(r.PeerRcvNxt, r.HasPeerRcvNxt, r.KeepCC, r.OldAlive, int64(r.RTT))
+	m.ep.MigrationRebind(gvisorRebind(r), in)
 	m.releaseHold()
 	m.answered()
 	m.notify(EventMoved)
@@ -151,6 +150,8 @@ func (m *Migration) settle() {
 func (m *Migration) now() migrate.Time {
 	return migrate.Time(m.migrator.gv.Clock().NowMonotonic().Sub(tcpip.MonotonicTime{}))
 }
+
+func (m *Migration) tcb() migrate.TCB { return migrate.TCB(m.ep.MigrationTCB()) }
 
 func (m *Migration) current() migrate.Tuple {
 	return tupleOf(m.ep.MigrationID())

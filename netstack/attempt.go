@@ -107,7 +107,7 @@ func (m *Migration) start(ctx context.Context, local, remote netip.AddrPort, mod
 // that is gone. Caller holds the endpoint.
 func (m *Migration) underWay() <-chan struct{} {
 	if t, ok := m.machine.Provisional(); ok && !m.migrator.isLocal(t.Local.Addr()) {
-		m.do(m.machine.DropProvisional())
+		m.do(m.machine.DropProvisional(), gvisorSegment{})
 	}
 	if !m.busy() {
 		return nil
@@ -129,7 +129,7 @@ func (m *Migration) busy() bool {
 // startLocked replaces an attempt of this end by a new one.
 func (m *Migration) startLocked(local, remote netip.AddrPort, mode attemptMode) (*attempt, error) {
 	if m.attempt != nil {
-		m.do(m.machine.Cancel(ErrSuperseded))
+		m.do(m.machine.Cancel(ErrSuperseded), gvisorSegment{})
 	}
 	cur := m.ep.MigrationID()
 	to := tcpip.FullAddress{Addr: cur.RemoteAddress, Port: cur.RemotePort}
@@ -140,7 +140,7 @@ func (m *Migration) startLocked(local, remote netip.AddrPort, mode attemptMode) 
 	if from.Addr.Len() != 0 && from.Addr.Len() != to.Addr.Len() {
 		return nil, fmt.Errorf("%w: %v and %v are of different families", ErrNoRoute, local.Addr(), Addr(to.Addr))
 	}
-	tcb := snapshot(m.ep)
+	tcb := m.tcb()
 	switch st := m.machine.State(); {
 	case st == migrate.Plain:
 		return nil, m.plain()
@@ -149,7 +149,7 @@ func (m *Migration) startLocked(local, remote netip.AddrPort, mode attemptMode) 
 		_, err := m.machine.Start(m.now(), migrate.Tuple{}, tupleOf(cur), tcb, false)
 		return nil, err
 	}
-	id, terr := m.ep.MigrationOpenPath(0, from, to)
+	id, terr := m.ep.MigrationOpenPath(from, to)
 	if terr != nil {
 		return nil, pathError(terr, local)
 	}
@@ -167,7 +167,7 @@ func (m *Migration) startLocked(local, remote netip.AddrPort, mode attemptMode) 
 	}
 	a := &attempt{done: make(chan error, 1)}
 	m.attempt = a
-	m.do(acts)
+	m.do(acts, gvisorSegment{})
 	return a, nil
 }
 
@@ -189,7 +189,7 @@ func (m *Migration) wait(ctx context.Context, a *attempt) error {
 	}
 	m.ep.MigrationLock(func() {
 		if m.attempt == a {
-			m.do(m.machine.Cancel(context.Cause(ctx)))
+			m.do(m.machine.Cancel(context.Cause(ctx)), gvisorSegment{})
 			m.sync()
 		}
 	})

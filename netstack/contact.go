@@ -135,7 +135,7 @@ type Contact struct {
 func (m *Migration) Contact() (c Contact) {
 	m.ep.MigrationLock(func() {
 		heard := m.ep.MigrationHeard()
-		tcb := snapshot(m.ep)
+		tcb := m.tcb()
 		c.InFlight = int(tcb.SndNxt - tcb.SndUna)
 		c.SndUna = tcb.SndUna
 		clock := m.migrator.gv.Clock()

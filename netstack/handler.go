@@ -30,35 +30,35 @@ func (h *handler) MigrationPeerSYN(options []byte) {
 }
 
 // MigrationEstablished begins the exchange of key halves.
-func (h *handler) MigrationEstablished(iss, irs uint32, simultaneous bool) {
+func (h *handler) MigrationEstablished(o gvisorOpening) {
 	m := h.migration()
-	if simultaneous {
+	if o.Simultaneous {
 		m.machine.GivePlain(migrate.PlainSimultaneousOpen)
 	}
-	m.machine.Established(m.now(), iss, irs)
+	m.machine.Established(m.now(), o.ISS, o.IRS)
 	m.sync()
 }
 
 // MigrationACKOption appends an option to a segment without payload.
 func (h *handler) MigrationACKOption(b []byte, room int) []byte {
 	m := h.migration()
-	b = m.machine.ACKOption(b, room, snapshot(m.ep))
+	b = m.machine.ACKOption(b, room, m.tcb())
 	m.sync()
 	return b
 }
 
 // MigrationPeerACK takes the options of a segment without payload.
-func (h *handler) MigrationPeerACK(seq uint32, options []byte) (reply bool) {
+func (h *handler) MigrationPeerACK(in gvisorSegment) (reply bool) {
 	m := h.migration()
-	reply = m.machine.PeerACK(m.now(), seq, options, snapshot(m.ep))
+	reply = m.machine.PeerACK(m.now(), in.Seq, in.Options, m.tcb())
 	m.sync()
 	return reply
 }
 
 // MigrationSYN takes a request whose tag has been verified.
-func (h *handler) MigrationSYN(id stack.TransportEndpointID, seq uint32, options []byte) {
+func (h *handler) MigrationSYN(in gvisorSegment) {
 	m := h.migration()
-	req, ok := migrate.ParseRequest(m.migrator.cfg.Format, options)
+	req, ok := migrate.ParseRequest(m.migrator.cfg.Format, in.Options)
 	if !ok {
 		return
 	}
@@ -68,35 +68,35 @@ func (h *handler) MigrationSYN(id stack.TransportEndpointID, seq uint32, options
 		m.migrator.count(migrate.CountStaleRequest)
 		return
 	}
-	tsval := header.ParseTCPOptions(options).TSVal
-	m.do(m.machine.SYN(m.now(), tupleOf(id), m.current(), req, counter, seq, tsval, snapshot(m.ep)))
+	tsval := header.ParseTCPOptions(in.Options).TSVal
+	m.do(m.machine.SYN(m.now(), tupleOf(in.ID), m.current(), req, counter, in.Seq, tsval, m.tcb()), in)
 	m.sync()
 }
 
 // MigrationSegment takes a segment of the handshake.
-func (h *handler) MigrationSegment(id stack.TransportEndpointID, flags header.TCPFlags, seq, ack, length, window uint32, options []byte) (consumed bool) {
+func (h *handler) MigrationSegment(in gvisorSegment) (consumed bool) {
 	m := h.migration()
 	acts, consumed := m.machine.Segment(m.now(), migrate.Segment{
-		Tuple:   tupleOf(id),
-		Seq:     seq,
-		Ack:     ack,
-		SYN:     flags.Contains(header.TCPFlagSyn),
-		ACK:     flags.Contains(header.TCPFlagAck),
-		RST:     flags.Contains(header.TCPFlagRst),
-		Len:     length,
-		Window:  window,
-		Options: options,
-	}, m.current(), snapshot(m.ep))
-	m.do(acts)
+		Tuple:   tupleOf(in.ID),
+		Seq:     in.Seq,
+		Ack:     in.Ack,
+		SYN:     in.Flags.Contains(header.TCPFlagSyn),
+		ACK:     in.Flags.Contains(header.TCPFlagAck),
+		RST:     in.Flags.Contains(header.TCPFlagRst),
+		Len:     in.Len,
+		Window:  in.Window,
+		Options: in.Options,
+	}, m.current(), m.tcb())
+	m.do(acts, in)
 	m.sync()
 	return consumed
 }
 
 // MigrationReset takes an acceptable RST.
-func (h *handler) MigrationReset(options []byte, seq uint32, err tcpip.Error) (closes bool) {
+func (h *handler) MigrationReset(in gvisorSegment, err tcpip.Error) (closes bool) {
 	m := h.migration()
 	return m.holdOn(func(allowed bool) ([]migrate.Action, bool) {
-		return m.machine.Reset(m.now(), options, seq, Error(err), allowed, snapshot(m.ep))
+		return m.machine.Reset(m.now(), in.Options, in.Seq, Error(err), allowed, m.tcb())
 	})
 }
 
@@ -104,7 +104,7 @@ func (h *handler) MigrationReset(options []byte, seq uint32, err tcpip.Error) (c
 func (h *handler) MigrationTimedOut(err tcpip.Error) (closes bool) {
 	m := h.migration()
 	return m.holdOn(func(allowed bool) ([]migrate.Action, bool) {
-		return m.machine.TimedOut(m.now(), Error(err), allowed, snapshot(m.ep))
+		return m.machine.TimedOut(m.now(), Error(err), allowed, m.tcb())
 	})
 }
 
@@ -119,7 +119,7 @@ func (h *handler) MigrationUnreachable(seq uint32) {
 	m := h.migration()
 	if w := m.watch.Load(); w != nil {
 		m.lookOnce(&w.doubted, func() {
-			if snapshot(m.ep).MayQuote(seq) {
+			if m.tcb().MayQuote(seq) {
 				m.notify(EventUnreachable)
 			}
 		})
@@ -131,7 +131,7 @@ func (h *handler) MigrationUnreachable(seq uint32) {
 func (h *handler) MigrationPathUnreachable(id stack.TransportEndpointID, seq uint32) {
 	m := h.migration()
 	m.lookOnce(&m.doubted, func() {
-		m.do(m.machine.Unreachable(tupleOf(id), seq))
+		m.do(m.machine.Unreachable(tupleOf(id), seq), gvisorSegment{})
 		m.sync()
 	})
 }
@@ -144,7 +144,7 @@ func (h *handler) MigrationAbortOption(b []byte, room int, seq uint32) []byte {
 // MigrationTimerExpired is the machine's clock.
 func (h *handler) MigrationTimerExpired() {
 	m := h.migration()
-	m.do(m.machine.Timer(m.now(), snapshot(m.ep)))
+	m.do(m.machine.Timer(m.now(), m.tcb()), gvisorSegment{})
 	m.sync()
 }
 

@@ -15,7 +15,7 @@ import (
 func (m *Migration) Suspend() {
 	m.ep.MigrationLock(func() {
 		m.holdOn(func(allowed bool) ([]migrate.Action, bool) {
-			return m.machine.NoPath(m.now(), Error(&tcpip.ErrNetworkUnreachable{}), allowed, snapshot(m.ep)), false
+			return m.machine.NoPath(m.now(), Error(&tcpip.ErrNetworkUnreachable{}), allowed, m.tcb()), false
 		})
 	})
 }
@@ -31,7 +31,7 @@ func (m *Migration) holdOn(event func(allowed bool) ([]migrate.Action, bool)) (c
 	case !held:
 		m.notify(EventHeld)
 	}
-	m.do(acts)
+	m.do(acts, gvisorSegment{})
 	m.sync()
 	return closes
 }

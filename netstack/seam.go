@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -17,56 +18,63 @@ import (
 	"github.com/mnet-dev/mnet/migrate"
 )
 
-// The seam is what this module and the patched gVisor know of each other. Both have
-// a copy of the interfaces in this file. The signatures use nothing that an unpatched
-// gVisor lacks, so that the module builds against both.
+// The seam: what this module and the patched gVisor know of each other. gVisor has
+// copies of these interfaces and structs, where their methods are explained
+// (migrate_seam.go). The structs are unnamed, so that the copies are the same types.
+// Nothing here is a type that an unpatched gVisor lacks, so that this module builds
+// against both.
 
 // gvisorStack is what a stack of the patched gVisor offers.
 type gvisorStack interface {
 	SetTransportProtocolPreHandler(tcpip.TransportProtocolNumber, func(stack.TransportEndpointID, *stack.PacketBuffer) bool)
 }
 
-// gvisorEndpoint is what a TCP endpoint of the patched gVisor offers. The methods
-// before MigrationHeard may be called at any time. The others need the endpoint's
-// mutex: MigrationLock takes it, and gVisor calls a handler with it held.
+// gvisorEndpoint is what a TCP endpoint of the patched gVisor offers. The methods down
+// to MigrationLock may be called at any time. The others need the endpoint's mutex:
+// MigrationLock takes it, and gVisor calls a handler with it held.
 type gvisorEndpoint interface {
 	tcpip.Endpoint
 
+	CheckMigration(handler, acceptor any) (err error)
 	SetMigrationHandler(h any) bool
 	MigrationHandler() any
 	DeliverMigrationSYN(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool
 	MigrationLock(f func())
 
-	MigrationHeard() tcpip.MonotonicTime
-	MigrationTCB() (sndUna, sndNxt, rcvNxt, rcvAcc, tsRecent uint32, srtt time.Duration, movable bool)
+	MigrationTCB() (t gvisorTCB)
 	MigrationID() stack.TransportEndpointID
+	MigrationHeard() tcpip.MonotonicTime
 	MigrationWatch(all, acks bool)
 	MigrationTimer(d time.Duration)
-	MigrationGate(on bool)
-	MigrationHold(on bool)
 	MigrationProbe(d time.Duration)
-	MigrationAbort(err tcpip.Error)
-	MigrationOpenPath(nicID tcpip.NICID, local, remote tcpip.FullAddress) (stack.TransportEndpointID, tcpip.Error)
-	MigrationAcceptPath() tcpip.Error
+
+	MigrationOpenPath(local, remote tcpip.FullAddress) (stack.TransportEndpointID, tcpip.Error)
+	MigrationAcceptPath(syn gvisorSegment) tcpip.Error
 	MigrationDropPath()
 	MigrationDropDrain(id stack.TransportEndpointID)
-	MigrationRebind(peerRcvNxt uint32, known, keep, alive bool, rtt int64)
-	MigrationSendSYN(isAck bool, seq, ack uint32, option []byte)
-	MigrationSendACK(seq, ack uint32, option []byte)
-	MigrationPush(lost bool)
+	MigrationRebind(r gvisorRebind, in gvisorSegment)
+	MigrationGate(on bool)
+	MigrationHold()
+	MigrationAbort(err tcpip.Error)
+
+	MigrationSendSYN(seq uint32, option []byte)
+	MigrationSendSYNACK(s gvisorSYNACK)
+	MigrationSendWindowUpdate(s gvisorWindowUpdate)
+	MigrationSendACK(seq uint32, option []byte)
 	MigrationAnswer()
+	MigrationPush(lost bool, in gvisorSegment)
 }
 
 // gvisorHandler is what gVisor wants of the handler of an endpoint.
 type gvisorHandler interface {
 	MigrationSYNOption(b []byte, room int) []byte
 	MigrationPeerSYN(options []byte)
-	MigrationEstablished(iss, irs uint32, simultaneous bool)
+	MigrationEstablished(o gvisorOpening)
 	MigrationACKOption(b []byte, room int) []byte
-	MigrationPeerACK(seq uint32, options []byte) (reply bool)
-	MigrationSYN(id stack.TransportEndpointID, seq uint32, options []byte)
-	MigrationSegment(id stack.TransportEndpointID, flags header.TCPFlags, seq, ack, length, window uint32, options []byte) (consumed bool)
-	MigrationReset(options []byte, seq uint32, err tcpip.Error) (closes bool)
+	MigrationPeerACK(in gvisorSegment) (reply bool)
+	MigrationSYN(in gvisorSegment)
+	MigrationSegment(in gvisorSegment) (consumed bool)
+	MigrationReset(in gvisorSegment, err tcpip.Error) (closes bool)
 	MigrationTimedOut(err tcpip.Error) (closes bool)
 	MigrationUnanswered(heard tcpip.MonotonicTime)
 	MigrationUnreachable(seq uint32)
@@ -86,50 +94,102 @@ var (
 	_ gvisorAcceptor = (*acceptor)(nil)
 )
 
+// gvisorOpening is how a connection was opened.
+type gvisorOpening = struct {
+	ISS, IRS     uint32
+	Simultaneous bool
+}
+
+// gvisorSegment is a segment that has arrived. What is done about it gets it passed
+// on; the zero value stands for none.
+type gvisorSegment = struct {
+	ID       stack.TransportEndpointID
+	NIC      tcpip.NICID
+	Received tcpip.MonotonicTime
+	Flags    header.TCPFlags
+	Seq, Ack uint32
+	Len      uint32 // in sequence space
+	Window   uint32 // in bytes
+	Options  []byte // as they came; valid until the handler returns
+}
+
+// gvisorTCB is a [migrate.TCB].
+type gvisorTCB = struct {
+	SndUna, SndNxt, RcvNxt uint32
+	RcvAcc                 uint32
+	TSRecent               uint32
+	SRTT                   time.Duration
+	Movable                bool
+}
+
+// gvisorSYNACK is a SYN-ACK for the path on trial.
+type gvisorSYNACK = struct {
+	Seq, Ack, TSEcr uint32
+	Option          []byte
+}
+
+// gvisorWindowUpdate is an ACK for the path on trial.
+type gvisorWindowUpdate = struct {
+	Seq, Ack uint32
+}
+
+// gvisorRebind is a [migrate.Rebind].
+type gvisorRebind = struct {
+	PeerRcvNxt    uint32
+	HasPeerRcvNxt bool
+	RTT           time.Duration
+	KeepCC        bool
+	OldAlive      bool
+}
+
 // Patched returns nil if the gVisor that this program was built with has the migration
 // hooks. It returns ErrUnpatched if there are none. If there are other hooks than this
 // module's, as after an update of one of the two, the error names a method that differs.
-func Patched() error {
-	if _, ok := any((*tcp.Endpoint)(nil)).(interface{ MigrationHandler() any }); !ok {
+func Patched() error { return patched() }
+
+var patched = sync.OnceValue(func() error {
+	ep := (*tcp.Endpoint)(nil)
+	if _, ok := any(ep).(interface{ MigrationHandler() any }); !ok {
 		return ErrUnpatched
 	}
-	if err := implements[gvisorStack]((*stack.Stack)(nil)); err != nil {
-		return err
-	}
-	return implements[gvisorEndpoint]((*tcp.Endpoint)(nil))
-}
+	return compare((*stack.Stack)(nil), ep, (*handler)(nil), (*acceptor)(nil))
+})
 
-// implements returns nil if v is a T, else a driftError.
-func implements[T any](v any) (err error) {
-	if _, ok := v.(T); ok {
-		return nil
+// compare returns nil if both halves of the seam fit. The error names the first method
+// that does not.
+func compare(gvStack, gvEndpoint, handler, acceptor any) error {
+	_, err := as[gvisorStack](gvStack)
+	if err == nil {
+		var ep gvisorEndpoint
+		if ep, err = as[gvisorEndpoint](gvEndpoint); err == nil {
+			err = ep.CheckMigration(handler, acceptor)
+		}
 	}
-	// Only the panic of a failed type assertion names the method. To look for it by
-	// reflection would keep the linker from leaving out methods that nobody calls.
-	defer func() { err = driftError{recover().(error)} }()
-	_ = v.(T)
+	if err != nil {
+		return fmt.Errorf("gVisor's migration hooks are those of another version of mnet (%w); %s", err, patchAdvice(debug.ReadBuildInfo()))
+	}
 	return nil
 }
 
-// driftError says that the hooks of gVisor are not those of this module.
-type driftError struct{ difference error }
-
-func (e driftError) Error() string {
-	return fmt.Sprintf("gVisor's migration hooks are those of another version (%v); %s", e.difference, patchAdvice(debug.ReadBuildInfo()))
+// as returns v as a T.
+func as[T any](v any) (t T, err error) {
+	// Only the panic of a failed type assertion names the method that v lacks. To
+	// look for it by reflection would keep the linker from leaving out methods that
+	// are never called.
+	defer func() {
+		if r := recover(); r != nil {
+			err = r.(error)
+		}
+	}()
+	return v.(T), nil
 }
 
 // setHandler makes h the handler, or the acceptor, of ep.
 func setHandler(ep gvisorEndpoint, h any) error {
 	if !ep.SetMigrationHandler(h) {
-		return fmt.Errorf("migration: endpoint is in use already")
+		return fmt.Errorf("migration: endpoint %w", ErrInUse)
 	}
 	return nil
-}
-
-// snapshot reads what the machine needs to know. Caller holds the endpoint.
-func snapshot(ep gvisorEndpoint) (s migrate.TCB) {
-	s.SndUna, s.SndNxt, s.RcvNxt, s.RcvAcc, s.TSRecent, s.SRTT, s.Movable = ep.MigrationTCB()
-	return s
 }
 
 func tupleOf(id stack.TransportEndpointID) migrate.Tuple {

@@ -17,70 +17,7 @@ import (
 // send the segments of the migration handshake, and rebind the TCB. A handler
 // outside of this module decides what to offer, whom to believe and when to move.
 // An endpoint without a handler behaves as if these files did not exist. It pays
-// a nil check.
-//
-// Handlers are given as any, and signatures use types of an unpatched gVisor
-// only. So a module can be built against both.
-
-// migrationHandler decides for one connection. Its methods are called with e.mu
-// held unless they say otherwise. They must not block. They may call the
-// Migration* methods of the endpoint, except MigrationLock.
-type migrationHandler interface {
-	// MigrationSYNOption appends the option for the SYN or SYN-ACK of a new
-	// connection to b, which has room for that many more bytes.
-	MigrationSYNOption(b []byte, room int) []byte
-	// MigrationPeerSYN takes the options of the peer's SYN-ACK.
-	MigrationPeerSYN(options []byte)
-	// MigrationEstablished tells the initial sequence numbers. A simultaneous
-	// open, whose roles are ambiguous, is not migratable.
-	MigrationEstablished(iss, irs uint32, simultaneous bool)
-	// MigrationACKOption appends to the options of a segment without payload.
-	MigrationACKOption(b []byte, room int) []byte
-	// MigrationPeerACK takes the options of a segment without payload; if it
-	// answers true an ACK is sent.
-	MigrationPeerACK(seq uint32, options []byte) bool
-	// MigrationSYN takes a migrate SYN that was handed to
-	// DeliverMigrationSYN.
-	MigrationSYN(id stack.TransportEndpointID, seq uint32, options []byte)
-	// MigrationSegment takes a segment that arrived on another tuple than the
-	// current one, or on any while the handler watches, with its length in
-	// sequence space and its window in bytes. It answers whether the segment
-	// has been used up.
-	MigrationSegment(id stack.TransportEndpointID, flags header.TCPFlags, seq, ack, length, window uint32, options []byte) bool
-	// MigrationReset takes an acceptable RST (RFC 5961, section 3.2) on the
-	// current tuple, with the error that it stands for. It answers whether
-	// the connection closes.
-	MigrationReset(options []byte, seq uint32, err tcpip.Error) bool
-	// MigrationTimedOut answers whether the connection closes because its
-	// data is not acknowledged or its keepalives are not answered.
-	MigrationTimedOut(err tcpip.Error) bool
-	// MigrationUnanswered is told that the peer does not answer: the
-	// retransmission timer has expired, or a second keepalive probe is sent.
-	// heard is the time of the peer's last acceptable segment with an ACK.
-	MigrationUnanswered(heard tcpip.MonotonicTime)
-	// MigrationUnreachable is told of an ICMP error about the current tuple,
-	// with the sequence number that it quotes. It is called without e.mu, or by
-	// a goroutine that holds it already.
-	MigrationUnreachable(seq uint32)
-	// MigrationPathUnreachable is told of an ICMP error about another tuple, in
-	// the same way.
-	MigrationPathUnreachable(id stack.TransportEndpointID, seq uint32)
-	// MigrationAbortOption appends to the options of the RST with which this
-	// end aborts.
-	MigrationAbortOption(b []byte, room int, seq uint32) []byte
-	// MigrationTimerExpired is called when the time set by MigrationTimer is up.
-	MigrationTimerExpired()
-	// MigrationClosed is called once, when the endpoint lets go of its
-	// tuples.
-	MigrationClosed()
-}
-
-// migrationAcceptor gives handlers to the connections of a listener.
-type migrationAcceptor interface {
-	// MigrationAccept returns the handler for an endpoint about to answer a
-	// SYN with these options, or nil for plain TCP.
-	MigrationAccept(ep tcpip.Endpoint, options []byte) any
-}
+// a nil check. migrate_seam.go has what both sides know of each other.
 
 // migration is the state of an endpoint with a handler. It is small, because each
 // connection that may move has one. State of a negotiation or a move is in busy.
@@ -138,12 +75,6 @@ type migrationBusy struct {
 	// carried.
 	clamp ackClamp
 
-	// seg is the segment being processed, nil outside of that.
-	seg *segment
-
-	// option is sent with the next segment, in place of the handler's.
-	option []byte
-
 	// failure ends the connection when the handler returns.
 	failure tcpip.Error
 
@@ -162,18 +93,18 @@ func (e *Endpoint) need() *migrationBusy {
 	return m.busy
 }
 
-// segment returns the segment being processed, nil outside of that.
-func (b *migrationBusy) segment() *segment {
-	if b == nil {
+// path returns the tuple on trial, nil if there is none.
+func (m *migration) path() *migrationPath {
+	if m.busy == nil {
 		return nil
 	}
-	return b.seg
+	return m.busy.path
 }
 
 // idle reports whether nothing of b is in use.
 func (b *migrationBusy) idle() bool {
 	return b.accept == nil && b.path == nil && b.drains == nil && !b.clamp.on && !b.clamp.peer &&
-		b.seg == nil && b.option == nil && b.failure == nil && !b.timer.enabled()
+		b.failure == nil && !b.timer.enabled()
 }
 
 // update derives the bits that the data path looks at, and frees busy once that is
@@ -186,7 +117,7 @@ func (m *migration) update() {
 		return
 	}
 	m.inspect = m.inspect || b.path != nil || b.drains != nil || b.clamp.on || b.clamp.peer
-	m.shape = m.shape || b.clamp.on || b.option != nil
+	m.shape = m.shape || b.clamp.on
 	if b.idle() {
 		b.timer.cleanup()
 		m.busy = nil
@@ -262,7 +193,9 @@ func (e *Endpoint) migrateEstablished(h *handshake, s *segment) {
 	if !simultaneous && h.active {
 		m.h.MigrationPeerSYN(s.options)
 	}
-	m.h.MigrationEstablished(uint32(h.iss), uint32(h.ackNum-1), simultaneous)
+	m.h.MigrationEstablished(migrationOpening{
+		ISS: uint32(h.iss), IRS: uint32(h.ackNum - 1), Simultaneous: simultaneous,
+	})
 	if !h.active {
 		e.migratePeerACK(s)
 	}
@@ -295,25 +228,26 @@ func (e *Endpoint) migrationFailureLocked() tcpip.Error {
 	return err
 }
 
-// MigrationTCB returns SND.UNA, SND.NXT, RCV.NXT, the right edge of the advertised
-// window, TS.Recent (RFC 7323), the smoothed round-trip time (0 if none has been
-// measured), and whether the state allows migration.
+// MigrationTCB returns a part of the TCB, the zero value if it does not exist yet.
 //
 // +checklocks:e.mu
-func (e *Endpoint) MigrationTCB() (sndUna, sndNxt, rcvNxt, rcvAcc, tsRecent uint32, srtt time.Duration, movable bool) {
+func (e *Endpoint) MigrationTCB() (t migrationTCB) {
 	if e.snd == nil || e.rcv == nil {
-		return 0, 0, 0, 0, 0, 0, false
+		return t
 	}
+	t.SndUna, t.SndNxt = uint32(e.snd.SndUna), uint32(e.snd.SndNxt)
+	t.RcvNxt, t.RcvAcc = uint32(e.rcv.RcvNxt), uint32(e.rcv.RcvAcc)
+	t.TSRecent = e.recentTimestamp()
 	// Closing and LastAck are entered when a FIN is queued. Data before it may
 	// still have to be sent.
 	switch e.EndpointState() {
 	case StateEstablished, StateFinWait1, StateFinWait2, StateCloseWait, StateClosing, StateLastAck:
-		movable = !e.mig.closed
+		t.Movable = !e.mig.closed
 	}
 	e.snd.rtt.Lock()
-	srtt = e.snd.rtt.TCPRTTState.SRTT
+	t.SRTT = e.snd.rtt.TCPRTTState.SRTT
 	e.snd.rtt.Unlock()
-	return uint32(e.snd.SndUna), uint32(e.snd.SndNxt), uint32(e.rcv.RcvNxt), uint32(e.rcv.RcvAcc), e.recentTimestamp(), srtt, movable
+	return t
 }
 
 // MigrationID returns the current tuple.

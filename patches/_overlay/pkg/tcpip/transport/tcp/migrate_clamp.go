@@ -54,12 +54,11 @@ func (e *Endpoint) clampLate() {
 	}
 }
 
-// clampReceived notes that s has come along the current path.
+// clampReceived notes that a segment that ends at end has come along the current path.
 //
 // +checklocks:e.mu
-func (e *Endpoint) clampReceived(s *segment) {
+func (e *Endpoint) clampReceived(end seqnum.Value) {
 	c := &e.mig.busy.clamp
-	end := s.sequenceNumber.Add(s.logicalLen())
 	// The peer sends nothing beyond the window, which was rounded up. A segment
 	// there is a guess of somebody else.
 	if c.highest.LessThan(end) && end.LessThanEq(e.rcv.RcvAcc.Add(1<<e.rcv.RcvWndScale)) {
@@ -83,23 +82,39 @@ func (e *Endpoint) unclamp() {
 	e.mig.update()
 }
 
-// clampOut lowers the ACK field of a segment to the highest sequence number that the
-// current path has carried, and drops SACK blocks above it.
+// clampAck lowers the ACK field of a segment to the highest sequence number that the
+// current path has carried. The window goes on to end where it did.
 //
 // +checklocks:e.mu
-func (e *Endpoint) clampOut(c *ackClamp, ack *seqnum.Value, rcvWnd *seqnum.Size, sack *[]header.SACKBlock) {
-	if c.highest.LessThan(*ack) {
-		*rcvWnd = e.windowFrom(c.highest, *ack, *rcvWnd)
-		*ack = c.highest
-		c.owed = true
+func (e *Endpoint) clampAck(ack seqnum.Value, wnd seqnum.Size) (seqnum.Value, seqnum.Size) {
+	c := e.mig.clamp()
+	if c == nil || !c.highest.LessThan(ack) {
+		return ack, wnd
 	}
-	covered := make([]header.SACKBlock, 0, len(*sack))
-	for _, b := range *sack {
+	c.owed = true
+	return c.highest, e.windowFrom(c.highest, ack, wnd)
+}
+
+// clampSACK leaves out SACK blocks above what the current path has carried.
+func (m *migration) clampSACK(blocks []header.SACKBlock) (covered []header.SACKBlock) {
+	c := m.clamp()
+	if c == nil {
+		return blocks
+	}
+	for _, b := range blocks {
 		if b.End.LessThanEq(c.highest) {
 			covered = append(covered, b)
 		}
 	}
-	*sack = covered
+	return covered
+}
+
+// clamp returns the clamp if it is on, else nil.
+func (m *migration) clamp() *ackClamp {
+	if m.busy == nil || !m.busy.clamp.on {
+		return nil
+	}
+	return &m.busy.clamp
 }
 
 // clampPeer handles an acknowledgement of a peer that may clamp. One below SND.UNA is

@@ -35,14 +35,14 @@ type late struct {
 // lateFor returns how long the acknowledgement of data in flight may take when the
 // connection leaves a live path. The data goes along the old path, whose round trip
 // RFC 6298 bounds. The acknowledgement comes back along the new path, whose
-// round-trip time is rtt, in nanoseconds.
+// round-trip time is rtt.
 //
 // It returns 0 if either is unknown, or if the peer cannot report which of the data
 // sent on the new path has arrived.
 //
 // +checklocks:s.ep.mu
 // +checklocksexclude:s.rtt.rttMutex
-func (s *sender) lateFor(rtt int64) time.Duration {
+func (s *sender) lateFor(rtt time.Duration) time.Duration {
 	if !s.ep.SACKPermitted || !s.ep.SendTSOk || s.ep.tcpRecovery&tcpip.TCPRACKLossDetection == 0 {
 		return 0
 	}
@@ -53,9 +53,9 @@ func (s *sender) lateFor(rtt int64) time.Duration {
 		return 0
 	}
 	if rtt <= 0 {
-		rtt = int64(InitialRTO)
+		rtt = InitialRTO
 	}
-	return old.SRTT + 4*old.RTTVar + time.Duration(rtt)
+	return old.SRTT + 4*old.RTTVar + rtt
 }
 
 // keepLate moves the segments in flight from the write list to a new late list. They

@@ -36,22 +36,12 @@ func (e *Endpoint) migrateOut(pkt *stack.PacketBuffer, flags header.TCPFlags, se
 	if !m.shape {
 		return nil, true
 	}
-	// Segments of the migration handshake have an option. They are always sent.
-	var option []byte
-	if b := m.busy; b != nil {
-		option = b.option
-		if b.clamp.on {
-			e.clampOut(&b.clamp, ack, rcvWnd, sack)
-		}
-	}
-	if m.silent() && option == nil {
+	*ack, *rcvWnd = e.clampAck(*ack, *rcvWnd)
+	*sack = m.clampSACK(*sack)
+	if m.silent() {
 		return nil, false
 	}
-	switch {
-	case option != nil:
-		extra = option
-		*sack = nil
-	case m.acks && pkt.Data().Size() == 0 && flags == header.TCPFlagAck:
+	if m.acks && pkt.Data().Size() == 0 && flags == header.TCPFlagAck {
 		extra = m.h.MigrationACKOption(nil, maxOptionSize-e.plainOptionSize(*sack))
 	}
 	return extra, true
@@ -68,7 +58,7 @@ func (e *Endpoint) migratePeerACK(s *segment) {
 	if s.flags&(header.TCPFlagSyn|header.TCPFlagFin|header.TCPFlagRst) != 0 || len(s.options) <= usual {
 		return
 	}
-	if e.mig.h.MigrationPeerACK(uint32(s.sequenceNumber), s.options) && e.snd != nil && e.rcv != nil {
+	if e.mig.h.MigrationPeerACK(e.arrived(s)) && e.snd != nil && e.rcv != nil {
 		e.snd.sendAck()
 	}
 }

@@ -39,22 +39,21 @@ type migrationPath struct {
 	peerMSS uint16
 
 	// tsVal is the timestamp of the first SYN or SYN-ACK sent on this path.
-	// tsRecent is the timestamp of the peer's last SYN.
-	tsVal, tsRecent uint32
+	tsVal uint32
 }
 
 // MigrationOpenPath puts the tuple from local to remote on trial. The caller is
-// about to send a migrate SYN from it. A zero local address or port is chosen by the
-// stack. An earlier tuple on trial is given up. Segments of the tuple go to the
+// about to send a migrate SYN from it. A zero local NIC, address or port is chosen by
+// the stack. An earlier tuple on trial is given up. Segments of the tuple go to the
 // handler only.
 //
 // +checklocks:e.mu
-func (e *Endpoint) MigrationOpenPath(nicID tcpip.NICID, local, remote tcpip.FullAddress) (stack.TransportEndpointID, tcpip.Error) {
+func (e *Endpoint) MigrationOpenPath(local, remote tcpip.FullAddress) (stack.TransportEndpointID, tcpip.Error) {
 	e.MigrationDropPath()
 	if e.mig.closed {
 		return stack.TransportEndpointID{}, &tcpip.ErrInvalidEndpointState{}
 	}
-	p, err := e.newPath(nicID, local.Addr, remote)
+	p, err := e.newPath(local, remote)
 	if err != nil {
 		return stack.TransportEndpointID{}, err
 	}
@@ -95,21 +94,21 @@ func (e *Endpoint) tryPort(p *migrationPath, port uint16) bool {
 	return true
 }
 
-// MigrationAcceptPath puts the tuple of the migrate SYN that is being processed on
-// trial.
+// MigrationAcceptPath puts the tuple of a migrate SYN on trial.
 //
 // +checklocks:e.mu
-func (e *Endpoint) MigrationAcceptPath() tcpip.Error {
+func (e *Endpoint) MigrationAcceptPath(syn migrationSegment) tcpip.Error {
 	e.MigrationDropPath()
-	if e.mig.closed || e.mig.busy == nil || e.mig.busy.seg == nil {
+	if e.mig.closed {
 		return &tcpip.ErrInvalidEndpointState{}
 	}
-	s := e.mig.busy.seg
-	p, err := e.newPath(s.pkt.NICID, s.id.LocalAddress, tcpip.FullAddress{Addr: s.id.RemoteAddress, Port: s.id.RemotePort})
+	p, err := e.newPath(
+		tcpip.FullAddress{NIC: syn.NIC, Addr: syn.ID.LocalAddress},
+		tcpip.FullAddress{Addr: syn.ID.RemoteAddress, Port: syn.ID.RemotePort})
 	if err != nil {
 		return err
 	}
-	p.id, p.portRes.Port = s.id, s.id.LocalPort
+	p.id, p.portRes.Port = syn.ID, syn.ID.LocalPort
 	e.MigrationDropDrain(p.id)
 	if !e.stack.ReserveTuple(p.portRes) {
 		p.route.Release()
@@ -121,14 +120,16 @@ func (e *Endpoint) MigrationAcceptPath() tcpip.Error {
 		return err
 	}
 	e.setPath(p)
-	e.notePeerSYN(p, s)
+	p.notePeerSYN(syn)
 	return nil
 }
 
-// newPath finds the route of a path and prepares its reservation.
+// newPath finds the route of a path and prepares its reservation, but for the local
+// port.
 //
 // +checklocks:e.mu
-func (e *Endpoint) newPath(nicID tcpip.NICID, local tcpip.Address, remote tcpip.FullAddress) (*migrationPath, tcpip.Error) {
+func (e *Endpoint) newPath(local, remote tcpip.FullAddress) (*migrationPath, tcpip.Error) {
+	nicID := local.NIC
 	// A socket that is bound to a device stays on it.
 	if dev := e.boundBindToDevice; dev != 0 {
 		if nicID != 0 && nicID != dev {
@@ -140,7 +141,7 @@ func (e *Endpoint) newPath(nicID tcpip.NICID, local tcpip.Address, remote tcpip.
 	if remote.Addr.Len() == header.IPv4AddressSize {
 		netProto = header.IPv4ProtocolNumber
 	}
-	r, err := e.stack.FindRoute(nicID, local, remote.Addr, netProto, false /* multicastLoop */)
+	r, err := e.stack.FindRoute(nicID, local.Addr, remote.Addr, netProto, false /* multicastLoop */)
 	if err != nil {
 		return nil, err
 	}
@@ -179,11 +180,9 @@ func (e *Endpoint) setPath(p *migrationPath) {
 }
 
 // notePeerSYN records what only the peer's SYN or SYN-ACK tells about a path.
-//
-// +checklocks:e.mu
-func (e *Endpoint) notePeerSYN(p *migrationPath, s *segment) {
-	p.peerStart = s.sequenceNumber + 1
-	p.peerMSS = parseSynSegmentOptions(s).MSS
+func (p *migrationPath) notePeerSYN(syn migrationSegment) {
+	p.peerStart = seqnum.Value(syn.Seq) + 1
+	p.peerMSS = header.ParseSynOptions(syn.Options, syn.Flags.Contains(header.TCPFlagAck)).MSS
 }
 
 // MigrationDropPath gives up the tuple on trial, if there is one.

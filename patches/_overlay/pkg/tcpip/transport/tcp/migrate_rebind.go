@@ -13,60 +13,54 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
-// MigrationRebind moves the connection to the tuple on trial. The old tuple drains.
-//
-// With known, everything below peerRcvNxt has arrived at the peer. With keep, the
-// paths differ in their ports only: congestion control, RTT and MSS are kept. With
-// alive, the old path still works: data in flight there will arrive. A positive rtt,
-// in nanoseconds, is the first sample of the new path. Without it the sample is taken
-// from timestamps, which tell which of several SYNs was answered (RFC 7323, section
-// 4.1).
+// MigrationRebind moves the connection to the tuple on trial. in is the segment that
+// it moves on. The old tuple drains.
 //
 // The state of the connection, its queues, window scales, timestamp offset and
 // SACK permission stay as they are (RFC 9293, section 3.3.1).
 //
 // +checklocks:e.mu
 // +checklocksexclude:e.snd.rtt.rttMutex
-func (e *Endpoint) MigrationRebind(peerRcvNxt uint32, known, keep, alive bool, rtt int64) {
+func (e *Endpoint) MigrationRebind(r migrationRebind, in migrationSegment) {
 	m := e.mig
 	if m.closed || m.busy == nil || m.busy.path == nil {
 		return
 	}
 	b := m.busy
-	p, s := b.path, b.seg
-	if s != nil && s.flags.Contains(header.TCPFlagSyn) {
-		e.notePeerSYN(p, s)
+	p := b.path
+	if in.Flags.Contains(header.TCPFlagSyn) {
+		p.notePeerSYN(in)
 	}
 	b.drains = append(b.drains, e.swapPath(p))
 	b.path = nil
 	m.gated, m.held = false, false
 
-	if s != nil && e.SendTSOk && s.parsedOptions.TS {
-		if ecr := s.parsedOptions.TSEcr; rtt == 0 && seqnum.Value(p.tsVal).LessThanEq(seqnum.Value(ecr)) {
-			rtt = int64(e.elapsed(s.rcvdTime, ecr))
+	if o := header.ParseTCPOptions(in.Options); e.SendTSOk && o.TS {
+		// Timestamps tell which of several SYNs was answered (RFC 7323, section
+		// 4.1).
+		if r.RTT == 0 && seqnum.Value(p.tsVal).LessThanEq(seqnum.Value(o.TSEcr)) {
+			r.RTT = e.elapsed(in.Received, o.TSEcr)
 		}
 		// The usual rule (RFC 7323, section 4.3) would keep the value from
 		// before the outage: the segment starts beyond the last ACK sent.
-		e.setRecentTimestamp(s.parsedOptions.TSVal)
+		e.setRecentTimestamp(o.TSVal)
 	}
 	e.snd.recallLate()
-	if known {
-		e.snd.migrateAck(seqnum.Value(peerRcvNxt))
+	if r.HasPeerRcvNxt {
+		e.snd.migrateAck(seqnum.Value(r.PeerRcvNxt))
 	}
-	e.snd.migrate(p.peerMSS, keep, alive, rtt)
+	e.snd.migrate(p.peerMSS, r)
 	e.rcvQueueMu.Lock()
 	e.RcvAutoParams.RTT = 0
 	e.rcvQueueMu.Unlock()
 
 	e.startClamp(p.peerStart)
-	switch {
-	case s == nil:
-	case s.flags.Contains(header.TCPFlagSyn):
+	if in.Flags.Contains(header.TCPFlagSyn) {
 		// Nobody on this path has seen a scaled window yet.
-		e.narrowWindow(s.ackNumber.Add(math.MaxUint16))
-	default:
-		e.clampReceived(s)
-		e.takeWindow(s)
+		e.narrowWindow(seqnum.Value(in.Ack).Add(math.MaxUint16))
+	} else {
+		e.clampReceived(seqnum.Value(in.Seq + in.Len))
+		e.takeWindow(in)
 	}
 	m.update()
 	e.lastErrorMu.Lock()
@@ -140,7 +134,11 @@ func (e *Endpoint) migrateLate(s *segment) tcpip.Error {
 	if s.flags&(header.TCPFlagSyn|header.TCPFlagRst) != 0 || s.logicalLen() == 0 {
 		return nil
 	}
-	for _, p := range e.mig.busy.drains {
+	b := e.mig.busy
+	if b == nil {
+		return nil
+	}
+	for _, p := range b.drains {
 		if p.id == s.id {
 			s.ackNumber = e.snd.SndUna
 			_, err := e.rcv.handleRcvdSegment(s)
@@ -153,12 +151,12 @@ func (e *Endpoint) migrateLate(s *segment) tcpip.Error {
 	return nil
 }
 
-// takeWindow takes the window that s advertises. It is counted from the ACK field of
-// s, also if that is below SND.UNA: a peer that clamps its ACKs counts from there.
+// takeWindow takes the window that a segment advertises. It is counted from the ACK
+// field, also if that is below SND.UNA: a peer that clamps its ACKs counts from there.
 //
 // +checklocks:e.mu
-func (e *Endpoint) takeWindow(s *segment) {
-	e.setWindow(s.ackNumber.Add(s.window << e.snd.SndWndScale))
+func (e *Endpoint) takeWindow(in migrationSegment) {
+	e.setWindow(seqnum.Value(in.Ack + in.Window))
 }
 
 // narrowWindow lowers the right edge of the peer's window.
@@ -178,18 +176,19 @@ func (e *Endpoint) setWindow(right seqnum.Value) {
 	}
 }
 
-// MigrationPush sends as much as the windows allow on the current tuple. With lost,
-// data sent since the move did not arrive and is sent again.
+// MigrationPush sends as much as the windows allow on the current tuple. in is the
+// segment at hand. With lost, data sent since the move did not arrive and is sent
+// again.
 //
 // +checklocks:e.mu
 // +checklocksexclude:e.snd.rtt.rttMutex
-func (e *Endpoint) MigrationPush(lost bool) {
+func (e *Endpoint) MigrationPush(lost bool, in migrationSegment) {
 	if lost {
 		e.snd.rewind()
 	}
-	if s := e.mig.busy.segment(); s != nil && s.id == e.TransportEndpointInfo.ID && !s.flags.Contains(header.TCPFlagSyn) {
+	if in.ID == e.TransportEndpointInfo.ID && !in.Flags.Contains(header.TCPFlagSyn) {
 		// Middleboxes on this path know the window from this segment.
-		e.takeWindow(s)
+		e.takeWindow(in)
 	}
 	e.snd.sendData()
 	e.resetKeepaliveTimer(true /* receivedData */)

@@ -53,12 +53,7 @@ func (e *Endpoint) migrateArrival(s *segment) (done bool, err tcpip.Error) {
 	if m.h == nil || m.closed || !(m.inspect || s.migrate) {
 		return s.migrate, nil
 	}
-	e.need().seg = s
 	done, err = e.migrateInspect(s)
-	if m.busy != nil {
-		m.busy.seg = nil
-		m.update()
-	}
 	switch {
 	case err != nil:
 		return true, err
@@ -74,16 +69,12 @@ func (e *Endpoint) migrateArrival(s *segment) (done bool, err tcpip.Error) {
 func (e *Endpoint) migrateInspect(s *segment) (bool, tcpip.Error) {
 	m := e.mig
 	if s.migrate {
-		m.h.MigrationSYN(s.id, uint32(s.sequenceNumber), s.options)
+		m.h.MigrationSYN(e.arrived(s))
 		return true, nil
 	}
 	current := s.id == e.TransportEndpointInfo.ID
 	if !current || m.watching {
-		window := uint32(s.window)
-		if !s.flags.Contains(header.TCPFlagSyn) {
-			window <<= e.snd.SndWndScale
-		}
-		if m.h.MigrationSegment(s.id, s.flags, uint32(s.sequenceNumber), uint32(s.ackNumber), uint32(s.logicalLen()), window, s.options) {
+		if m.h.MigrationSegment(e.arrived(s)) {
 			return true, nil
 		}
 		// The handler may have moved the connection to this segment's tuple.
@@ -95,12 +86,32 @@ func (e *Endpoint) migrateInspect(s *segment) (bool, tcpip.Error) {
 	if m.acks && s.payloadSize() == 0 {
 		e.migratePeerACK(s)
 	}
-	c := &m.busy.clamp
-	if c.on && s.flags&(header.TCPFlagSyn|header.TCPFlagRst) == 0 {
-		e.clampReceived(s)
+	if m.clamp() != nil && s.flags&(header.TCPFlagSyn|header.TCPFlagRst) == 0 {
+		e.clampReceived(s.sequenceNumber.Add(s.logicalLen()))
 	}
-	if c.peer {
+	if m.busy != nil && m.busy.clamp.peer {
 		e.clampPeer(s)
 	}
 	return false, nil
+}
+
+// arrived describes a segment to the handler.
+//
+// +checklocks:e.mu
+func (e *Endpoint) arrived(s *segment) migrationSegment {
+	window := s.window
+	if e.snd != nil && !s.flags.Contains(header.TCPFlagSyn) {
+		window <<= e.snd.SndWndScale
+	}
+	return migrationSegment{
+		ID:       s.id,
+		NIC:      s.pkt.NICID,
+		Received: s.rcvdTime,
+		Flags:    s.flags,
+		Seq:      uint32(s.sequenceNumber),
+		Ack:      uint32(s.ackNumber),
+		Len:      uint32(s.logicalLen()),
+		Window:   uint32(window),
+		Options:  s.options,
+	}
 }

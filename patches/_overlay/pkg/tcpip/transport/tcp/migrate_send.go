@@ -12,30 +12,38 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
-// MigrationSendSYN sends the SYN, or with isAck the SYN-ACK, of a migration on the
-// tuple on trial. Its options repeat the negotiated ones: a stateful middlebox takes
-// the path for a new connection and learns window scales from nothing else. The window
-// is not scaled (RFC 7323, section 2.2).
+// MigrationSendSYN sends the SYN of a migration on the tuple on trial.
 //
 // +checklocks:e.mu
-func (e *Endpoint) MigrationSendSYN(isAck bool, seq, ack uint32, option []byte) {
-	if e.mig.busy == nil || e.mig.busy.path == nil {
+func (e *Endpoint) MigrationSendSYN(seq uint32, option []byte) {
+	e.sendMigrationSYN(tcpFields{flags: header.TCPFlagSyn, seq: seqnum.Value(seq)}, e.recentTimestamp(), option)
+}
+
+// MigrationSendSYNACK sends the SYN-ACK of a migration on the tuple on trial.
+//
+// +checklocks:e.mu
+func (e *Endpoint) MigrationSendSYNACK(s migrationSYNACK) {
+	e.sendMigrationSYN(tcpFields{
+		flags: header.TCPFlagSyn | header.TCPFlagAck,
+		seq:   seqnum.Value(s.Seq),
+		ack:   seqnum.Value(s.Ack),
+	}, s.TSEcr, s.Option)
+}
+
+// sendMigrationSYN sends a SYN or SYN-ACK. Its options repeat the negotiated ones: a
+// stateful middlebox takes the path for a new connection and learns window scales from
+// nothing else. The window is not scaled (RFC 7323, section 2.2).
+//
+// +checklocks:e.mu
+func (e *Endpoint) sendMigrationSYN(tf tcpFields, tsEcr uint32, option []byte) {
+	p := e.mig.path()
+	if p == nil {
 		return
 	}
-	p := e.mig.busy.path
 	if !p.limited {
 		p.limited = true
 		p.limit = e.snd.SndUna.Add(math.MaxUint16 << e.snd.SndWndScale)
 		p.tsVal = e.tsValNow()
-	}
-	flags, tsEcr := header.TCPFlagSyn, e.recentTimestamp()
-	if isAck {
-		flags |= header.TCPFlagAck
-		// Echo the SYN, because TS.Recent is of the old path.
-		if s := e.mig.busy.segment(); s != nil && s.migrate {
-			p.tsRecent = s.parsedOptions.TSVal
-		}
-		tsEcr = p.tsRecent
 	}
 	opts := getOptions()
 	defer putOptions(opts)
@@ -47,57 +55,70 @@ func (e *Endpoint) MigrationSendSYN(isAck bool, seq, ack uint32, option []byte) 
 		n += header.EncodeTSOption(e.tsValNow(), tsEcr, opts[n:])
 	}
 	n += header.EncodeWSOption(int(e.rcv.RcvWndScale), opts[n:])
-	if n+len(option) > maxOptionSize {
-		return
-	}
-	e.sendOnPath(p, flags, seq, ack, math.MaxUint16, padOptions(append(opts[:n], option...)))
+	tf.id, tf.rcvWnd = p.id, math.MaxUint16
+	e.sendMigration(p.route, tf, opts[:n], option)
 }
 
-// MigrationSendACK sends a segment without payload, with the option. It goes to the
-// tuple on trial and acknowledges ack. Without a tuple on trial it goes to the current
-// one and acknowledges as much as the clamp allows.
+// MigrationSendWindowUpdate sends an ACK with a scaled window on the tuple on trial.
 //
 // +checklocks:e.mu
-func (e *Endpoint) MigrationSendACK(seq, ack uint32, option []byte) {
-	m := e.mig
-	b := e.need()
-	p := b.path
+func (e *Endpoint) MigrationSendWindowUpdate(s migrationWindowUpdate) {
+	p := e.mig.path()
 	if p == nil {
-		b.option = option
-		m.update()
-		e.snd.sendEmptySegment(header.TCPFlagAck, seqnum.Value(seq))
-		b.option = nil
-		m.update()
 		return
 	}
 	rcvNxt, wnd := e.rcv.getSendParams()
+	ack := seqnum.Value(s.Ack)
 	opts := e.makeOptions(nil)
 	defer putOptions(opts)
+	e.sendMigration(p.route, tcpFields{
+		id:     p.id,
+		flags:  header.TCPFlagAck,
+		seq:    seqnum.Value(s.Seq),
+		ack:    ack,
+		rcvWnd: e.windowFrom(ack, rcvNxt, wnd),
+	}, opts, nil)
+}
+
+// MigrationSendACK sends a segment without payload and with the option on the current
+// tuple, also if that is silent. It acknowledges as much as the clamp allows.
+//
+// +checklocks:e.mu
+func (e *Endpoint) MigrationSendACK(seq uint32, option []byte) {
+	rcvNxt, wnd := e.rcv.getSendParams()
+	e.snd.LastSendTime = e.stack.Clock().NowMonotonic()
+	e.snd.MaxSentAck = rcvNxt
+	ack, wnd := e.clampAck(rcvNxt, wnd)
+	opts := e.makeOptions(nil)
+	defer putOptions(opts)
+	e.sendMigration(e.route, tcpFields{
+		id:     e.TransportEndpointInfo.ID,
+		flags:  header.TCPFlagAck,
+		seq:    seqnum.Value(seq),
+		ack:    ack,
+		rcvWnd: wnd,
+	}, opts, option)
+}
+
+// sendMigration sends a segment of the migration handshake: its usual options, and the
+// handler's behind them. It sends nothing if they do not fit.
+//
+// +checklocks:e.mu
+func (e *Endpoint) sendMigration(r *stack.Route, tf tcpFields, opts, option []byte) {
 	if len(opts)+len(option) > maxOptionSize {
 		return
 	}
-	e.sendOnPath(p, header.TCPFlagAck, seq, ack, e.windowFrom(seqnum.Value(ack), rcvNxt, wnd), padOptions(append(opts, option...)))
-}
-
-// +checklocks:e.mu
-func (e *Endpoint) sendOnPath(p *migrationPath, flags header.TCPFlags, seq, ack uint32, wnd seqnum.Size, opts []byte) {
+	tf.opts = padOptions(append(opts, option...))
+	tf.ttl = calculateTTL(r, e.ipv4TTL, e.ipv6HopLimit)
+	tf.tos = e.sendTOS
+	tf.df = e.pmtud == tcpip.PMTUDiscoveryWant || e.pmtud == tcpip.PMTUDiscoveryDo || e.pmtud == tcpip.PMTUDiscoveryProbe
 	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
-		ReserveHeaderBytes: header.TCPMinimumSize + int(p.route.MaxHeaderLength()) + len(opts),
+		ReserveHeaderBytes: header.TCPMinimumSize + int(r.MaxHeaderLength()) + len(tf.opts),
 		Mark:               e.ops.GetMark(),
 	})
 	defer pkt.DecRef()
 	// The network may fail to send. The handler's timer tries again.
-	_ = e.sendTCP(p.route, tcpFields{
-		id:     p.id,
-		ttl:    calculateTTL(p.route, e.ipv4TTL, e.ipv6HopLimit),
-		tos:    e.sendTOS,
-		flags:  flags,
-		seq:    seqnum.Value(seq),
-		ack:    seqnum.Value(ack),
-		rcvWnd: wnd,
-		opts:   opts,
-		df:     e.pmtud == tcpip.PMTUDiscoveryWant || e.pmtud == tcpip.PMTUDiscoveryDo || e.pmtud == tcpip.PMTUDiscoveryProbe,
-	}, pkt, stack.GSO{})
+	_ = e.sendTCP(r, tf, pkt, stack.GSO{})
 }
 
 // windowFrom converts a window field wnd, which counts from rcvNxt, into one with the
@@ -121,7 +142,7 @@ func (e *Endpoint) limitFor(end seqnum.Value) seqnum.Value {
 	if e.mig == nil || e.mig.busy == nil {
 		return end
 	}
-	p := e.mig.busy.path
+	p := e.mig.path()
 	if p == nil || !p.limited || !p.limit.LessThan(end) {
 		return end
 	}

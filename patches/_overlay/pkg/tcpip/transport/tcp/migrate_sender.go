@@ -5,7 +5,6 @@ package tcp
 
 import (
 	"math"
-	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -52,16 +51,16 @@ func (s *sender) migrateAck(ack seqnum.Value) {
 //
 // +checklocks:s.ep.mu
 // +checklocksexclude:s.rtt.rttMutex
-func (s *sender) migrate(peerMSS uint16, keep, alive bool, rtt int64) {
+func (s *sender) migrate(peerMSS uint16, r migrationRebind) {
 	inFlight := s.Outstanding > 0
-	if d := s.lateFor(rtt); alive && d > 0 {
+	if d := s.lateFor(r.RTT); r.OldAlive && d > 0 {
 		s.keepLate(d)
 	}
 	s.rewind()
 	s.firstRetransmittedSegXmitTime = tcpip.MonotonicTime{}
 	s.zeroWindowProbing = false
 	s.unackZeroWindowProbes = 0
-	if !keep {
+	if !r.KeepCC {
 		s.migrateMSS(peerMSS)
 		s.coalesce()
 		s.rtt.Lock()
@@ -81,10 +80,10 @@ func (s *sender) migrate(peerMSS uint16, keep, alive bool, rtt int64) {
 		s.cc.PostRecovery()
 	}
 	s.migrateRecovery()
-	if rtt > 0 && !keep {
-		s.updateRTO(time.Duration(rtt))
+	if r.RTT > 0 && !r.KeepCC {
+		s.updateRTO(r.RTT)
 	}
-	s.startSpread(time.Duration(rtt))
+	s.startSpread(r.RTT)
 	s.RTTMeasureSeqNum = s.SndNxt
 }
 

@@ -19,12 +19,12 @@ func (e *Endpoint) MigrationGate(on bool) {
 	e.mig.update()
 }
 
-// MigrationHold enters or leaves MIGRATE_WAIT: segments are received, nothing
-// is sent, no timer of the connection runs.
+// MigrationHold enters MIGRATE_WAIT: segments are received, nothing is sent, no timer
+// of the connection runs. MigrationRebind ends that.
 //
 // +checklocks:e.mu
-func (e *Endpoint) MigrationHold(on bool) {
-	e.mig.held = on
+func (e *Endpoint) MigrationHold() {
+	e.mig.held = true
 	e.mig.update()
 }
 
@@ -47,7 +47,7 @@ func (e *Endpoint) migrateReset(s *segment) bool {
 	if e.EndpointState() == StateCloseWait {
 		err = &tcpip.ErrAborted{}
 	}
-	return !m.h.MigrationReset(s.options, uint32(s.sequenceNumber), err)
+	return !m.h.MigrationReset(e.arrived(s), err)
 }
 
 // migrateTimedOut reports whether the handler keeps the connection although it has
