@@ -15,7 +15,7 @@ import (
 type CapturedPacket struct {
 	// Time is the time of the stack's clock.
 	Time time.Time
-	// Outbound tells what the NIC sends from what it has received.
+	// Outbound tells packets that the NIC sends from packets that it has received.
 	Outbound bool
 	// Data is the packet from its IP header on. It is valid until the call returns, and
 	// must not be changed. On a link that segments for the stack, or computes checksums,

@@ -15,7 +15,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
-// captured collects what a NIC captures.
+// captured collects the packets that a NIC captures.
 type captured struct {
 	mu   sync.Mutex
 	pkts []CapturedPacket
@@ -40,8 +40,8 @@ func (c *captured) find(data string) (found []CapturedPacket) {
 	return found
 }
 
-// TestCapture has both ends of a link see a segment: whole, with the time of the stack's
-// clock, as one that goes out here and comes in there.
+// TestCapture has both ends of a link see a segment: whole, with the time of the
+// stack's clock. The segment goes out at one end and comes in at the other.
 func TestCapture(t *testing.T) {
 	clock := faketime.NewManualClock()
 	clock.Advance(time.Hour)

@@ -120,7 +120,7 @@ func TestCloseReleasesEverything(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
-	// The peer was told, and so was whoever holds an endpoint of the stack.
+	// The peer was told, and so was every holder of an endpoint of the stack.
 	established.wait(func() bool { return tcp.EndpointState(established.State()) == tcp.StateError })
 	if terr := established.LastError(); Errno(terr) != Errno(&tcpip.ErrConnectionReset{}) {
 		t.Errorf("peer of a closed stack: %v", terr)
@@ -177,8 +177,8 @@ func TestClosedStack(t *testing.T) {
 	}
 }
 
-// TestCloseWaitsForDo has endpoints come up while the stack closes: Close must
-// find them all, or it would wait for them for ever.
+// TestCloseWaitsForDo has endpoints come up while the stack closes. Close must find
+// them all, or it would wait for them forever.
 func TestCloseWaitsForDo(t *testing.T) {
 	for range 20 {
 		a, b := newPair(t, Config{})

@@ -19,29 +19,29 @@ const (
 	Reno  = "reno"  // RFC 5681
 )
 
-// Socket buffer sizes in bytes. The maxima bound what one connection can make
-// the stack hold, in each direction; the minima keep a buffer from being set so
-// small that a segment with its bookkeeping does not fit.
+// Socket buffer sizes in bytes. The maxima bound the memory of one connection, in each
+// direction. The minima keep a buffer large enough for a segment with its bookkeeping.
 const (
 	MinBuffer     = 4 << 10
 	DefaultBuffer = 1 << 20
-	// MaxSendBuffer and MaxReceiveBuffer are the auto-tuning limits. gVisor
-	// advertises half of the receive buffer as window, so these feed 24 Mbit per
-	// round trip in each direction: 240 Mbit/s at an RTT of 100 ms.
+	// MaxSendBuffer and MaxReceiveBuffer are the auto-tuning limits. gVisor advertises
+	// half of the receive buffer as window. So these feed 24 Mbit per round trip in
+	// each direction: 240 Mbit/s at an RTT of 100 ms.
 	MaxSendBuffer    = 4 << 20
 	MaxReceiveBuffer = 6 << 20
 )
 
-// Bounds of the retransmission timeout: those of Linux, of which the lower is less
-// than the second that RFC 6298, section 2.4 asks for.
+// Bounds of the retransmission timeout, as in Linux. The lower one is less than the
+// second that RFC 6298, section 2.4 asks for.
 const (
 	DefaultMinRTO = 200 * time.Millisecond
 	DefaultMaxRTO = 120 * time.Second
 )
 
-// DefaultTimeWait and DefaultFinWait2 are how long a closed connection may keep
-// its port, in TIME-WAIT (RFC 9293, section 3.6.1; as Linux, not 2 MSL of 4
-// minutes) and in FIN-WAIT-2 waiting for a peer that never closes.
+// DefaultTimeWait and DefaultFinWait2 are how long a closed connection may keep its
+// port. DefaultTimeWait is for TIME-WAIT (RFC 9293, section 3.6.1), as in Linux, not 2
+// MSL of 4 minutes. DefaultFinWait2 is for FIN-WAIT-2, where the connection waits for a
+// peer that never closes.
 const (
 	DefaultTimeWait = 60 * time.Second
 	DefaultFinWait2 = 60 * time.Second
@@ -53,8 +53,8 @@ type Config struct {
 	// Nil means the system clock.
 	Clock tcpip.Clock
 
-	// RandSource feeds what need not be secret (queue selection, jitter). It must
-	// be safe for concurrent use. Nil means a source seeded from SecureRNG.
+	// RandSource feeds decisions that need not be secret (queue selection, jitter). It
+	// must be safe for concurrent use. Nil means a source seeded from SecureRNG.
 	RandSource rand.Source
 
 	// SecureRNG feeds initial sequence numbers, port selection, timestamp offsets
@@ -63,12 +63,12 @@ type Config struct {
 	// off-path attacker forge segments (RFC 6528): for tests only.
 	SecureRNG io.Reader
 
-	// Logger gets what happens to links, addresses and routes (debug), and what
-	// fails (warn). Nil means no logging.
+	// Logger gets changes of links, addresses and routes (debug), and failures (warn).
+	// Nil means no logging.
 	Logger *slog.Logger
 
-	// Migration is what all connections have in common that can migrate; the
-	// rest is said per dialer and listener. The zero value is a good one.
+	// Migration configures migration for all connections of the stack; dialers and
+	// listeners have further settings. The zero value is a good one.
 	Migration MigrationConfig
 
 	// CongestionControl is CUBIC or Reno. Empty means CUBIC.
@@ -102,10 +102,10 @@ type Config struct {
 	// means DefaultFinWait2, negative means none.
 	FinWait2 time.Duration
 
-	// Forwarding makes the stack a router between its NICs. False means that a
-	// packet that is not for an address of the NIC it came in by is dropped. gVisor
-	// may get the TTL of an IPv4 packet wrong when it forwards several at once: it
-	// reads it from a buffer that it has already released.
+	// Forwarding makes the stack a router between its NICs. False means that a packet
+	// is dropped unless it is for an address of the NIC that it came in by. gVisor may
+	// get the TTL of an IPv4 packet wrong when it forwards several at once. It reads
+	// the TTL from a buffer that it has already released.
 	Forwarding bool
 }
 
@@ -134,7 +134,8 @@ func (b BufferSizes) validate(name string) error {
 	return nil
 }
 
-// withDefaults replaces what is zero in c and says what is wrong with the rest.
+// withDefaults returns c with defaults in place of zero values, or an error for a wrong
+// value.
 func (c Config) withDefaults() (Config, error) {
 	if c.Clock == nil {
 		c.Clock = tcpip.NewStdClock()

@@ -13,10 +13,10 @@ import (
 )
 
 // Kinds of errors, which the packages of this module share. An error of one of these
-// kinds wraps the sentinel, so that errors.Is finds it whichever package returned it,
-// and its text says what to do.
+// kinds wraps the sentinel. So errors.Is finds it for each package that returns it. Its
+// text names the remedy.
 var (
-	// ErrConfig: a setting or an argument is wrong, whatever the state of the system.
+	// ErrConfig: a setting or an argument is wrong in any state of the system.
 	ErrConfig = errors.New("invalid configuration")
 	// ErrPermission: the process lacks a privilege, such as CAP_NET_ADMIN.
 	ErrPermission = errors.New("not permitted")

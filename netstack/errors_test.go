@@ -121,7 +121,7 @@ func TestErrnoComplete(t *testing.T) {
 	}
 }
 
-// TestKinds holds what gVisor's errors and this package's own are to errors.Is.
+// TestKinds checks gVisor's errors and this package's own with errors.Is.
 func TestKinds(t *testing.T) {
 	s, err := New(Config{})
 	if err != nil {

@@ -219,7 +219,7 @@ func (n *NIC) change(what string, f func(*stack.Stack) error) error {
 	return nil
 }
 
-// tryChange is change without the watchers, who are called without the lock.
+// tryChange is change without the watchers, which are called without the lock.
 func (n *NIC) tryChange(f func(*stack.Stack) error) error {
 	s := n.stack
 	s.mu.Lock()

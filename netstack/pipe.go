@@ -16,10 +16,10 @@ const (
 	// DefaultPipeMTU is the MTU of a pipe in bytes, that of Ethernet.
 	DefaultPipeMTU = 1500
 
-	// DefaultPipeQueue is how many packets may wait at each end of a pipe: above
-	// the 2796 segments of 1500 bytes that fill the largest send buffer, so that
-	// one connection does not overflow it. It bounds the memory that a stack which
-	// does not keep up costs.
+	// DefaultPipeQueue is how many packets may wait at each end of a pipe. 2796
+	// segments of 1500 bytes fill the largest send buffer, so one connection does not
+	// overflow the queue. The limit bounds the memory for a stack that does not keep
+	// up.
 	DefaultPipeQueue = 4096
 )
 
@@ -33,15 +33,15 @@ type PipeConfig struct {
 	Queue int
 }
 
-// Pipe returns the two ends of an in-memory link: what is written to one is
-// delivered, in order, to the stack the other is attached to.
+// Pipe returns the two ends of an in-memory link. Packets that are written to one end
+// are delivered, in order, to the stack that the other end is attached to.
 //
-// Writing never blocks and never delivers: each end has a goroutine, from Attach
-// to Close, that takes all packets that wait and delivers them one by one. Two
-// stacks that write to each other at once therefore cannot wait for each other. A
-// packet that finds the queue full is dropped (tail drop); the writer gets
-// ErrNoBufferSpace and [PipeEnd.Dropped] counts it. A packet for an end that is
-// not attached is lost, as on a cable nobody is plugged into.
+// Writing never blocks and never delivers. Each end has a goroutine, from Attach to
+// Close, that takes all waiting packets and delivers them one by one. So two stacks
+// that write to each other at once cannot wait for each other. A packet that finds the
+// queue full is dropped (tail drop). The writer then gets ErrNoBufferSpace and
+// [PipeEnd.Dropped] counts the packet. A packet for an end that is not attached is
+// lost, as on a cable that is not plugged in.
 func Pipe(cfg PipeConfig) (*PipeEnd, *PipeEnd) {
 	if cfg.MTU == 0 {
 		cfg.MTU = DefaultPipeMTU
@@ -189,8 +189,8 @@ func (q *packetQueue) push(pkts []*stack.PacketBuffer) int {
 	}
 	n := min(len(pkts), q.limit-len(q.pkts))
 	for _, pkt := range pkts[:n] {
-		// A fresh packet: what the sender noted about headers and routes does not
-		// hold for the receiver.
+		// A fresh packet: the sender's notes about headers and routes do not hold for
+		// the receiver.
 		c := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: pkt.ToBuffer()})
 		c.NetworkProtocolNumber = pkt.NetworkProtocolNumber
 		q.pkts = append(q.pkts, c)

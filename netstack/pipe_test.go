@@ -15,7 +15,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
-// recorder keeps the payload of what is delivered to it.
+// recorder keeps the payload of the packets delivered to it.
 type recorder struct {
 	t       testing.TB
 	gate    sync.Mutex    // held to make deliveries wait
@@ -49,7 +49,7 @@ func notify(ch chan<- struct{}) {
 
 func (r *recorder) DeliverLinkPacket(tcpip.NetworkProtocolNumber, *stack.PacketBuffer) {}
 
-// wait waits for n packets and returns what has come.
+// wait waits for n packets and returns them.
 func (r *recorder) wait(n int) [][]byte {
 	r.t.Helper()
 	timeout := time.After(patience)

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is when a test that hangs gives up.
+// patience is the time after which a test that hangs fails.
 const patience = 30 * time.Second
 
 func newStack(t testing.TB, cfg Config) *Stack {
@@ -141,8 +141,8 @@ func connect(t testing.TB, s *Stack, addr string) socket {
 	return c
 }
 
-// source returns the source address a new connection from s to remote gets, and
-// the name of the NIC, or empty strings if there is no route.
+// source returns the source address of a new connection from s to remote, and the name
+// of the NIC. They are empty if there is no route.
 func source(t testing.TB, s *Stack, remote string) (addr, nic string) {
 	t.Helper()
 	r := netip.MustParseAddr(remote)

@@ -149,9 +149,9 @@ func (s *Stack) refreshRoutesLocked() {
 	s.gv.SetRouteTable(rows)
 }
 
-// sourceLocked returns the preferred source address of an IPv4 route: as Linux
-// does, the first address on the same subnet as the next hop, else the first.
-// gVisor ignores the hint for IPv6, where it follows RFC 6724, section 5.
+// sourceLocked returns the preferred source address of an IPv4 route. As in Linux, it
+// is the first address on the same subnet as the next hop, else the first. gVisor
+// ignores the hint for IPv6, where it follows RFC 6724, section 5.
 func (n *NIC) sourceLocked(r Route) netip.Addr {
 	hop := r.Gateway
 	if !hop.IsValid() {

@@ -85,7 +85,7 @@ func TestRouteOrder(t *testing.T) {
 	}
 	check("at first", map[string]string{
 		"203.0.113.1": "wifi", // the lowest metric, the oldest of two
-		"192.0.2.1":   "lan",  // the longest prefix, whatever its metric
+		"192.0.2.1":   "lan",  // the longest prefix, with any metric
 		"10.0.1.7":    "cell", // connected
 	})
 	if err := wifi.SetDown(); err != nil {

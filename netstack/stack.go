@@ -120,10 +120,10 @@ func (s *Stack) configure(cfg Config) error {
 	return nil
 }
 
-// GVisor returns the gVisor stack, for what this package does not wrap. NICs,
-// addresses and routes are this package's: changes to them made behind its back
-// are undone by the next change made through it. The stack must not be used
-// after Close, see [Stack.Do].
+// GVisor returns the gVisor stack, for functions that this package does not wrap. NICs,
+// addresses and routes are this package's. Changes to them made behind its back are
+// undone by the next change made through it. The stack must not be used after Close,
+// see [Stack.Do].
 func (s *Stack) GVisor() *stack.Stack { return s.gv }
 
 // Watch has f called after each change of the NICs, addresses or routes of the
@@ -136,10 +136,9 @@ func (s *Stack) Watch(f func()) (stop func()) {
 // Clock returns the clock that drives the stack, never nil.
 func (s *Stack) Clock() tcpip.Clock { return s.clock }
 
-// Do calls f with the gVisor stack, or returns [ErrClosed] when the stack is
-// closed, or what f returns. Close waits until f has returned, so an endpoint
-// that f registers with the stack is one that Close finds and aborts. f must not
-// block and must not close the stack.
+// Do calls f with the gVisor stack and returns f's error, or [ErrClosed] if the stack
+// is closed. Close waits until f has returned. So Close finds and aborts an endpoint
+// that f registers with the stack. f must not block and must not close the stack.
 func (s *Stack) Do(f func(*stack.Stack) error) error {
 	s.mu.Lock()
 	if s.closed {
@@ -152,11 +151,10 @@ func (s *Stack) Do(f func(*stack.Stack) error) error {
 	return f(s.gv)
 }
 
-// Close resets all connections, closes all listeners, detaches all NICs (which
-// closes their links) and returns when no goroutine or timer of the stack is
-// left. Connections learn of it by ECONNABORTED, peers by RST. Further calls
-// wait for the first and do nothing. It must not be called by a link's delivery,
-// for which it waits.
+// Close resets all connections, closes all listeners, and detaches all NICs, which
+// closes their links. It returns when no goroutine or timer of the stack is left.
+// Connections learn of it by ECONNABORTED, peers by RST. Further calls wait for the
+// first and do nothing. It must not be called by a link's delivery, for which it waits.
 func (s *Stack) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -170,16 +168,16 @@ func (s *Stack) Close() error {
 	defer close(s.done)
 
 	s.active.Wait()
-	// Abort what is registered while links can still carry the RSTs.
+	// Abort the endpoints while links can still carry the RSTs.
 	s.gv.Close()
 	// The links go before gv.Wait: it waits for them under the lock that their
 	// delivery goroutines may need to finish.
 	for _, n := range nics {
 		n.remove()
 	}
-	// A processor may have completed a handshake after Close made its list. Once
-	// they have all ended, whatever is registered stays so until it is aborted,
-	// and gv.Wait would wait for it.
+	// A processor may have completed a handshake after Close made its list. Once they
+	// have all ended, the remaining endpoints stay registered until they are aborted,
+	// and gv.Wait would wait for them.
 	s.gv.TransportProtocolInstance(tcp.ProtocolNumber).Wait()
 	for _, ep := range s.gv.RegisteredEndpoints() {
 		ep.Abort()

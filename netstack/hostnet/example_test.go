@@ -14,7 +14,7 @@ import (
 )
 
 // A stack at 10.77.0.2, behind the existing device mnet0, goes out behind the addresses
-// of this host, and gets connections to port 443 of these addresses. Package
+// of this host. It gets connections to port 443 of these addresses. Package
 // endpoint/host opens the device and the stack as well.
 func ExampleNewShare() {
 	share, err := hostnet.NewShare(hostnet.ShareConfig{
