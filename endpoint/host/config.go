@@ -18,8 +18,8 @@ import (
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 
-// The addresses on the device if a [Config] has none: the host's and the stack's. IPv6
-// is left out where the host has it turned off.
+// The addresses on the device if a [Config] has none: the host's and the stack's. If IPv6
+// is turned off on the host, the IPv6 addresses are left out.
 var (
 	DefaultHost      = []netip.Prefix{netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("fd77:6d6e:6574::1/64")}
 	DefaultAddresses = []netip.Prefix{netip.MustParsePrefix("10.77.0.2/24"), netip.MustParsePrefix("fd77:6d6e:6574::2/64")}
@@ -28,7 +28,8 @@ var (
 // Config configures [Open]. The zero value is a good configuration for a stack that
 // talks to the host alone.
 type Config struct {
-	// Device is the TUN device between the host and the stack.
+	// Device is the TUN device between the host and the stack. A stack with Forwarding
+	// has the driver tun.Water.
 	Device tun.Config
 
 	// Host are the addresses of the host on the device, Addresses those of the stack,
@@ -47,8 +48,8 @@ type Config struct {
 	// stack: to its first address of each family.
 	Ports []uint16
 
-	// Redirect opens a [hostnet.Share] though there are neither Ports nor Masquerade, for
-	// ports that the program redirects later.
+	// Redirect opens a [hostnet.Share] even without Ports and Masquerade, so that the
+	// program can redirect ports later.
 	Redirect bool
 
 	// Changed is called with each setting of the host before it is changed, so that
@@ -75,12 +76,11 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// WithDefaults returns c with what [Open] puts in place of empty addresses. The error says
-// what is wrong with c, whatever the host; it is a [netstack.ErrConfig], or a
-// [netstack.ErrInUse] if a port is given twice. Open calls it before it touches the host.
+// WithDefaults returns c with its empty fields filled in, or an error if c is wrong on
+// every host. The error is a [netstack.ErrConfig], or a [netstack.ErrInUse] if a port is
+// given twice. [Open] calls WithDefaults before it touches the host.
 //
-// It does not check c.Stack. Open makes the stack, which does that, before it touches the
-// host.
+// WithDefaults does not check c.Stack. Open makes the stack first, and that checks it.
 func (c Config) WithDefaults() (Config, error) {
 	if len(c.Host) == 0 && len(c.Addresses) == 0 {
 		c.Host, c.Addresses = defaultAddresses()
@@ -91,8 +91,11 @@ func (c Config) WithDefaults() (Config, error) {
 	if err := c.Device.Check(); err != nil {
 		return c, err
 	}
-	if c.Stack.Forwarding && c.Device.Driver != tun.Water {
-		return c, fmt.Errorf("driver %v: %w: a stack that forwards needs %v", c.Device.Driver, netstack.ErrConfig, tun.Water)
+	if c.Stack.Forwarding {
+		if c.Device.Driver == tun.VNetHdr {
+			return c, fmt.Errorf("driver %v: %w: a stack that forwards needs %v", c.Device.Driver, netstack.ErrConfig, tun.Water)
+		}
+		c.Device.Driver = tun.Water
 	}
 	if err := c.checkAddresses(); err != nil {
 		return c, err
@@ -106,7 +109,7 @@ func (c Config) WithDefaults() (Config, error) {
 	return c, nil
 }
 
-// anyDevice stands for a name that the system is yet to choose.
+// anyDevice stands for a name that the system chooses later.
 const anyDevice = "tun0"
 
 // defaultAddresses leaves IPv6 out where the host has it turned off.

@@ -32,7 +32,7 @@ func TestConfig(t *testing.T) {
 	for what, cfg := range map[string]Config{
 		"MTU":                     {Device: tun.Config{MTU: 100}},
 		"reserved name":           {Device: tun.Config{Name: "all"}},
-		"driver of a router":      {Stack: netstack.Config{Forwarding: true}},
+		"driver of a router":      {Device: tun.Config{Driver: tun.VNetHdr}, Stack: netstack.Config{Forwarding: true}},
 		"stack":                   {Stack: netstack.Config{CongestionControl: "none"}},
 		"no address":              {Host: one},
 		"no address of the host":  {Addresses: one},

@@ -3,7 +3,7 @@
 
 // Package host puts a TCP/IP stack of mnet behind the host that the program runs on.
 //
-// [Open] gives all that this takes, in one call:
+// [Open] makes all parts in one call:
 //
 //   - a TUN device with an address of the host (package tun),
 //   - a stack with addresses of its own on that device (package netstack),
@@ -16,7 +16,7 @@
 // and the address translation. Forwarding settings below /proc/sys/net stay changed;
 // [Config].Changed lets another process restore them.
 //
-// Programs that bring a link of their own need package endpoint alone.
+// A program with a link of its own needs packages endpoint and netstack alone.
 //
 // Masquerade and redirected ports are for Linux. Open needs CAP_NET_ADMIN there.
 package host

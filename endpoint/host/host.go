@@ -31,14 +31,15 @@ type Host struct {
 	close   func() error
 }
 
-// Open makes the device, the stack on it, and what the host does for it. It checks all
-// of cfg before it touches the host. If it fails, or ctx ends first, nothing is left.
-// ctx has no effect once Open has returned.
+// Open makes the device and the stack on it, and has the host work for the stack. It
+// checks all of cfg before it touches the host. If it fails, or ctx ends first, nothing is
+// left. ctx has no effect once Open has returned.
 //
-// The error is an [netstack.ErrConfig], [netstack.ErrPermission], [netstack.ErrInUse],
-// [tun.ErrNoDriver] or [errors.ErrUnsupported], ctx's cause, or an error of the system.
+// The error wraps [netstack.ErrConfig], [netstack.ErrPermission], [netstack.ErrInUse],
+// [tun.ErrNoDriver] or [errors.ErrUnsupported], or it is ctx's cause, or an error of the
+// system.
 //
-// On Linux the Host belongs to the network namespace of the calling thread.
+// On Linux, the Host belongs to the network namespace of the calling thread.
 func Open(ctx context.Context, cfg Config) (*Host, error) {
 	cfg, err := cfg.WithDefaults()
 	if err != nil {
@@ -137,8 +138,8 @@ func (h *Host) Uplinks() []roam.Uplink { return h.uplinks.now() }
 // called by Moved or UplinksChanged. A second call returns what the first one returned.
 func (h *Host) Close() error { return h.close() }
 
-// closeAll closes what has been opened. The Roamer goes first: it would move the
-// connections when the parts below it go.
+// closeAll closes the parts that have been opened. The Roamer goes first: it would move
+// connections when the uplinks go.
 func (h *Host) closeAll() error {
 	var errs []error
 	if h.Roamer != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mnet-dev/mnet/endpoint/host"
 	"github.com/mnet-dev/mnet/migrate"
+	"github.com/mnet-dev/mnet/netstack/hostnet"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 
@@ -98,7 +99,13 @@ func TestConfigErrors(t *testing.T) {
 		}
 		return out
 	}
+	many := make([]ServeRule, hostnet.MaxRedirects+1)
+	for i := range many {
+		many[i] = ServeRule{uint16(i + 1), "127.0.0.1:1"}
+	}
 	for name, cfg := range map[string]Config{
+		"many ports":          {DNAT: true, Serve: many},
+		"port twice":          {Serve: []ServeRule{many[0], many[0]}},
 		"policy":              {Policy: "always"},
 		"suite":               {Suites: []string{"rot13"}},
 		"driver":              {Driver: "magic"},

@@ -30,9 +30,9 @@ type ShareConfig struct {
 	// Redirects are ports of the host's own addresses that lead to the stack.
 	Redirects []Redirect
 
-	// Changed is called with each setting before it is changed, one after the other.
-	// The goroutine that calls NewShare, Forward or Redirect calls it, or the one that
-	// watches. It must not call the Share. Nil means nobody is told.
+	// Changed is called with each setting before it is changed. NewShare and Redirect call
+	// it, and the Share's own goroutine when an uplink appears. Calls do not overlap. It
+	// must not call the Share. Nil means that nobody is told.
 	Changed func(Setting)
 
 	// Logger gets uplinks that cannot be used (warn). Nil means no logging.

@@ -13,18 +13,9 @@
 // behind it. Connections leave by masquerade, and come in by redirected ports. It is for
 // Linux.
 //
-//	share, err := hostnet.NewShare(hostnet.ShareConfig{
-//		Device:     "mnet0",
-//		Masquerade: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/32")},
-//		Redirects:  []hostnet.Redirect{{Port: 443, To: netip.MustParseAddrPort("10.77.0.2:443")}},
-//		Changed:    func(s hostnet.Setting) { ... }, // write it down
-//	})
-//	...
-//	defer share.Close()
-//	stop, err := share.Watch(func(st hostnet.State) { ... })
-//
-// Share.Watch reports each change of the uplinks, and forwards for a new one first.
-// Package endpoint/host makes it the monitor of a Roamer.
+// A Share follows the uplinks by itself: packets that come in by a new one are forwarded.
+// Share.Watch reports each change after that. Package endpoint/host opens a Share with
+// the device and the stack, and makes it the monitor of a Roamer.
 //
 // # What it does to the host
 //

@@ -13,8 +13,8 @@ import (
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
 
-// A stack at 10.77.0.2, behind the existing device mnet0, goes out behind the addresses
-// of this host. It gets connections to port 443 of these addresses. Package
+// A stack at 10.77.0.2 is behind the existing device mnet0. It goes out behind the
+// addresses of this host, and gets connections to port 443 of these addresses. Package
 // endpoint/host opens the device and the stack as well.
 func ExampleNewShare() {
 	share, err := hostnet.NewShare(hostnet.ShareConfig{

@@ -24,30 +24,19 @@ import (
 // patience is the time after which a test that hangs fails.
 const patience = 30 * time.Second
 
-// stackBehind returns a stack behind a TUN device. Its address is the one after the
+// openHost opens a stack behind a namespace. The stack's address is the one after the
 // host's.
-func stackBehind(t *testing.T, n *hostnet.Namespace, device, hostAddr string) *netstack.Stack {
+func openHost(t *testing.T, n *hostnet.Namespace, hostAddr string, cfg host.Config) (h *host.Host) {
 	t.Helper()
-	prefix := netip.MustParsePrefix(hostAddr)
-	s, err := netstack.New(netstack.Config{})
-	n.Must(err)
-	t.Cleanup(func() { s.Close() })
-	n.Must(n.Do(func() error {
-		link, err := tun.Open(tun.Config{Name: device})
-		if err != nil {
-			return err
-		}
-		t.Cleanup(link.Close)
-		if err := link.Configure([]netip.Prefix{prefix}, nil); err != nil {
-			return err
-		}
-		_, err = s.Attach(link, netstack.AttachOptions{
-			Addresses: []netip.Prefix{netip.PrefixFrom(prefix.Addr().Next(), prefix.Bits())},
-			Routes:    []netstack.Route{{Destination: netstack.Default4, Gateway: prefix.Addr()}},
-		})
+	p := netip.MustParsePrefix(hostAddr)
+	cfg.Host = []netip.Prefix{p}
+	cfg.Addresses = []netip.Prefix{netip.PrefixFrom(p.Addr().Next(), p.Bits())}
+	n.Must(n.Do(func() (err error) {
+		h, err = host.Open(t.Context(), cfg)
 		return err
 	}))
-	return s
+	t.Cleanup(func() { n.Must(h.Close()) })
+	return h
 }
 
 // TestRoam has a client behind the masquerade of a host whose uplink changes.
@@ -65,33 +54,20 @@ func TestRoam(t *testing.T) {
 	world.Set("ipv4/conf/all/forwarding", "1")
 	laptop.AddRoute(laptop.DefaultRoute("eth0", "192.0.2.1", 100))
 	laptop.AddRoute(laptop.DefaultRoute("wlan0", "198.51.100.1", 600))
-	client := stackBehind(t, laptop, "mnet0", "10.77.0.1/24")
-	server := stackBehind(t, world, "mnet1", "203.0.113.1/24")
-
 	moves := make(chan endpoint.RoamEvent, 100)
-	dialer := endpoint.Dialer{Stack: client}
-	laptop.Must(laptop.Do(func() error {
-		share, err := hostnet.NewShare(hostnet.ShareConfig{
-			Device: "mnet0", Masquerade: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/32")},
-		})
-		if err != nil {
-			return err
-		}
-		t.Cleanup(func() { share.Close() })
-		dialer.Roamer, err = endpoint.NewRoamer(endpoint.RoamerConfig{
-			Stack: client, Monitor: host.Monitor(client, share),
-			Observe: func(ev endpoint.RoamEvent) { moves <- ev },
-		})
-		return err
-	}))
-	t.Cleanup(func() { dialer.Roamer.Close() })
+	client := openHost(t, laptop, "10.77.0.1/24", host.Config{
+		Device:     tun.Config{Name: "mnet0"},
+		Masquerade: true,
+		Moved:      func(ev endpoint.RoamEvent) { moves <- ev },
+	})
+	server := openHost(t, world, "203.0.113.1/24", host.Config{})
 
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	ln, err := (&endpoint.ListenConfig{Stack: server}).Listen(ctx, "tcp", "203.0.113.2:80")
+	ln, err := (&endpoint.ListenConfig{Stack: server.Stack}).Listen(ctx, "tcp", "203.0.113.2:80")
 	laptop.Must(err)
 	defer ln.Close()
-	c, err := dialer.DialContext(ctx, "tcp", "203.0.113.2:80")
+	c, err := client.Dialer().DialContext(ctx, "tcp", "203.0.113.2:80")
 	laptop.Must(err)
 	defer c.Close()
 	s, err := ln.Accept()

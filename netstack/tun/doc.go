@@ -4,15 +4,8 @@
 // Package tun connects a netstack.Stack to the host by a TUN device.
 //
 // [Open] creates the device. [Link.Configure] gives the host its side of it: addresses,
-// routes, up. netstack's Stack.Attach takes the [Link]:
-//
-//	link, err := tun.Open(tun.Config{Name: "mnet0"})
-//	...
-//	err = link.Configure([]netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}, nil)
-//	...
-//	nic, err := stack.Attach(link, netstack.AttachOptions{
-//		Addresses: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/24")},
-//	})
+// routes, up. netstack's Stack.Attach takes the [Link]. Package endpoint/host does all
+// three, and gets the stack onto the network.
 //
 // The device is not persistent. The kernel removes it, with its addresses and routes,
 // when the link is closed or the process ends in any way.
