@@ -114,8 +114,6 @@ func TestOptionUntilReceipt(t *testing.T) {
 // TestStartReady: an acceptor that has published its tokens may be asked, and may not
 // ask.
 //
-// M321: An end MUST accept requests from the moment it has published its tokens.
-//
 // M322: An end MUST NOT initiate before it has checked the peer's Key-Confirm. Then it
 // MAY.
 func TestStartReady(t *testing.T) {

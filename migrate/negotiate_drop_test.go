@@ -124,9 +124,6 @@ func TestRequiredKeepsOffering(t *testing.T) {
 // M333: To leave the option out MUST NOT end the negotiation.
 //
 // M334: The opener MUST go by the SYN-ACK that it takes, whatever it sent last.
-//
-// M335: The acceptor MUST go by the first SYN that it takes. A later one, with the
-// option or without, is a repetition of that.
 func TestWithdrawn(t *testing.T) {
 	const first = 6
 	for _, v := range variants {

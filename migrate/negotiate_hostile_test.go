@@ -113,8 +113,6 @@ func TestNegotiationMirrored(t *testing.T) {
 
 // TestISNRewritten: a middlebox that gives the connection other initial
 // sequence numbers.
-//
-// M225: In suite 0x02 an ISN or an absolute sequence number MUST NOT be hashed.
 func TestISNRewritten(t *testing.T) {
 	for _, v := range variants {
 		for _, whose := range []Role{Opener, Acceptor} {

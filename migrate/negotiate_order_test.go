@@ -9,6 +9,9 @@ import (
 )
 
 // TestNegotiationOrder has events in orders that a peer or a TCP could choose.
+//
+// M335: The acceptor MUST go by the first SYN that it takes. A later one, with the
+// option or without, is a repetition of that.
 func TestNegotiationOrder(t *testing.T) {
 	open := func(r Role) *Machine {
 		c, err := NewMachine(r, &Config{}, constReader(1+r))

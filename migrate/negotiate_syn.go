@@ -47,7 +47,7 @@ func (m *Machine) PeerSYN(opts []byte) {
 	}
 	l := m.cfg.Format.layout()
 	p, ok := l.parsePermitted(opts)
-	if !ok {
+	if !ok { // M341
 		m.GivePlain(PlainNotOffered)
 		return
 	}

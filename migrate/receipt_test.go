@@ -31,6 +31,10 @@ func TestRepeatedACK(t *testing.T) {
 		ack.Options = FormatKinds.layout().appendRequest(nil, r, maxOptions)
 		var kinds []string
 		w.seen = func(p *packet) { kinds = append(kinds, p.kind()) }
+		if s.sendACK(); !slices.Equal(kinds, []string{"ACK"}) {
+			w.fatalf("%v without being asked", kinds)
+		}
+		kinds = nil
 		w.inject(ack)
 		bad := ack
 		bad.Options = slices.Clone(ack.Options)

@@ -59,6 +59,7 @@ func TestReplay(t *testing.T) {
 		syn := onHand(t, w, c, s)
 		replay := syn
 		replay.Tuple.Local = attacker
+		w.runFor(minSYNACKInterval)
 		if n := w.answers(func() { w.inject(replay) }); n != 0 || s.counts[CountReplayedTuple] != 1 {
 			w.fatalf("%d packets in answer, %v", n, s.counts)
 		}

@@ -128,6 +128,8 @@ func (v *vectorFile) keysOf(t *testing.T, s *suiteVectors) (ends [2]*keys) {
 //
 // M241: Binding MUST replace PRK by PRK' = HKDF-Extract(salt = PRK, IKM = secret).
 // From then on only PRK' counts, in both directions.
+//
+// M225: In suite 0x02 an ISN or an absolute sequence number MUST NOT be hashed.
 func TestTagVectors(t *testing.T) {
 	v := readVectors(t)
 	for i := range v.Suites {
