@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
 	"github.com/mnet-dev/mnet/migrate"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/simnet"
@@ -111,6 +113,29 @@ func TestHandoverLate(t *testing.T) {
 				l.s.Close()
 				l.nothingLeft(t)
 			})
+		}
+	}
+}
+
+// TestHandoverSlowStart moves away from a long queue, whose data is late for many round
+// trips of the new path. SND.UNA says nothing about the new path meanwhile, so SACKs
+// have to open its congestion window.
+func TestHandoverSlowStart(t *testing.T) {
+	cfg := bigBuffers()
+	cfg.CongestionControl = netstack.Reno // without HyStart, to fill the queue
+	for _, up := range []bool{false, true} {
+		l := newLeaving(t, rigConfig{client: cfg, server: cfg}, 0, up)
+		newStream(l.src, l.dst, 2).sending(t, 4<<20)
+		l.sleep(10 * time.Millisecond)
+		before := l.src.TCPInfo()
+		l.migrate(l.c, "10.2.0.2")
+		l.sleep(4 * baseRTT)
+		now := l.src.TCPInfo()
+		if late := before.SndUna + uint32(before.InFlight) - now.SndUna; int32(late) <= 0 {
+			t.Fatalf("up %v: nothing is late any more", up)
+		}
+		if now.CongestionWindow <= 2*tcp.InitialCwnd {
+			t.Errorf("up %v: congestion window of %d packets, want more than twice the initial %d", up, now.CongestionWindow, tcp.InitialCwnd)
 		}
 	}
 }

@@ -54,3 +54,33 @@ func TestHandshakeLoss(t *testing.T) {
 		}
 	}
 }
+
+// TestLongPath connects over a path so long that both ends repeat their SYN before it
+// is answered. The answer may be one to either, so the handshake gives no sample of
+// the round-trip time (Karn's algorithm, RFC 6298, section 3). The first data does,
+// without a needless retransmission, however small it is.
+func TestLongPath(t *testing.T) {
+	const (
+		rtt   = 1500 * time.Millisecond
+		least = rtt / 100 // what a queue or a clock adds
+	)
+	r := newRig(t, rigConfig{seed: 1, uplinks: []simnet.Uplink{{Link: simnet.Symmetric(simnet.Wire{Delay: rtt / 2})}}})
+	r.dialer.Migration, r.listen.Migration = Off, Off
+	c, s := r.pair(serverAddr)
+	r.sleep(4 * rtt) // until nothing of the handshake is on the way
+	for _, end := range []struct {
+		name  string
+		conn  *Conn
+		other *Conn
+	}{{"client", c, s}, {"server", s, c}} {
+		before := end.conn.stack.GVisor().Stats().TCP.Retransmits.Value()
+		newStream(end.conn, end.other, 1).send(t, 100)
+		r.sleep(2 * rtt)
+		if got := end.conn.TCPInfo().RTT; got < rtt || got > rtt+least {
+			t.Errorf("%s: RTT %v, want %v", end.name, got, rtt)
+		}
+		if n := end.conn.stack.GVisor().Stats().TCP.Retransmits.Value() - before; n > 0 {
+			t.Errorf("%s: %d retransmissions", end.name, n)
+		}
+	}
+}

@@ -52,7 +52,7 @@ func (s *sender) migrateAck(ack seqnum.Value) {
 // +checklocks:s.ep.mu
 // +checklocksexclude:s.rtt.rttMutex
 func (s *sender) migrate(peerMSS uint16, r migrationRebind) {
-	inFlight := s.Outstanding > 0
+	inFlight, minRTT := s.Outstanding > 0, s.rc.minRTT
 	if d := s.lateFor(r.RTT); r.OldAlive && d > 0 {
 		s.keepLate(d)
 	}
@@ -73,6 +73,9 @@ func (s *sender) migrate(peerMSS uint16, r migrationRebind) {
 		// The path is the same, but all data in flight is lost. Slow start
 		// from the restart window (RFC 5681, section 4.1) up to the former
 		// window.
+		if s.FastRecovery.Active {
+			s.SndCwnd = s.Ssthresh // which PRR approaches (RFC 9937)
+		}
 		if s.Ssthresh == InitialSsthresh || s.Ssthresh < s.SndCwnd {
 			s.Ssthresh = s.SndCwnd
 		}
@@ -80,8 +83,12 @@ func (s *sender) migrate(peerMSS uint16, r migrationRebind) {
 		s.cc.PostRecovery()
 	}
 	s.migrateRecovery()
-	if r.RTT > 0 && !r.KeepCC {
+	switch {
+	case r.KeepCC:
+		s.rc.minRTT = minRTT
+	case r.RTT > 0:
 		s.updateRTO(r.RTT)
+		s.rc.minRTT = r.RTT
 	}
 	s.startSpread(r.RTT)
 	s.RTTMeasureSeqNum = s.SndNxt
