@@ -79,8 +79,8 @@ func permitted(suite byte, key []byte) []byte {
 	return append([]byte{kindPermitted, byte(3 + len(key)), suite}, key...)
 }
 
-// TestMalformedOffers opens connections with Migrate-Permitted options of every
-// length and suite. What is not right is not there.
+// TestMalformedOffers opens connections with Migrate-Permitted options of every length
+// and suite. A wrong option counts as absent.
 func TestMalformedOffers(t *testing.T) {
 	r := newRig(t, rigConfig{})
 	r.suites(allSuites...)
@@ -199,7 +199,7 @@ func TestBadKeys(t *testing.T) {
 	}
 }
 
-// TestForgedKeys has somebody who knows the tuple, but not the sequence numbers,
+// TestForgedKeys has an attacker who knows the tuple, but not the sequence numbers,
 // send keys while the negotiation is open.
 func TestForgedKeys(t *testing.T) {
 	r := newRig(t, rigConfig{})

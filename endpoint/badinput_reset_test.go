@@ -18,8 +18,8 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// TestForgedReset resets a connection by what everybody can make that sees its
-// packets. It waits, and a migration resumes it.
+// TestForgedReset resets a connection by a segment that any observer of its packets can
+// make. The connection waits, and a migration resumes it.
 func TestForgedReset(t *testing.T) {
 	for _, suite := range allSuites {
 		for _, opts := range [][]byte{nil, option{}.encode(), option{tag: 4711}.encode()} {
@@ -39,7 +39,7 @@ func TestForgedReset(t *testing.T) {
 				}
 				// More of them do no more harm.
 				v.mallory.playsTogether(rst, rst)
-				// Nothing is sent, but what comes is taken.
+				// Nothing is sent, but segments that come are taken.
 				sent := v.net.Bottleneck.Stats(simnet.BtoA).Sent
 				exchanged()
 				v.sleep(5 * time.Second)
@@ -270,7 +270,7 @@ func TestRequestMeetsClose(t *testing.T) {
 		MigrationAbort(tcpip.Error)
 	})
 	ep.MigrationLock(func() {
-		// The endpoint is locked: what comes is queued.
+		// The endpoint is locked: segments that come are queued.
 		v.mallory.plays(request)
 		ep.MigrationAbort(&tcpip.ErrConnectionReset{})
 	})

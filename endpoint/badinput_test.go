@@ -223,8 +223,8 @@ func TestReflection(t *testing.T) {
 	}
 }
 
-// TestBadSequence asks by the null suite, whose requests everybody can make that
-// knows the sequence numbers, for what no window allows.
+// TestBadSequence makes requests that no window allows. It uses the null suite: anybody
+// who knows the sequence numbers can make its requests.
 func TestBadSequence(t *testing.T) {
 	v := newVictim(t, rigConfig{}, migrate.SuiteNull)
 	v.listening()

@@ -13,10 +13,10 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// TestSYNACKEchoesLastSYN loses SYN-ACKs of a migration, so that both ends repeat
-// theirs. Each SYN-ACK echoes the timestamp of the last SYN that has arrived: from
-// TS.Recent, which is of the old path, the initiator could not tell the round-trip
-// time of the new one (RFC 7323, section 4.1).
+// TestSYNACKEchoesLastSYN loses SYN-ACKs of a migration, so that both ends repeat their
+// segments. Each SYN-ACK echoes the timestamp of the last SYN that has arrived (RFC
+// 7323, section 4.1). TS.Recent is of the old path: from it, the initiator could not
+// tell the round-trip time of the new one.
 func TestSYNACKEchoesLastSYN(t *testing.T) {
 	const lost = 3
 	r := newRig(t, rigConfig{seed: 1, paced: true})

@@ -17,7 +17,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// examples move connections. The go command does not check what they print, as it would do
+// examples move connections. The go command does not check their output, as it would do
 // so without the patches, too.
 var examples = map[string]func(){
 	"Example":             Example,
@@ -27,8 +27,8 @@ var examples = map[string]func(){
 	"ExampleRoamer":       ExampleRoamer,
 }
 
-// TestExamples runs all examples of the package, and compares what they print with what
-// their comments say.
+// TestExamples runs all examples of the package, and compares their output with their
+// comments.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("example_*test.go")
 	if err != nil {
@@ -60,7 +60,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// expected returns what the last comment of an example says that it prints.
+// expected returns the output that the last comment of an example promises.
 func expected(f *ast.File, fn *ast.FuncDecl) string {
 	var last string
 	for _, c := range f.Comments {
@@ -72,7 +72,7 @@ func expected(f *ast.File, fn *ast.FuncDecl) string {
 	return regexp.MustCompile(`(?m)^\t`).ReplaceAllString(lines, "")
 }
 
-// printed returns what an example prints.
+// printed returns the output of an example.
 func printed(t *testing.T, example func()) string {
 	t.Helper()
 	r, w, err := os.Pipe()

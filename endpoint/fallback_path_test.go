@@ -73,9 +73,9 @@ func stays(t *testing.T, c, s *Conn, want error) {
 	}
 }
 
-// TestNewPathACKTampered has a middlebox on the new path that tampers with the
-// option on the ACK that completes the handshake. To the client all is well; the
-// server stays. A later move, elsewhere, mends that.
+// TestNewPathACKTampered has a middlebox on the new path that tampers with the option
+// on the ACK that completes the handshake. To the client all is well; the server stays.
+// A later move to another path repairs that.
 func TestNewPathACKTampered(t *testing.T) {
 	for _, a := range []simnet.OptionAction{simnet.StripOption, simnet.GarbleOption, simnet.DiscardOption} {
 		r := newRig(t, rigConfig{})
@@ -182,8 +182,8 @@ func TestSequenceRewriting(t *testing.T) {
 		stays(t, c, s, ErrNoAnswer)
 		finish()
 	})
-	// One that draws new numbers for every connection draws new ones for the
-	// new path: what comes there has no place in the old sequence space.
+	// A middlebox that draws new numbers for every connection draws new ones for the
+	// new path. Segments there have no place in the old sequence space.
 	t.Run("per flow", func(t *testing.T) {
 		for _, place := range []string{"uplink", "bottleneck"} {
 			r := newRig(t, rigConfig{})

@@ -18,8 +18,8 @@ import (
 // serverAddr is where most tests listen.
 const serverAddr = "10.9.0.1:80"
 
-// patience is the virtual time after which a test gives up. TCP needs less for
-// everything but keep-alive.
+// patience is the virtual time after which a test fails. TCP needs less for everything
+// but keep-alive.
 const patience = 10 * time.Minute
 
 // suites restricts both ends.

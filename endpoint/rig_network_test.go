@@ -40,7 +40,7 @@ type rigConfig struct {
 	seed       uint64
 	uplinks    []simnet.Uplink // nil means two with the usual delay
 	bottleneck simnet.LinkConfig
-	homes      []netip.Prefix // of the server; nil means those of simnet
+	homes      []netip.Prefix // of the server; nil means simnet's
 
 	// client and server lack clock and randomness. The rig adds both.
 	client, server netstack.Config

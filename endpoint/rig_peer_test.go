@@ -126,8 +126,8 @@ func (l segments) String() string {
 	return b.String()
 }
 
-// rawHost is a host without a stack. It sends packets as they are, from any address, and
-// keeps what it gets.
+// rawHost is a host without a stack. It sends packets as they are, from any address,
+// and keeps the packets that it gets.
 type rawHost struct {
 	tb    testing.TB
 	addr  netip.Addr

@@ -33,7 +33,7 @@ type segment struct {
 	badSum   bool
 }
 
-// field sets something in a segment that is sent, or says what is wanted in one that has
+// field sets something in a segment to send, or states a condition for one that has
 // come.
 type field func(*segment)
 

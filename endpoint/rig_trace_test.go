@@ -25,9 +25,9 @@ const flowPackets = 20
 // traceEnv names a directory for the packets of tests that fail, as pcapng files.
 const traceEnv = "MNET_TRACE"
 
-// trace explains the failure of a test: it prints the last packets of each link and the
-// command that runs the test again, and leaves the packets in a file if the environment
-// asks for that.
+// trace explains the failure of a test. It prints the last packets of each link and the
+// command that runs the test again. If the environment asks for it, it leaves the
+// packets in a file.
 type trace struct {
 	tb     testing.TB
 	net    *simnet.Multihomed
@@ -102,7 +102,8 @@ func (t *trace) create(dir string) {
 	t.file, t.pcap = file, pcap.NewWriter(file, pcap.Config{SnapLen: pcap.HeaderSnapLen})
 }
 
-// capture returns what sees the packets of a NIC, for netstack.AttachOptions.
+// capture returns a function that sees the packets of a NIC, for
+// netstack.AttachOptions.
 func (t *trace) capture(nic string) func(netstack.CapturedPacket) {
 	if t.pcap == nil {
 		return nil

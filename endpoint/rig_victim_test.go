@@ -36,7 +36,7 @@ func newVictim(tb testing.TB, cfg rigConfig, suite migrate.SuiteID) *victim {
 
 type tally = map[migrate.Counter]uint64
 
-// state is what bad input must not change.
+// state is the state that bad input must not change.
 type state struct {
 	current, peer      migrate.Tuple
 	moves, connections int
@@ -54,8 +54,8 @@ func (v *victim) state(st *netstack.Stack) state {
 	}
 }
 
-// ignored checks that what f sends to st is met with silence, changes nothing
-// and is counted as want.
+// ignored checks that packets which f sends to st get no answer, change nothing and are
+// counted as want.
 func (v *victim) ignored(t *testing.T, what string, st *netstack.Stack, want tally, f func()) {
 	t.Helper()
 	before, counted := v.state(st), st.MigrationStats().Counts
@@ -70,7 +70,7 @@ func (v *victim) ignored(t *testing.T, what string, st *netstack.Stack, want tal
 	v.mallory.wantsNothing(what)
 }
 
-// since returns what has been counted between two snapshots.
+// since returns the counts between two snapshots.
 func since(before, now tally) tally {
 	d := make(tally)
 	for c, n := range now {
@@ -111,7 +111,7 @@ func (r *rig) capture(c *Conn) segment {
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		r.tb.Fatalf("migrate: %v", err)
 	}
-	r.sleep(2 * delay) // what is on the wire gets lost, too
+	r.sleep(2 * delay) // packets on the wire get lost, too
 	return decode(b)
 }
 
@@ -153,8 +153,8 @@ func migrateOption(tb testing.TB, opts []byte) option {
 	return option{opts[i+2], binary.BigEndian.Uint64(opts[i+3:]), binary.BigEndian.Uint64(opts[i+11:])}
 }
 
-// nullOption is the option of a request in the null suite, which everybody can
-// make who knows the initial sequence numbers of opener and acceptor.
+// nullOption is the option of a request in the null suite. Anybody who knows the
+// initial sequence numbers of opener and acceptor can make it.
 func nullOption(ni, nj, seq uint32, reqNo uint8) option {
 	b := binary.BigEndian.AppendUint32(nil, ni)
 	b = binary.BigEndian.AppendUint32(b, nj)

@@ -26,7 +26,7 @@ var (
 	eth  = roam.Uplink{Local: local2, Via: roam.Route{Interface: "eth0"}}
 )
 
-// newMonitored returns a roamRig that a test tells what uplinks there are.
+// newMonitored returns a roamRig whose uplinks the test sets.
 func newMonitored(t *testing.T, cfg rigConfig, rc RoamerConfig, ups ...roam.Uplink) (*roamRig, *fakeMonitor) {
 	m := &fakeMonitor{}
 	m.set(false, ups...)
@@ -84,8 +84,8 @@ func TestRoamUnreachable(t *testing.T) {
 	}
 }
 
-// TestRoamForgedUnreachable has somebody who knows the connection, but not its sequence
-// numbers, say the same (RFC 5927, section 4.1). Nothing comes of that.
+// TestRoamForgedUnreachable has an attacker who knows the connection, but not its
+// sequence numbers, say the same (RFC 5927, section 4.1). It has no effect.
 func TestRoamForgedUnreachable(t *testing.T) {
 	r := newRoamRig(t, rigConfig{}, RoamerConfig{})
 	c, _ := r.open(serverAddr)
@@ -141,8 +141,8 @@ func TestRoamUplinkVanishes(t *testing.T) {
 	bothWays(t, c, s, 64<<10)()
 }
 
-// TestRoamUplinkAppears has another uplink appear while the only one is tried in
-// vain, with all the time that it may need.
+// TestRoamUplinkAppears has another uplink appear while attempts over the only one
+// fail, with all the time that they may need.
 func TestRoamUplinkAppears(t *testing.T) {
 	r, m := newMonitored(t, rigConfig{}, RoamerConfig{}, wlan)
 	c, s := r.open(serverAddr)
@@ -226,8 +226,8 @@ func TestRoamFlapping(t *testing.T) {
 	}
 }
 
-// movesAreFew checks that there are no more moves in any minute than there may be
-// where paths are gone all the time.
+// movesAreFew checks that no minute has more moves than the limit for paths that are
+// gone all the time.
 func movesAreFew(t *testing.T, moves []timedEvent) {
 	t.Helper()
 	const most = limits.MaxMovesPerMinute + 5

@@ -26,8 +26,8 @@ const seedEnv = "MNET_SEED"
 // coalescing is for how long packets queue at the hosts, by seed.
 var coalescing = []time.Duration{0, 100 * time.Microsecond, time.Millisecond, 5 * time.Millisecond}
 
-// TestSchedules plays random networks, transfers and moves. Whatever happens,
-// each byte arrives once and in order, and nothing is left afterwards.
+// TestSchedules plays random networks, transfers and moves. In each of them, every byte
+// arrives once and in order, and nothing is left afterwards.
 func TestSchedules(t *testing.T) {
 	needPatched(t)
 	first, n := uint64(1), uint64(100)
@@ -120,8 +120,8 @@ func (p *schedule) topology() rigConfig {
 	return cfg
 }
 
-// stuck is how long a play may take in real time. A connection without a timer
-// that waits for ever stops virtual time.
+// stuck is how long a play may take in real time. A connection without a timer that
+// waits forever stops virtual time.
 const stuck = 30 * time.Second
 
 func (p *schedule) playWatched() error {
@@ -213,7 +213,7 @@ func (p *schedule) moveOnce(ctx context.Context, r *rig, c, s *Conn) error {
 	return err
 }
 
-// nothingLeft closes the connection and looks for what remains of it.
+// nothingLeft closes the connection and looks for traces of it.
 func (p *schedule) nothingLeft(r *rig, c, s *Conn) error {
 	c.Close()
 	s.Close()
@@ -231,7 +231,7 @@ func (p *schedule) nothingLeft(r *rig, c, s *Conn) error {
 	return nil
 }
 
-// transfer sends size reproducible bytes and compares what arrives.
+// transfer sends size reproducible bytes and compares the bytes that arrive.
 func transfer(src, dst *Conn, seed uint64, size int64) error {
 	type sent struct {
 		sum [sha256.Size]byte

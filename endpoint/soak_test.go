@@ -23,7 +23,7 @@ const soakEnv = "MNET_SOAK"
 // soaking reports whether the long version of a test is wanted.
 func soaking() bool { return os.Getenv(soakEnv) != "" }
 
-// skipShort skips a test that moves so many segments in one flow that the race detector
+// skipShort skips a test that moves very many segments in one flow. The race detector
 // makes it ten times as long, and sees nothing in it that it does not see elsewhere.
 func skipShort(t *testing.T) {
 	t.Helper()
@@ -32,9 +32,8 @@ func skipShort(t *testing.T) {
 	}
 }
 
-// TestSoakOneConnection moves one connection again and again, past the wrap of
-// ReqNo, at the request of either end, while data flows in both directions over
-// lossy links.
+// TestSoakOneConnection moves one connection again and again, past the wrap of ReqNo,
+// at the request of either end. Data flows in both directions over lossy links.
 func TestSoakOneConnection(t *testing.T) {
 	moves := 150
 	switch {

@@ -126,8 +126,9 @@ func TestHoldOnTimeout(t *testing.T) {
 	})
 }
 
-// TestAbortWhileHeld has the peer's application abort while a connection waits: it
-// has nothing left to wait for, and says what has ended it, not what made it wait.
+// TestAbortWhileHeld has the peer's application abort while a connection waits. The
+// connection has nothing left to wait for. It reports the abort, not the reason for the
+// wait.
 func TestAbortWhileHeld(t *testing.T) {
 	t.Run("reset", func(t *testing.T) {
 		v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
@@ -158,8 +159,8 @@ func TestAbortAfterHold(t *testing.T) {
 	netstack.MigrationOf(c.ep).Suspend()
 	r.migrate(c, "10.2.0.2")
 	r.sleep(time.Second)
-	// The server leaves, and the end of its move is lost: it aborts on a tuple that
-	// the client does not take for the current one yet.
+	// The server leaves, and the end of its move is lost. It aborts on a tuple that the
+	// client does not take for the current one yet.
 	r.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
 		if t, ok := p.TCP(); ok && at.Dir == simnet.BtoA && t.Flags() == fACK {
 			return simnet.Drop

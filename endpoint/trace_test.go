@@ -30,7 +30,7 @@ func (f *fakeTB) Cleanup(cleanup func())    { f.cleanups = append(f.cleanups, cl
 func (f *fakeTB) Logf(s string, a ...any)   { f.log = append(f.log, fmt.Sprintf(s, a...)) }
 func (f *fakeTB) Errorf(s string, a ...any) { f.failed.Store(true); f.Logf(s, a...) }
 
-// end ends the test and returns what it printed.
+// end ends the test and returns its output.
 func (f *fakeTB) end() string {
 	for _, cleanup := range slices.Backward(f.cleanups) {
 		cleanup()
@@ -38,8 +38,9 @@ func (f *fakeTB) end() string {
 	return strings.Join(f.log, "\n")
 }
 
-// TestTrace has tests fail and not fail. One that fails prints the packets from before
-// that, of the rig that was open then, and how to run it again, and leaves a file.
+// TestTrace has tests fail and not fail. A test that fails prints the packets from
+// before its failure, of the rig that was open then. It prints how to run it again, and
+// leaves a file.
 func TestTrace(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv(traceEnv, dir)

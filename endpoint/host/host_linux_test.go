@@ -119,7 +119,7 @@ func TestOpenCancelled(t *testing.T) {
 	}
 }
 
-// TestOpenInUse asks for what the host has already.
+// TestOpenInUse asks for things that the host has already.
 func TestOpenInUse(t *testing.T) {
 	site(t)
 	for what, change := range map[string]func(*Config){

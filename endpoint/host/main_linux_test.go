@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(nstest.Run(m, available, nil)) }
 
-// available returns what the tests need and is not there.
+// available returns an error that names a missing requirement of the tests.
 func available() error {
 	if os.Getuid() != 0 {
 		return errors.New("root")

@@ -14,7 +14,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
 
-// fakeHost says what a test wants.
+// fakeHost reports the states that a test sets.
 type fakeHost struct {
 	first hostnet.State
 	err   error

@@ -22,7 +22,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/dev/nstest"
 )
 
-// patience is when a test that hangs gives up.
+// patience is the time after which a test that hangs fails.
 const patience = 30 * time.Second
 
 // must fails the test if err is not nil.

@@ -52,8 +52,9 @@ func NewWriter(out io.Writer, cfg Config) *Writer {
 	return &Writer{out: out, snapLen: cfg.SnapLen}
 }
 
-// Interface adds an interface with the given name and returns what writes its packets,
-// for [netstack.AttachOptions]. Errors come with [Writer.Close].
+// Interface adds an interface with the given name. It returns a function that writes
+// the packets of the interface, for [netstack.AttachOptions]. Errors come with
+// [Writer.Close].
 func (w *Writer) Interface(name string) func(netstack.CapturedPacket) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -101,8 +102,8 @@ func (w *Writer) write(index int, p netstack.CapturedPacket) {
 	}
 }
 
-// Close writes what is buffered and returns the first error of all that was written.
-// Later packets are not written. Further calls do nothing.
+// Close writes the buffered packets and returns the first error of the Writer. Later
+// packets are not written. Further calls do nothing.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -16,8 +16,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// TestWriter reads back what it has written: two interfaces, both directions, one packet
-// cut.
+// TestWriter reads its own file: two interfaces, both directions, one packet cut.
 func TestWriter(t *testing.T) {
 	const snapLen = 4
 	var file bytes.Buffer

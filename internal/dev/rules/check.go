@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// tree is what a repository says of rules.
+// tree is the rules of a repository, and the places that cite them.
 type tree struct {
 	rules     []rule
 	citations []citation
@@ -51,8 +51,8 @@ func read(root fs.FS) (*tree, error) {
 	return t, err
 }
 
-// skipped reports whether a directory has nothing that cites. Those that begin with
-// an underscore are read: what is laid over gVisor's tree is in one.
+// skipped reports whether a directory has nothing that cites. Directories that begin
+// with an underscore are read: the overlay of gVisor's tree is in one.
 func skipped(dir string) bool {
 	return dir == "third_party" || dir == "testdata" || dir == "vendor" || dir != "." && strings.HasPrefix(dir, ".")
 }
@@ -87,7 +87,7 @@ func (t *tree) places() (implemented, guarded map[string][]place) {
 	return implemented, guarded
 }
 
-// check returns what is wrong, in the order of files and lines.
+// check returns the findings in the order of files and lines.
 func (t *tree) check() []finding {
 	findings := slices.Clone(t.malformed)
 	report := func(at place, format string, args ...any) {

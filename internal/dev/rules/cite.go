@@ -18,11 +18,11 @@ type citation struct {
 	place
 	name string
 	kind kind
-	// quote is what the comment of a test says to be the text of the rule.
+	// quote is the text of the rule, as the comment of a test has it.
 	quote string
 }
 
-// kind is what cites.
+// kind is the kind of a place that cites.
 type kind int
 
 const (

@@ -1,23 +1,23 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Rules compares the numbered rules of the protocol with what cites them: each
-// rule needs code that implements it and a test that guards it.
+// Rules compares the numbered rules of the protocol with the places that cite them.
+// Each rule needs code that implements it and a test that guards it.
 //
 //	rules [-list] [dir]
 //
-// dir is the root of the repository, the working directory if absent. A rule is an
-// item of a list in docs/protocol.md that begins with its bold number: M, then the
-// number of its section, then two digits.
+// dir is the root of the repository, the working directory if absent. A rule is an item
+// of a list in docs/protocol.md that begins with its number in bold. The number is M, the
+// number of the section, and two digits.
 //
-// Code cites a rule by its number in a comment of a Go file, or of a line that a
-// patch adds. A test guards a rule if it quotes it: the comment in front of the test
-// has a paragraph that begins with the number and a colon, and goes on with sentences
-// of the rule. So a rule that is changed has its tests looked at.
+// Code cites a rule by its number in a comment of a Go file, or of a line that a patch
+// adds. A test guards a rule if the comment in front of the test quotes it. The
+// quotation is a paragraph that begins with the number and a colon, and goes on with
+// sentences of the rule. So a rule that is changed has its tests looked at.
 //
-// Rules prints what is wrong, one finding a line, and exits with 1 if there is
-// anything. It exits with 2 if a file cannot be read or parsed. With -list it prints
-// each rule with the places that cite it.
+// Rules prints its findings, one a line, and exits with 1 if there are any. It exits
+// with 2 if a file cannot be read or parsed. With -list it prints each rule with the
+// places that cite it.
 package main
 
 import (

@@ -32,7 +32,7 @@ var (
 	ruleName = regexp.MustCompile(`\bM[1-9][0-9]{2}\b`)
 )
 
-// parseSpec finds the rules of a specification, and what looks like a rule and is
+// parseSpec finds the rules of a specification, and items that look like a rule and are
 // none. The text of a rule ends at a blank line or the next item of the list.
 func parseSpec(file, text string) (rules []rule, findings []finding) {
 	section := ""
