@@ -157,25 +157,5 @@ func (s *settings) parseHost() (err error) {
 	}
 	s.host, err = s.host.WithDefaults()
 	s.Host, s.Addresses = s.host.Host, s.host.Addresses
-	if err != nil {
-		return err
-	}
-	return s.checkServe()
-}
-
-// checkServe says whether the ports to serve can be served, and redirected. That is done
-// one by one later, when the host has been touched.
-func (s *settings) checkServe() error {
-	all := s.host
-	for _, r := range s.Serve {
-		if slices.Contains(all.Ports, r.Port) {
-			return fmt.Errorf("%w: serve: port %d is given twice: choose another", ErrConfig, r.Port)
-		}
-		all.Ports = append(all.Ports, r.Port)
-	}
-	if !s.DNAT {
-		return nil
-	}
-	_, err := all.WithDefaults()
 	return err
 }
