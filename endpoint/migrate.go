@@ -71,12 +71,12 @@ type MigrationOptions struct {
 	// x25519-sha1. A Dialer offers the first; a ListenConfig takes any.
 	Suites []migrate.SuiteID
 
-	// Hold is how long a connection waits in MIGRATE_WAIT after a RST, which
+	// Hold is how long a connection is held after a RST, which
 	// may come from the new owner of an old address. Zero means
 	// migrate.DefaultHold; negative means that a RST closes at once.
 	Hold time.Duration
 
-	// HoldOnTimeout is how long a connection waits where TCP would give up for
+	// HoldOnTimeout is how long a connection is held where TCP would give up for
 	// want of acknowledgements, or this end has no path left. Zero means not at
 	// all, and with a Roamer DefaultRoamHold for a connection that was dialled.
 	HoldOnTimeout time.Duration

@@ -236,8 +236,8 @@ func (r *Roamer) ask(rc *roamed) roam.Order {
 			})
 		}))
 	}
-	if order.Suspend {
-		rc.m.Suspend()
+	if order.Hold {
+		rc.m.Hold()
 	}
 	return order
 }

@@ -138,11 +138,11 @@ func TestAbortWhileHeld(t *testing.T) {
 		}
 		v.aborted(t, v.c, v.s)
 	})
-	t.Run("suspended", func(t *testing.T) {
+	t.Run("held for want of a path", func(t *testing.T) {
 		r := newRig(t, rigConfig{})
 		r.dialer.MigrationOptions.HoldOnTimeout = time.Hour
 		c, s := r.open(serverAddr)
-		netstack.MigrationOf(c.ep).Suspend()
+		netstack.MigrationOf(c.ep).Hold()
 		if !c.Migration().Holding {
 			t.Fatal("not held")
 		}
@@ -156,7 +156,7 @@ func TestAbortAfterHold(t *testing.T) {
 	r := newRig(t, rigConfig{homes: twoHomes})
 	r.dialer.MigrationOptions.HoldOnTimeout = time.Hour
 	c, s := r.open(serverAddr)
-	netstack.MigrationOf(c.ep).Suspend()
+	netstack.MigrationOf(c.ep).Hold()
 	r.migrate(c, "10.2.0.2")
 	r.sleep(time.Second)
 	// The server leaves, and the end of its move is lost. It aborts on a tuple that the

@@ -112,7 +112,7 @@ func (m *Migration) sync() {
 		m.settle()
 		if st == migrate.Plain {
 			m.finish(m.plain())
-			if m.required {
+			if m.required { // M345, M346
 				m.ep.MigrationAbort(&tcpip.ErrConnectionAborted{})
 			}
 		}

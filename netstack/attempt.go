@@ -103,8 +103,8 @@ func (m *Migration) start(ctx context.Context, local, remote netip.AddrPort, mod
 }
 
 // underWay returns a channel that is closed when the move under way has ended, nil if
-// there is none worth waiting for. It gives up a request of the peer for an address
-// that is gone. Caller holds the endpoint.
+// there is none worth waiting for (M581, M582). It gives up a request of the peer for an
+// address that is gone. Caller holds the endpoint.
 func (m *Migration) underWay() <-chan struct{} {
 	if t, ok := m.machine.Provisional(); ok && !m.migrator.isLocal(t.Local.Addr()) {
 		m.do(m.machine.DropProvisional(), gvisorSegment{})
@@ -158,6 +158,7 @@ func (m *Migration) startLocked(local, remote netip.AddrPort, mode attemptMode) 
 	if mode == probeOnly {
 		acts, err = m.machine.Probe(m.now(), tupleOf(id), tupleOf(cur), tcb)
 	} else {
+		// M505
 		keepOld := mode == moveFromLive && m.migrator.isLocal(Addr(cur.LocalAddress))
 		acts, err = m.machine.Start(m.now(), tupleOf(id), tupleOf(cur), tcb, keepOld)
 	}

@@ -25,7 +25,7 @@ const (
 	EventUnanswered
 	// EventUnreachable: an ICMP error came about a segment of the current tuple.
 	EventUnreachable
-	// EventHeld: the connection has gone to MIGRATE_WAIT.
+	// EventHeld: the connection is held from now on.
 	EventHeld
 	// EventMoved: the connection has moved, whichever end asked for it.
 	EventMoved

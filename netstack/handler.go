@@ -32,7 +32,7 @@ func (h *handler) MigrationPeerSYN(options []byte) {
 // MigrationEstablished begins the exchange of key halves.
 func (h *handler) MigrationEstablished(o gvisorOpening) {
 	m := h.migration()
-	if o.Simultaneous {
+	if o.Simultaneous { // M343
 		m.machine.GivePlain(migrate.PlainSimultaneousOpen)
 	}
 	m.machine.Established(m.now(), o.ISS, o.IRS)
@@ -164,7 +164,8 @@ type acceptor struct {
 }
 
 // MigrationAccept is called before the SYN-ACK of a new connection is sent. It returns
-// nil for plain TCP.
+// nil for plain TCP. If that will not do, the connection gets a handler that resets it
+// (M346).
 func (a *acceptor) MigrationAccept(ep tcpip.Endpoint, options []byte) any {
 	m, err := a.migrator.newMigration(migrate.Acceptor, ep, a.cfg)
 	if err != nil {

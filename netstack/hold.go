@@ -9,10 +9,10 @@ import (
 	"github.com/mnet-dev/mnet/migrate"
 )
 
-// Suspend has the connection wait in MIGRATE_WAIT because this end has no path left.
-// It does nothing if the configuration says that a connection without answers does
-// not wait, or if the stack's bounds on holds are reached.
-func (m *Migration) Suspend() {
+// Hold has the connection held because this end has no path left. It does nothing if the
+// configuration says that a connection without answers is not held, or if the stack's
+// bounds on holds are reached.
+func (m *Migration) Hold() {
 	m.ep.MigrationLock(func() {
 		m.holdOn(func(allowed bool) ([]migrate.Action, bool) {
 			return m.machine.NoPath(m.now(), Error(&tcpip.ErrNetworkUnreachable{}), allowed, m.tcb()), false
@@ -20,7 +20,7 @@ func (m *Migration) Suspend() {
 	})
 }
 
-// holdOn gives the machine an event on which the connection waits or closes. allowed
+// holdOn gives the machine an event on which the connection is held or closes. allowed
 // says whether the stack has room for a hold. Caller holds the endpoint.
 func (m *Migration) holdOn(event func(allowed bool) ([]migrate.Action, bool)) (closes bool) {
 	held := m.machine.Holding()
@@ -37,7 +37,7 @@ func (m *Migration) holdOn(event func(allowed bool) ([]migrate.Action, bool)) (c
 }
 
 // acquireHold reports whether the connection has one of the stack's holds, after it
-// has tried to get one.
+// has tried to get one (M710).
 func (m *Migration) acquireHold() bool {
 	if m.held != 0 {
 		return true

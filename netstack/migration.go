@@ -24,8 +24,8 @@ type MigrationConfig struct {
 	// draft has it. Zero value: no answer, which tells a scanner nothing.
 	ResetUnknown bool
 
-	// MaxHolds bounds the connections in MIGRATE_WAIT. Over the bound a RST
-	// closes at once. Zero value: DefaultMaxHolds.
+	// MaxHolds bounds the connections that are held. Over the bound a RST closes at
+	// once. Zero value: DefaultMaxHolds.
 	MaxHolds int
 
 	// MaxHoldBytes bounds what the queues of these connections may grow to: the
@@ -34,8 +34,8 @@ type MigrationConfig struct {
 	MaxHoldBytes int64
 }
 
-// Bounds of the connections of a stack in MIGRATE_WAIT. Each keeps its queues, and an
-// attacker who can forge resets could collect them.
+// Bounds of the connections of a stack that are held (M710). Each keeps its queues, and
+// an attacker who can forge resets could collect them.
 const (
 	DefaultMaxHolds = 1024
 	// DefaultMaxHoldBytes is enough for 512 connections with buffers of the default
@@ -176,7 +176,7 @@ type MigrationInfo struct {
 	Reason    migrate.PlainReason // if State is Plain
 	Suite     migrate.SuiteID
 	Phase     migrate.Phase
-	Holding   bool   // in MIGRATE_WAIT
+	Holding   bool   // held
 	Initiated uint64 // moves that this end asked for
 	Accepted  uint64 // moves that the peer asked for
 	Current   migrate.Tuple

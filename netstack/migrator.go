@@ -62,8 +62,8 @@ func (m *migrator) newMigration(role migrate.Role, ep tcpip.Endpoint, cfg *migra
 }
 
 // handlePacket sees every TCP packet before it is matched to an endpoint, and takes
-// the migrate SYNs out. A request that does not prove its right costs a look-up in
-// the table and at most one tag. It leaves nothing but a count.
+// the migrate SYNs out (M405). A request that does not prove its right costs a look-up
+// in the table and at most one tag. It leaves nothing but a count (M410).
 func (m *migrator) handlePacket(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
 	hdr := header.TCP(pkt.TransportHeader().Slice())
 	const kind = header.TCPFlagSyn | header.TCPFlagAck | header.TCPFlagRst | header.TCPFlagFin
@@ -75,14 +75,14 @@ func (m *migrator) handlePacket(id stack.TransportEndpointID, pkt *stack.PacketB
 		return false
 	}
 	conn, counter, ok := m.lookup(req.Token)
-	if !ok {
+	if !ok { // M411
 		m.count(migrate.CountUnknownToken)
 		if m.cfg.ResetUnknown {
 			m.gv.TransportProtocolInstance(tcp.ProtocolNumber).HandleUnknownDestinationPacket(id, pkt)
 		}
 		return true
 	}
-	// Nil if the connection has closed since.
+	// M412. The verifier is nil if the connection has closed since.
 	if v := conn.verifier.Load(); v == nil || !v.Verify(req, counter, hdr.SequenceNumber()) {
 		m.count(migrate.CountBadTag)
 		return true
@@ -167,7 +167,7 @@ func (s *Stack) MigrationFormat() migrate.Format { return s.migrator.cfg.Format 
 type MigrationStats struct {
 	Counts    map[migrate.Counter]uint64 // without the events that never happened
 	Tokens    int                        // published now
-	Holds     int                        // connections in MIGRATE_WAIT now
+	Holds     int                        // connections that are held now
 	HoldBytes int64                      // the sum of the sizes of their buffers
 }
 

@@ -63,10 +63,10 @@ func ExampleMachine() {
 
 	m.SetUplinks(now, nil, false)
 	order, _ = m.Decide(now)
-	fmt.Println("suspend:", order.Suspend)
+	fmt.Println("hold:", order.Hold)
 
 	// Output:
 	// none
 	// path gone to 100.64.0.9 (wwan0)
-	// suspend: true
+	// hold: true
 }

@@ -22,9 +22,9 @@ type Machine struct {
 	known   bool     // at has been among uplinks
 	gone    bool     // at is no longer among them; until the next move
 
-	ready     bool // the connection can migrate
-	closed    bool
-	suspended bool // the order to suspend has been given
+	ready       bool // the connection can migrate
+	closed      bool
+	holdOrdered bool // the order to hold has been given
 
 	unanswered  int
 	unreachable time.Time // when an ICMP error came, if it still counts
@@ -76,7 +76,7 @@ func (m *Machine) SetUplinks(now time.Time, ups []Uplink, woke bool) {
 		m.retry()
 	}
 	if len(ups) > 0 {
-		m.suspended = false
+		m.holdOrdered = false
 	}
 }
 
@@ -139,7 +139,7 @@ func (m *Machine) Heard(at time.Time, unanswered int) {
 // Unreachable takes an ICMP error.
 func (m *Machine) Unreachable(now time.Time) { m.unreachable = now }
 
-// SetHeld takes whether the connection is in MIGRATE_WAIT.
+// SetHeld takes whether the connection is held.
 func (m *Machine) SetHeld(held bool) { m.held = held }
 
 // Hint takes the hint of the application that the path is bad. It shortens a pause, but
@@ -178,7 +178,7 @@ func (m *Machine) Succeeded(now time.Time) {
 
 func (m *Machine) arrive(now time.Time, u Uplink) {
 	m.at, m.known = u, u.Via != (Route{})
-	m.gone, m.held, m.woke, m.hinted, m.suspended = false, false, false, false, false
+	m.gone, m.held, m.woke, m.hinted, m.holdOrdered = false, false, false, false, false
 	m.unanswered, m.unreachable = 0, time.Time{}
 	m.retry()
 	m.sort(m.uplinks)
@@ -220,14 +220,14 @@ func (m *Machine) Yielded(now time.Time) {
 // Decide returns what to do now, and when to ask again if nothing happens until then. The
 // zero time means never. It orders nothing while an order is under way.
 func (m *Machine) Decide(now time.Time) (o Order, again time.Time) {
-	if m.closed || !m.ready || !m.told || m.suspended || m.busy.Cause != None {
+	if m.closed || !m.ready || !m.told || m.holdOrdered || m.busy.Cause != None {
 		return Order{}, time.Time{}
 	}
 	d := m.cfg.Policy(m.situation(now))
 	switch {
 	case d.Cause != None && len(m.uplinks) == 0:
-		m.suspended = true
-		return Order{Suspend: true}, time.Time{}
+		m.holdOrdered = true
+		return Order{Hold: true}, time.Time{}
 	case d.Cause == None:
 		if d.Again > 0 {
 			again = now.Add(d.Again)

@@ -54,7 +54,7 @@ func (s *script) dead(n int) { s.Heard(s.now.Add(-time.Second), n) }
 func (s *script) ordered(cause Cause, to Uplink) Order {
 	s.t.Helper()
 	o, again := s.Decide(s.now)
-	if o.Cause != cause || o.Uplink != to || o.Suspend || !again.IsZero() {
+	if o.Cause != cause || o.Uplink != to || o.Hold || !again.IsZero() {
 		s.t.Fatalf("order %+v, again %v; want %v to %v", o, again, cause, to)
 	}
 	s.Begin(o)
@@ -145,10 +145,10 @@ func TestMachineVia(t *testing.T) {
 	s.rests(0)
 }
 
-func TestMachineSuspends(t *testing.T) {
+func TestMachineHolds(t *testing.T) {
 	s := play(t, Config{}, a)
 	s.uplinksAre()
-	if o, _ := s.Decide(s.now); o != (Order{Suspend: true}) {
+	if o, _ := s.Decide(s.now); o != (Order{Hold: true}) {
 		t.Fatalf("%+v", o)
 	}
 	s.SetHeld(true)
@@ -158,7 +158,7 @@ func TestMachineSuspends(t *testing.T) {
 	s.moves(PathGone, b)
 	s.rests(0)
 	s.uplinksAre()
-	if o, _ := s.Decide(s.now); !o.Suspend {
+	if o, _ := s.Decide(s.now); !o.Hold {
 		t.Errorf("a second time: %+v", o)
 	}
 }

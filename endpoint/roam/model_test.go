@@ -57,10 +57,10 @@ func (m *model) decide() time.Time {
 	switch {
 	case m.order.Cause != None && (o != (Order{}) || !again.IsZero()):
 		m.fatalf("%+v, again %v, while an order is under way", o, again)
-	case o.Suspend && (len(m.ups) > 0 || o != (Order{Suspend: true})):
+	case o.Hold && (len(m.ups) > 0 || o != (Order{Hold: true})):
 		m.fatalf("%+v with uplinks %v", o, m.ups)
-	case o.Suspend:
-		m.note("suspended")
+	case o.Hold:
+		m.note("no path: to be held")
 		m.SetHeld(true)
 	case o.Cause != None:
 		if !slices.Contains(m.ups, o.Uplink) {

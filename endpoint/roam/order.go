@@ -10,9 +10,9 @@ import (
 
 // Order is an instruction of a [Machine].
 type Order struct {
-	// Suspend: there is no path, and the connection has to wait for one. No other field
+	// Hold: there is no path, and the connection is to be held. No other field
 	// is set.
-	Suspend bool
+	Hold bool
 
 	// Cause is None if there is nothing to do. Else the connection has to move to Uplink.
 	Cause  Cause

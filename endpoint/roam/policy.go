@@ -63,7 +63,7 @@ type Situation struct {
 	Unanswered int
 	// Unreachable: an ICMP error came since the peer was last heard.
 	Unreachable bool
-	// Held: the connection is in MIGRATE_WAIT.
+	// Held: the connection is held.
 	Held bool
 	// Woke: the host has been asleep since the last move.
 	Woke bool
