@@ -46,15 +46,15 @@ type attempt struct {
 }
 
 // Migrate moves the connection to the address local, and to remote if that is valid:
-// another address of the peer. A zero port of local is chosen, a zero address is that
-// of the best route. After an error the connection is where it was. If ctx ends first,
-// the error is ctx's cause; else it is one of this package's or of package migrate's.
+// another address of the peer. A zero port is chosen. For a zero address the best route
+// has one. After an error the connection is where it was. If ctx ends first, the error
+// is ctx's cause. Else it is an error of this package or of package migrate.
 func (m *Migration) Migrate(ctx context.Context, local, remote netip.AddrPort) error {
 	return m.move(ctx, local, remote, moveFromLive)
 }
 
-// Leave is Migrate from a path that does not work, though its local address may still
-// be there: nothing is sent on that path any more.
+// Leave is Migrate from a path that does not work, even if its local address is still
+// there. Nothing is sent on that path any more.
 func (m *Migration) Leave(ctx context.Context, local, remote netip.AddrPort) error {
 	return m.move(ctx, local, remote, moveFromGone)
 }
@@ -67,8 +67,8 @@ func (m *Migration) move(ctx context.Context, local, remote netip.AddrPort, mode
 	return m.wait(ctx, a)
 }
 
-// Probe finds out whether the connection could move as Migrate would move it, and
-// returns the round-trip time of the new path, 0 if it could not be measured.
+// Probe finds out whether Migrate would succeed, without moving the connection. It
+// returns the round-trip time of the new path, 0 if that could not be measured.
 func (m *Migration) Probe(ctx context.Context, local, remote netip.AddrPort) (time.Duration, error) {
 	a, err := m.start(ctx, local, remote, probeOnly)
 	if err != nil {

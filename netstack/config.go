@@ -75,9 +75,9 @@ type Config struct {
 	CongestionControl string
 
 	// SendBuffer and ReceiveBuffer are the sizes of the buffers of a connection,
-	// in bytes. They start at Default and grow to Max as the connection needs it,
-	// unless the connection sets a size. A zero field means MinBuffer,
-	// DefaultBuffer and MaxSendBuffer or MaxReceiveBuffer.
+	// in bytes. They start at Default and grow up to Max, unless the connection
+	// sets a size. Zero fields mean MinBuffer, DefaultBuffer, and MaxSendBuffer or
+	// MaxReceiveBuffer.
 	SendBuffer    BufferSizes
 	ReceiveBuffer BufferSizes
 
@@ -85,8 +85,8 @@ type Config struct {
 	// them. False means on.
 	DisableSACK bool
 
-	// DisableRACK turns RACK-TLP off (RFC 8985): loss is then detected by
-	// duplicate acknowledgements. False means on.
+	// DisableRACK turns RACK-TLP off (RFC 8985). Loss is then detected by duplicate
+	// acknowledgements. False means on.
 	DisableRACK bool
 
 	// MinRTO and MaxRTO bound the retransmission timeout. Zero means

@@ -66,10 +66,10 @@ func (m *Migration) Watch(notify func(MigrationEvent)) {
 	})
 }
 
-// ProbeSilence has the peer asked whether it is still there once nothing has come
-// for d after data, if keep-alive is on: a receiver cannot tell a pause from a dead
-// path. While the peer answers it is asked after 2d, 4d and so on, up to the idle
-// time of keep-alive. Zero ends that. d counts in milliseconds and is at most weeks.
+// ProbeSilence has keep-alive, if that is on, probe the peer once nothing has come for
+// d after data. A receiver cannot tell a pause from a dead path otherwise. While the
+// peer answers, the next probes come after 2d, 4d and so on, up to the idle time of
+// keep-alive. d counts in milliseconds and is at most seven weeks. Zero ends that.
 func (m *Migration) ProbeSilence(d time.Duration) {
 	m.ep.MigrationLock(func() { m.ep.MigrationProbe(d) })
 }
@@ -101,10 +101,9 @@ func (m *Migration) answered() {
 	}
 }
 
-// lookOnce calls f with the endpoint's mutex, unless a call for the same reason is due
-// already: whatever number of ICMP errors comes, one goroutine is enough. It does not
-// wait, since the caller may hold the mutex: a link may deliver an ICMP error from
-// within the sending of a segment.
+// lookOnce calls f with the endpoint's mutex, unless such a call is due already. So any
+// number of ICMP errors needs one goroutine. lookOnce does not wait, because the caller
+// may hold the mutex: a link may deliver an ICMP error while a segment is being sent.
 func (m *Migration) lookOnce(looking *atomic.Bool, f func()) {
 	if looking.Swap(true) {
 		return
@@ -121,9 +120,9 @@ func (m *Migration) lookOnce(looking *atomic.Bool, f func()) {
 type Contact struct {
 	// Heard is when the peer was last heard of, on the clock of the stack.
 	Heard time.Time
-	// Unanswered is how many times in a row since then a retransmission timer has
-	// expired or a keep-alive probe was not answered, on the current path. It is 0
-	// if nobody watches.
+	// Unanswered counts, since then and on the current path, how often a
+	// retransmission timer has expired or a keep-alive probe was not answered. It
+	// is 0 if nobody watches.
 	Unanswered int
 	// InFlight is how many bytes were sent and are not acknowledged.
 	InFlight int

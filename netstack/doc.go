@@ -8,8 +8,11 @@
 // it runs, and the source address of new connections follows them. [Stack.Close]
 // releases everything that was started: connections, timers, goroutines, links.
 //
-// The package speaks net/netip and Go errors. For functions that are not wrapped here,
-// [Stack.GVisor] returns the gVisor stack below.
+// The package uses the types of net/netip and Go errors. For functions that are not
+// wrapped here, [Stack.GVisor] returns the gVisor stack below.
+//
+// Package endpoint dials and accepts connections on a stack. A [Migration] moves one of
+// them to other addresses and reports how its peer answers.
 //
 // # Addresses and routes
 //

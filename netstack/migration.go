@@ -76,8 +76,8 @@ type Migration struct {
 }
 
 // NewMigration makes the connection of ep, which has not been connected yet,
-// migratable by cfg. It returns nil if the policy is Off. The errors are those of
-// [Patched], and that ep is in use already.
+// migratable by cfg. It returns nil if the policy is Off. It fails as [Patched] does,
+// or with an [ErrInUse] if ep is connected or listens.
 func (s *Stack) NewMigration(ep tcpip.Endpoint, cfg *migrate.Config) (*Migration, error) {
 	if cfg.Policy == migrate.Off {
 		return nil, nil
@@ -96,7 +96,7 @@ func (s *Stack) NewMigration(ep tcpip.Endpoint, cfg *migrate.Config) (*Migration
 }
 
 // AcceptMigration makes the connections of listener ep, which does not listen yet,
-// migratable by cfg. Errors are those of [Stack.NewMigration].
+// migratable by cfg. It fails as [Stack.NewMigration] does.
 func (s *Stack) AcceptMigration(ep tcpip.Endpoint, cfg *migrate.Config) error {
 	if cfg.Policy == migrate.Off {
 		return nil

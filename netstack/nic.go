@@ -35,8 +35,8 @@ type AttachOptions struct {
 	// Down leaves the NIC down until SetUp.
 	Down bool
 
-	// Capture, if not nil, is called with each packet that the NIC receives, before the
-	// stack processes it, and with each that it sends. Package netstack/pcap has one that
+	// Capture, if not nil, is called with each packet that the NIC receives or sends,
+	// before the stack or the link processes it. Package netstack/pcap has one that
 	// writes a file. It is called by several goroutines at once, some of which hold locks
 	// of the stack: it must not block or call the stack.
 	Capture func(CapturedPacket)
@@ -56,9 +56,8 @@ type NIC struct {
 }
 
 // Attach makes link a NIC of the stack and takes ownership of it: Detach and
-// [Stack.Close] close it. The MTU is the link's, within
-// [MinMTU] and [MaxMTU]. When Attach
-// fails, the link has been closed.
+// [Stack.Close] close it. The MTU is the link's, within [MinMTU] and [MaxMTU]. If
+// Attach fails, the link has been closed.
 func (s *Stack) Attach(link stack.LinkEndpoint, opts AttachOptions) (*NIC, error) {
 	n, err := s.attach(link, opts)
 	if err != nil {
@@ -116,7 +115,7 @@ func (n *NIC) setup(opts AttachOptions) error {
 	return nil
 }
 
-// ID returns the number that gVisor knows the NIC by.
+// ID returns the number of the NIC in gVisor.
 func (n *NIC) ID() tcpip.NICID { return n.id }
 
 // Name returns the name of the NIC.
@@ -125,9 +124,8 @@ func (n *NIC) Name() string { return n.name }
 // Link returns the link of the NIC.
 func (n *NIC) Link() stack.LinkEndpoint { return n.link }
 
-// AddAddress gives the NIC the address of p and, where p is more than that
-// address, the connected route to the prefix. The error is an EEXIST if the NIC
-// has the address already.
+// AddAddress gives the NIC the address of p and, if p is shorter than an address, the
+// connected route to p. The error is an EEXIST if the NIC has the address already.
 func (n *NIC) AddAddress(p netip.Prefix) error {
 	p = unmapPrefix(p)
 	if !p.IsValid() || p.Addr().IsUnspecified() || p.Addr().IsMulticast() {
@@ -147,9 +145,9 @@ func (n *NIC) AddAddress(p netip.Prefix) error {
 	})
 }
 
-// RemoveAddress takes the address away, and the connected route if no other
-// address has that prefix. Connections that use the address can neither send nor
-// receive any more. The error is an EADDRNOTAVAIL if the NIC does not have it.
+// RemoveAddress removes the address, and the connected route if no other address has
+// that prefix. Connections that use the address can neither send nor receive any more.
+// The error is an EADDRNOTAVAIL if the NIC does not have the address.
 func (n *NIC) RemoveAddress(a netip.Addr) error {
 	a = a.Unmap()
 	return n.change("remove address", func(gv *stack.Stack) error {
@@ -174,15 +172,15 @@ func (n *NIC) SetUp() error {
 	return n.change("set up", func(gv *stack.Stack) error { return Error(gv.EnableNIC(n.id)) })
 }
 
-// SetDown stops the NIC from sending and receiving. Its addresses and routes
-// stay but are not chosen; packets are dropped.
+// SetDown stops the NIC from sending and receiving: packets are dropped. Its addresses
+// and routes stay, but are not chosen.
 func (n *NIC) SetDown() error {
 	return n.change("set down", func(gv *stack.Stack) error { return Error(gv.DisableNIC(n.id)) })
 }
 
-// Detach takes the NIC out of the stack with its addresses and routes, closes
-// the link and waits until the link has stopped delivering. It must not be called
-// by the link's delivery.
+// Detach removes the NIC from the stack with its addresses and routes, closes the link
+// and waits until the link has stopped delivering. The link must not call it from its
+// delivery.
 func (n *NIC) Detach() error {
 	s := n.stack
 	s.mu.Lock()
@@ -204,13 +202,13 @@ func (n *NIC) Detach() error {
 // remove removes the NIC from gVisor, its routes included. s.mu must not be held:
 // the link may be delivering, and that may need it.
 func (n *NIC) remove() {
-	// The only error is that a link which closed itself has removed it already.
+	// It fails only if the link has closed itself, and so has removed the NIC.
 	_ = n.stack.gv.RemoveNIC(n.id)
 	n.link.Wait()
 }
 
-// change calls f, which changes the NIC, with the stack's lock held, and brings
-// the route table up to date.
+// change calls f, which changes the NIC, with the stack's lock held. It updates the
+// route table and then tells the watchers, without the lock.
 func (n *NIC) change(what string, f func(*stack.Stack) error) error {
 	if err := n.tryChange(f); err != nil {
 		return fmt.Errorf("netstack: %s: %s: %w", n.name, what, err)

@@ -33,15 +33,15 @@ type Pinger struct {
 	close func()
 }
 
-// EchoReply is the answer to an echo request.
+// EchoReply is the reply to an echo request.
 type EchoReply struct {
 	Seq uint16 // of the request; the first has 1
-	TTL uint8  // the TTL or hop limit with which the answer came
+	TTL uint8  // TTL or hop limit of the reply
 	RTT time.Duration
 }
 
-// NewPinger prepares to ping an address. The caller closes the Pinger. An error has
-// the number that [Errno] gives for a route that is missing.
+// NewPinger prepares to ping an address. The caller closes the Pinger. It fails with the
+// error number of [Errno] if there is no route.
 func (s *Stack) NewPinger(to netip.Addr) (*Pinger, error) {
 	to = to.Unmap()
 	p := &Pinger{clock: s.clock, to: to}
@@ -72,8 +72,8 @@ func (s *Stack) NewPinger(to netip.Addr) (*Pinger, error) {
 // Close ends the Pinger.
 func (p *Pinger) Close() { p.close() }
 
-// Ping sends a request with data and waits for its reply, or until ctx is done: then
-// the error is ctx's cause. Late replies to earlier requests are not looked at.
+// Ping sends a request with data and waits for its reply. If ctx is done first, the
+// error is ctx's cause. Late replies to earlier requests are ignored.
 func (p *Pinger) Ping(ctx context.Context, data []byte) (EchoReply, error) {
 	entry, ready := waiter.NewChannelEntry(waiter.ReadableEvents | waiter.EventHUp)
 	p.wq.EventRegister(&entry)
@@ -121,7 +121,7 @@ type received struct {
 	at time.Time
 }
 
-// receive takes the next reply, nil if it does not return the data.
+// receive reads the next reply. It returns nil if the reply has other data.
 func (p *Pinger) receive(data []byte) (*received, tcpip.Error) {
 	var b bytes.Buffer
 	res, terr := p.ep.Read(&b, tcpip.ReadOptions{})

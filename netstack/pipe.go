@@ -71,8 +71,8 @@ type PipeEnd struct {
 
 var _ stack.LinkEndpoint = (*PipeEnd)(nil)
 
-// Dropped returns how many packets written to this end found the queue of the
-// other full.
+// Dropped returns how many packets written to this end found the queue of the other
+// end full.
 func (e *PipeEnd) Dropped() uint64 { return e.dropped.Load() }
 
 // WritePackets implements stack.LinkWriter. It returns how many packets were
@@ -116,15 +116,15 @@ func (e *PipeEnd) IsAttached() bool {
 	return e.in != nil
 }
 
-// Wait implements stack.NetworkLinkEndpoint: it returns when an end that was
-// detached has stopped delivering.
+// Wait implements stack.NetworkLinkEndpoint. It returns when an end that was detached
+// has stopped delivering.
 func (e *PipeEnd) Wait() { e.wg.Wait() }
 
 // Close implements stack.NetworkLinkEndpoint.
 func (e *PipeEnd) Close() { e.Attach(nil) }
 
-// SetOnCloseAction implements stack.NetworkLinkEndpoint. It does nothing: an end
-// is closed by removing its NIC, not the other way round.
+// SetOnCloseAction implements stack.NetworkLinkEndpoint. It does nothing: removing a
+// NIC closes its link, not the other way round.
 func (e *PipeEnd) SetOnCloseAction(func()) {}
 
 // MTU implements stack.NetworkLinkEndpoint.
@@ -147,7 +147,7 @@ func (e *PipeEnd) SetLinkAddress(a tcpip.LinkAddress) {
 	e.linkAddr = a
 }
 
-// Capabilities implements stack.NetworkLinkEndpoint: checksums are computed and
+// Capabilities implements stack.NetworkLinkEndpoint. Checksums are computed and
 // verified as on a real link.
 func (e *PipeEnd) Capabilities() stack.LinkEndpointCapabilities { return stack.CapabilityNone }
 

@@ -22,16 +22,16 @@ var (
 
 // Route says where packets go, over the NIC that it is added to.
 type Route struct {
-	// Destination holds the destinations the route is for. The bits of its
-	// address beyond the prefix are ignored.
+	// Destination holds the destinations of the route. The bits of its address
+	// beyond the prefix are ignored.
 	Destination netip.Prefix
 
 	// Gateway is the next hop. The zero value means that the destination is on
 	// the link.
 	Gateway netip.Addr
 
-	// Metric decides between routes to the same prefix: the lowest wins, then the
-	// oldest.
+	// Metric decides between routes to the same prefix: the lowest metric wins, then
+	// the oldest route.
 	Metric int
 }
 
@@ -39,7 +39,7 @@ type Route struct {
 type RouteEntry struct {
 	Route
 	NIC *NIC
-	// Connected is true of a route that an address of the NIC brought along.
+	// Connected: an address of the NIC has brought the route along.
 	Connected bool
 }
 
@@ -132,9 +132,8 @@ func (s *Stack) routesLocked() []RouteEntry {
 	return table
 }
 
-// refreshRoutesLocked writes the table to gVisor, which keeps the order of routes
-// with equally long prefixes. gVisor does not choose a source by the route, but
-// takes a hint.
+// refreshRoutesLocked writes the table to gVisor. gVisor keeps the order of routes with
+// equally long prefixes. It does not choose a source by the route, but takes a hint.
 func (s *Stack) refreshRoutesLocked() {
 	table := s.routesLocked()
 	rows := make([]tcpip.Route, 0, len(table))

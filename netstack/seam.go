@@ -100,8 +100,7 @@ type gvisorOpening = struct {
 	Simultaneous bool
 }
 
-// gvisorSegment is a segment that has arrived. What is done about it gets it passed
-// on; the zero value stands for none.
+// gvisorSegment is a segment that has arrived. The zero value stands for none.
 type gvisorSegment = struct {
 	ID       stack.TransportEndpointID
 	NIC      tcpip.NICID

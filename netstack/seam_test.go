@@ -20,8 +20,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
-// TestDriftNamesMethod checks that the error for a gVisor with other hooks names a
-// method that differs, whichever half of the seam it is in, and what to do.
+// TestDriftNamesMethod checks the error for a gVisor with other hooks. It names a method
+// that differs, in either half of the seam, and says what to do.
 func TestDriftNamesMethod(t *testing.T) {
 	type (
 		otherStack    struct{}
