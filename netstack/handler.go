@@ -11,10 +11,9 @@ import (
 	"github.com/mnet-dev/mnet/migrate"
 )
 
-// handler is a Migration as its endpoint sees it: the methods that gVisor calls,
-// which are nobody else's business. Unless they say otherwise they are called with
-// the endpoint's mutex held. Each gives the event to the machine, carries out the
-// actions and brings the endpoint's hooks in line with the machine.
+// handler is a Migration with the methods that gVisor calls. Unless a method says
+// otherwise, gVisor calls it with the endpoint's mutex held. Each gives an event to the
+// machine, carries out the actions and brings the endpoint in line with the machine.
 type handler Migration
 
 func (h *handler) migration() *Migration { return (*Migration)(h) }

@@ -17,7 +17,10 @@ import (
 // send the segments of the migration handshake, and rebind the TCB. A handler
 // outside of this module decides what to offer, whom to believe and when to move.
 // An endpoint without a handler behaves as if these files did not exist. It pays
-// a nil check. migrate_seam.go has what both sides know of each other.
+// a nil check. migrate_seam.go declares what both sides know of each other.
+//
+// docs/protocol.md of mnet has the numbered rules, M and three digits, that comments
+// cite.
 
 // migration is the state of an endpoint with a handler. It is small, because each
 // connection that may move has one. State of a negotiation or a move is in busy.
@@ -167,7 +170,8 @@ func (l *listenContext) migrateOptions(s *segment) []byte {
 	return append([]byte(nil), s.options...)
 }
 
-// migrateAccept asks the acceptor of listener l about a SYN.
+// migrateAccept asks the acceptor of listener l about a SYN. It is not called for a
+// connection that a SYN cookie opens, which stays plain TCP (M342).
 //
 // +checklocks:e.mu
 func (e *Endpoint) migrateAccept(l *Endpoint, options []byte) {

@@ -9,7 +9,7 @@ import (
 )
 
 // ackClamp keeps the ACK field of sent segments within the data that the current
-// path has carried. A stateful middlebox on a new path has not seen the data of the
+// path has carried (M641). A stateful middlebox on a new path has not seen the data of the
 // old path. An acknowledgement of that data is invalid to it. The middlebox's host
 // may answer it by a RST that TCP has to accept.
 type ackClamp struct {
@@ -19,9 +19,9 @@ type ackClamp struct {
 	// owed: an acknowledgement has been sent that was lower than RCV.NXT.
 	owed bool
 	// peer: the peer may clamp, too. Its acknowledgements below SND.UNA are
-	// answered by a segment at SND.NXT.
+	// answered by a segment at SND.NXT (M646).
 	peer bool
-	// highest is the highest sequence number received on this path.
+	// highest is the highest sequence number received on this path (M642).
 	highest seqnum.Value
 	// cover is RCV.NXT, or the end of the last out-of-order segment, at the
 	// time of the move.
@@ -64,7 +64,7 @@ func (e *Endpoint) clampReceived(end seqnum.Value) {
 	if c.highest.LessThan(end) && end.LessThanEq(e.rcv.RcvAcc.Add(1<<e.rcv.RcvWndScale)) {
 		c.highest = end
 	}
-	if c.owed && e.rcv.RcvNxt.LessThanEq(c.highest) {
+	if c.owed && e.rcv.RcvNxt.LessThanEq(c.highest) { // M645
 		c.owed = false
 		e.snd.sendAck()
 	}
@@ -83,7 +83,7 @@ func (e *Endpoint) unclamp() {
 }
 
 // clampAck lowers the ACK field of a segment to the highest sequence number that the
-// current path has carried. The window goes on to end where it did.
+// current path has carried (M642). The window ends where it would without the clamp.
 //
 // +checklocks:e.mu
 func (e *Endpoint) clampAck(ack seqnum.Value, wnd seqnum.Size) (seqnum.Value, seqnum.Size) {
@@ -95,7 +95,8 @@ func (e *Endpoint) clampAck(ack seqnum.Value, wnd seqnum.Size) (seqnum.Value, se
 	return c.highest, e.windowFrom(c.highest, ack, wnd)
 }
 
-// clampSACK leaves out SACK blocks above what the current path has carried.
+// clampSACK leaves out SACK blocks above the highest sequence number that the current
+// path has carried (M643).
 func (m *migration) clampSACK(blocks []header.SACKBlock) (covered []header.SACKBlock) {
 	c := m.clamp()
 	if c == nil {
@@ -117,8 +118,8 @@ func (m *migration) clamp() *ackClamp {
 	return &m.busy.clamp
 }
 
-// clampPeer handles an acknowledgement of a peer that may clamp. One below SND.UNA is
-// raised to SND.UNA.
+// clampPeer handles an acknowledgement of a peer that may clamp (M646). One below
+// SND.UNA is raised to SND.UNA.
 //
 // +checklocks:e.mu
 func (e *Endpoint) clampPeer(s *segment) {

@@ -12,8 +12,10 @@ import (
 
 // late holds the segments that were in flight on a live path when the connection left
 // it. They are late: delayed, not lost. They are kept outside of the write list. So
-// the congestion window of the new path does not count them, and its loss recovery
-// does not judge them by what is sent and acknowledged on the new path.
+// the congestion window of the new path does not count them. Its loss recovery does not
+// judge them by the segments and acknowledgements of the new path.
+//
+// Rules M671 to M678 say how late segments are treated.
 //
 // The endpoint's mutex protects it. gVisor's save and restore know nothing of it:
 // see [Endpoint.migrateBeforeSave].
@@ -33,12 +35,12 @@ type late struct {
 }
 
 // lateFor returns how long the acknowledgement of data in flight may take when the
-// connection leaves a live path. The data goes along the old path, whose round trip
+// connection leaves a live path (M674). The data goes along the old path, whose round trip
 // RFC 6298 bounds. The acknowledgement comes back along the new path, whose
 // round-trip time is rtt.
 //
-// It returns 0 if either is unknown, or if the peer cannot report which of the data
-// sent on the new path has arrived.
+// It returns 0 if nothing can be late (M664). Then the round trip of the old path is
+// unknown, or the peer cannot report which data of the new path has arrived.
 //
 // +checklocks:s.ep.mu
 // +checklocksexclude:s.rtt.rttMutex
@@ -58,8 +60,9 @@ func (s *sender) lateFor(rtt time.Duration) time.Duration {
 	return old.SRTT + 4*old.RTTVar + rtt
 }
 
-// keepLate moves the segments in flight from the write list to a new late list. They
-// are lost after d. Segments that were marked as lost on the old path stay so.
+// keepLate moves the segments in flight from the write list to a new late list (M671).
+// They are lost after d. Segments that were marked as lost on the old path stay so
+// (M675).
 //
 // +checklocks:s.ep.mu
 func (s *sender) keepLate(d time.Duration) {
@@ -80,8 +83,8 @@ func (s *sender) keepLate(d time.Duration) {
 	s.findLate()
 }
 
-// recallLate returns late segments to the write list, marked as lost. Nobody knows
-// whether segments sent on a path before the last one still arrive.
+// recallLate returns late segments to the write list, marked as lost (M677). Nobody
+// knows whether segments sent on a path before the last one still arrive.
 //
 // +checklocks:s.ep.mu
 func (s *sender) recallLate() {
@@ -170,10 +173,10 @@ func (s *sender) ackLate(ack seqnum.Value) (acked seqnum.Size) {
 	return acked
 }
 
-// sackedLate handles new SACK blocks, received at rcvdTime, while segments are late.
-// SND.UNA stands still then. So the SACKed packets of the new path, delivered in
-// number, have the effect of an advance: they open the congestion window and restart
-// the retransmission timer.
+// sackedLate handles new SACK blocks, received at rcvdTime, while segments are late
+// (M672). SND.UNA stands still then. So the SACKed packets of the new path, delivered in
+// number, have the effect of an advance. They open the congestion window and restart the
+// retransmission timer.
 //
 // +checklocks:s.ep.mu
 // +checklocksexclude:s.rtt.rttMutex
@@ -189,7 +192,7 @@ func (s *sender) sackedLate(delivered int, rcvdTime tcpip.MonotonicTime) {
 }
 
 // findLate marks late segments as lost. A segment is lost once nDupAckThreshold
-// packets that were sent after it have arrived.
+// packets that were sent after it have arrived (M673).
 //
 // +checklocks:s.ep.mu
 func (s *sender) findLate() {
@@ -249,7 +252,7 @@ func (s *sender) lateExpired() tcpip.Error {
 }
 
 // resendLate sends the late segments that are lost, as far as the congestion window
-// and the peer's window, which ends at end, allow. They move to the write list: from
+// and the peer's window, which ends at end, allow (M676, M678). They move to the write list: from
 // then on they are in flight on the new path. It reports whether it sent any.
 //
 // +checklocks:s.ep.mu

@@ -27,7 +27,7 @@ type migrationPath struct {
 	// peerStart is the sequence number after the peer's SYN on this path.
 	peerStart seqnum.Value
 	// limit is the sequence number up to which data may be sent while the path
-	// is on trial. The SYN has told middleboxes on the new path SND.UNA. A window
+	// is on trial (M506). The SYN has told middleboxes on the new path SND.UNA. A window
 	// field reaches no further from there, and data beyond would not be valid to
 	// them. limited: limit is set, by the first SYN. stopped: there was more to
 	// send.

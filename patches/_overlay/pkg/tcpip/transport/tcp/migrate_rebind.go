@@ -17,7 +17,7 @@ import (
 // it moves on. The old tuple drains.
 //
 // The state of the connection, its queues, window scales, timestamp offset and
-// SACK permission stay as they are (RFC 9293, section 3.3.1).
+// SACK permission stay as they are (M605).
 //
 // +checklocks:e.mu
 // +checklocksexclude:e.snd.rtt.rttMutex
@@ -41,8 +41,8 @@ func (e *Endpoint) MigrationRebind(r migrationRebind, in migrationSegment) {
 		if r.RTT == 0 && seqnum.Value(p.tsVal).LessThanEq(seqnum.Value(o.TSEcr)) {
 			r.RTT = e.elapsed(in.Received, o.TSEcr)
 		}
-		// The usual rule (RFC 7323, section 4.3) would keep the value from
-		// before the outage: the segment starts beyond the last ACK sent.
+		// M604. The usual rule (RFC 7323, section 4.3) would keep the value
+		// from before the outage: the segment starts beyond the last ACK sent.
 		e.setRecentTimestamp(o.TSVal)
 	}
 	e.snd.recallLate()
@@ -56,7 +56,7 @@ func (e *Endpoint) MigrationRebind(r migrationRebind, in migrationSegment) {
 
 	e.startClamp(p.peerStart)
 	if in.Flags.Contains(header.TCPFlagSyn) {
-		// Nobody on this path has seen a scaled window yet.
+		// M545: nobody on this path has seen a scaled window yet.
 		e.narrowWindow(seqnum.Value(in.Ack).Add(math.MaxUint16))
 	} else {
 		e.clampReceived(seqnum.Value(in.Seq + in.Len))
@@ -72,7 +72,8 @@ func (e *Endpoint) MigrationRebind(r migrationRebind, in migrationSegment) {
 	e.route.ConfirmReachable()
 }
 
-// swapPath makes the tuple on trial the current one and returns the old one.
+// swapPath makes the tuple on trial the current one and returns the old one. Nothing is
+// sent on the old tuple from now on (M621).
 //
 // +checklocks:e.mu
 func (e *Endpoint) swapPath(p *migrationPath) *migrationPath {
@@ -124,8 +125,8 @@ func (e *Endpoint) MigrationDropDrain(id stack.TransportEndpointID) {
 	}
 }
 
-// migrateLate takes the payload of a segment on a tuple that the connection has
-// left. The rest of the segment is out of date: its acknowledgement would be timed
+// migrateLate takes the payload of a segment on a tuple that the connection has left
+// (M622). The rest of the segment is out of date. Its acknowledgement would be timed
 // against transmissions on the new path, and its window is an old one. A RST may come
 // from another host that has the address now.
 //
@@ -152,7 +153,8 @@ func (e *Endpoint) migrateLate(s *segment) tcpip.Error {
 }
 
 // takeWindow takes the window that a segment advertises. It is counted from the ACK
-// field, also if that is below SND.UNA: a peer that clamps its ACKs counts from there.
+// field, also if that is below SND.UNA: a peer that clamps its ACKs counts from there
+// (M646).
 //
 // +checklocks:e.mu
 func (e *Endpoint) takeWindow(in migrationSegment) {

@@ -101,7 +101,7 @@ type migrationTCB = struct {
 	Movable                bool          // the state allows migration
 }
 
-// migrationSYNACK is a SYN-ACK for the tuple on trial. It echoes TSEcr, because
+// migrationSYNACK is a SYN-ACK for the tuple on trial. It echoes TSEcr (M525), because
 // TS.Recent is of the current path.
 type migrationSYNACK = struct {
 	Seq, Ack, TSEcr uint32

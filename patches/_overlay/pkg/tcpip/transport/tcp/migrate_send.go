@@ -30,9 +30,9 @@ func (e *Endpoint) MigrationSendSYNACK(s migrationSYNACK) {
 	}, s.TSEcr, s.Option)
 }
 
-// sendMigrationSYN sends a SYN or SYN-ACK. Its options repeat the negotiated ones: a
-// stateful middlebox takes the path for a new connection and learns window scales from
-// nothing else. The window is not scaled (RFC 7323, section 2.2).
+// sendMigrationSYN sends a SYN or SYN-ACK. Its options repeat the negotiated ones
+// (M503): a stateful middlebox takes the path for a new connection and learns window
+// scales from nothing else. The window is not scaled (M504; RFC 7323, section 2.2).
 //
 // +checklocks:e.mu
 func (e *Endpoint) sendMigrationSYN(tf tcpFields, tsEcr uint32, option []byte) {
@@ -122,7 +122,7 @@ func (e *Endpoint) sendMigration(r *stack.Route, tf tcpFields, opts, option []by
 }
 
 // windowFrom converts a window field wnd, which counts from rcvNxt, into one with the
-// same right edge that counts from ack. Both are scaled.
+// same right edge that counts from ack (M644). Both are scaled.
 //
 // +checklocks:e.mu
 func (e *Endpoint) windowFrom(ack, rcvNxt seqnum.Value, wnd seqnum.Size) seqnum.Size {
@@ -135,7 +135,7 @@ func (e *Endpoint) windowFrom(ack, rcvNxt seqnum.Value, wnd seqnum.Size) seqnum.
 }
 
 // limitFor lowers end, the right edge of the peer's window, to the limit of the path
-// on trial.
+// on trial (M506).
 //
 // +checklocks:e.mu
 func (e *Endpoint) limitFor(end seqnum.Value) seqnum.Value {

@@ -47,7 +47,8 @@ func (s *sender) migrateAck(ack seqnum.Value) {
 
 // migrate prepares the sender for another path, where nothing is in flight. Segments
 // that are neither acknowledged nor SACKed become late if the old path is alive, else
-// unsent.
+// unsent (M601). Congestion control and the rest start anew, unless only ports differ
+// (M602, M603).
 //
 // +checklocks:s.ep.mu
 // +checklocksexclude:s.rtt.rttMutex

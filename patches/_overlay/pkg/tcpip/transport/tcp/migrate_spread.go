@@ -10,7 +10,7 @@ import (
 )
 
 // spread sends the initial window of a new path over a round-trip time, not in a
-// burst (RFC 9002, section 7.7, recommends it). Late segments keep the receiver busy
+// burst (M679; RFC 9002, section 7.7, recommends it). Late segments keep the receiver busy
 // until the first segment of the new path arrives. A burst would be followed by a gap
 // of nearly a round trip. ACKs keep the distances of the packets.
 type spread struct {

@@ -20,7 +20,7 @@ func (e *Endpoint) MigrationGate(on bool) {
 }
 
 // MigrationHold enters MIGRATE_WAIT: segments are received, nothing is sent, no timer
-// of the connection runs. MigrationRebind ends that.
+// of the connection runs (M703, M704). MigrationRebind ends that.
 //
 // +checklocks:e.mu
 func (e *Endpoint) MigrationHold() {
@@ -28,8 +28,8 @@ func (e *Endpoint) MigrationHold() {
 	e.mig.update()
 }
 
-// silent reports whether nothing may be sent on the current tuple. Timers that expire
-// meanwhile do nothing. MigrationPush starts them anew.
+// silent reports whether nothing may be sent on the current tuple (M703). Timers that
+// expire meanwhile do nothing (M704). MigrationPush starts them anew.
 func (m *migration) silent() bool {
 	return m != nil && (m.gated || m.held)
 }
