@@ -132,7 +132,7 @@ func (f *flow) got(p []byte) {
 	}
 	f.received.add(p)
 	f.mu.Unlock()
-	f.meter.arrived(time.Now(), len(p))
+	f.meter.stream.Add(time.Now(), len(p))
 	f.tell()
 }
 

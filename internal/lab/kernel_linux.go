@@ -48,7 +48,7 @@ func (k *kernelFlow) receive() {
 	for {
 		n, err := k.conn.Read(buf)
 		if n > 0 {
-			k.meter.arrived(time.Now(), n)
+			k.meter.stream.Add(time.Now(), n)
 		}
 		if err != nil {
 			k.mu.Lock()

@@ -62,26 +62,26 @@ func TestMeter(t *testing.T) {
 			t.Errorf("at %d ms: %+v, want %+v", now, got, want)
 		}
 	}
-	m.arrived(at(10), 100)
-	m.arrived(at(15), 100)
+	m.stream.Add(at(10), 100)
+	m.stream.Add(at(15), 100)
 	check(15, 10, 0, 200)
 	check(40, 25, 0, 200) // the gap that is under way counts
-	m.arrived(at(20), 1)
+	m.stream.Add(at(20), 1)
 	check(21, 10, 0, 201)
 
 	// A gap counts from the last arrival before the mark.
 	m.mark(at(50))
 	check(50, 30, 0, 201)
-	m.arrived(at(60), 1)
-	m.arrived(at(61), 1)
+	m.stream.Add(at(60), 1)
+	m.stream.Add(at(61), 1)
 	check(62, 40, 0, 203)
 
 	// The expected arrival is measured once, by the first arrival.
 	m.mark(at(70))
 	m.expect(at(200))
 	check(210, 149, 0, 203)
-	m.arrived(at(230), 1)
-	m.arrived(at(500), 1)
+	m.stream.Add(at(230), 1)
+	m.stream.Add(at(500), 1)
 	check(500, 270, 30, 205)
 	m.mark(at(500))
 	check(500, 0, 0, 205)

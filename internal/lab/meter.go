@@ -6,45 +6,33 @@ package lab
 import (
 	"sync"
 	"time"
+
+	"github.com/mnet-dev/mnet/internal/measure/arrivals"
 )
 
-// meter measures gaps between arrivals. Its methods may be called concurrently.
+// meter measures the gaps of a stream in the scene that is played. Its methods may be
+// called concurrently.
 type meter struct {
-	mu     sync.Mutex
-	bytes  int64
-	last   time.Time // the latest arrival
-	gap    time.Duration
-	back   time.Time // when to expect an arrival
-	resume time.Duration
-	waits  bool // for the first arrival since back
+	stream arrivals.Recorder
+
+	mu    sync.Mutex
+	begin time.Time // of the scene
+	back  time.Time // when to expect an arrival; zero if nothing is expected
 }
 
 // mark begins to measure anew.
 func (m *meter) mark(now time.Time) {
+	m.stream.Start(now)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.gap, m.resume, m.waits = 0, 0, false
-	if m.last.IsZero() {
-		m.last = now
-	}
+	m.begin, m.back = now, time.Time{}
 }
 
 // expect has the time from now to the next arrival measured.
 func (m *meter) expect(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.back, m.waits = now, true
-}
-
-func (m *meter) arrived(now time.Time, n int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.bytes += int64(n)
-	m.gap = max(m.gap, now.Sub(m.last))
-	if m.waits {
-		m.resume, m.waits = now.Sub(m.back), false
-	}
-	m.last = now
+	m.back = now
 }
 
 // reading is a reading of a meter.
@@ -58,5 +46,13 @@ type reading struct {
 func (m *meter) read(now time.Time) reading {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return reading{m.bytes, m.last, max(m.gap, now.Sub(m.last)), m.resume}
+	last := m.stream.Last()
+	r := reading{bytes: m.stream.Total(), last: last, gap: now.Sub(last)}
+	for _, a := range m.stream.After(m.begin) {
+		r.gap = max(r.gap, a.Gap)
+		if !m.back.IsZero() && r.resume == 0 && a.At.After(m.back) {
+			r.resume = a.At.Sub(m.back)
+		}
+	}
+	return r
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mnet-dev/mnet/internal/measure/arrivals"
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
@@ -36,8 +37,8 @@ type Stream struct {
 	first uint32 // sequence number of the first byte of an upload
 
 	sent atomic.Int64
-	rec  *recorder // arrivals at this end
-	pong *pongs    // nil unless interactive
+	rec  *arrivals.Recorder // at this end
+	pong *pongs             // nil unless interactive
 
 	gaps []Gap // of the receiver, once Run has returned
 }
@@ -73,7 +74,7 @@ func Start(ctx context.Context, conn relay.Conn, test Test) (*Stream, error) {
 	case w.Version != Version:
 		return nil, errLine
 	}
-	s.rec = newRecorder(time.Now())
+	s.rec = newRecorder()
 	if test.Mode == Interactive {
 		s.pong = newPongs(test.Duration)
 	}
@@ -93,7 +94,7 @@ func (s *Stream) Run(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	if s.test.Mode != Upload {
-		s.gaps = s.rec.list()
+		s.gaps = gapsOf(s.rec)
 	}
 	return err
 }
@@ -139,7 +140,7 @@ func (s *Stream) RTT() time.Duration { return s.rtt }
 // Bytes is how much has arrived by now, as far as this end knows.
 func (s *Stream) Bytes() int64 {
 	if s.test.Mode != Upload {
-		return s.rec.received()
+		return s.rec.Total()
 	}
 	return s.acknowledged()
 }
@@ -157,7 +158,7 @@ func (s *Stream) Mark() int64 {
 	if s.test.Mode == Upload {
 		return s.acknowledged()
 	}
-	return s.rec.mark(time.Now())
+	return s.rec.Mark(time.Now())
 }
 
 // Outages returns the outage of each move that began at marks, in order, once Run

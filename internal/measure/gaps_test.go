@@ -9,61 +9,7 @@ import (
 	"time"
 )
 
-// at is an instant, in milliseconds.
-func at(ms int) time.Time { return time.Unix(0, 0).Add(time.Duration(ms) * time.Millisecond) }
-
 func gap(offset int64, ms int) Gap { return Gap{offset, time.Duration(ms) * time.Millisecond} }
-
-// sorted returns the gaps in the order of the stream.
-func sorted(r *recorder) []Gap {
-	gs := r.list()
-	slices.SortFunc(gs, func(a, b Gap) int { return int(a.Offset - b.Offset) })
-	return gs
-}
-
-func TestRecorder(t *testing.T) {
-	r := newRecorder(at(0))
-	r.arrived(at(10), 100)
-	r.arrived(at(10), 50) // too close to count
-	r.arrived(at(40), 1)
-	r.arrived(at(45), 0) // the end
-	want := []Gap{gap(0, 10), gap(150, 30), gap(151, 5)}
-	if got := sorted(r); !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-	if n := r.received(); n != 151 {
-		t.Errorf("%d bytes", n)
-	}
-}
-
-func TestRecorderMark(t *testing.T) {
-	r := newRecorder(at(0))
-	r.arrived(at(1), 100)
-	if m := r.mark(at(21)); m != 100 {
-		t.Errorf("mark at %d", m)
-	}
-	r.mark(at(31)) // nothing has arrived: it is the same gap
-	r.arrived(at(51), 10)
-	r.arrived(at(60), 10)
-	want := []Gap{gap(0, 1), gap(100, 30), gap(110, 9)}
-	if got := sorted(r); !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-}
-
-func TestRecorderKeepsTheLongest(t *testing.T) {
-	r := newRecorder(at(0))
-	now := 0
-	const extra = 100
-	for i := range maxGaps + extra {
-		now += 1 + i // each longer than the one before
-		r.arrived(at(now), 1)
-	}
-	got := sorted(r)
-	if len(got) != maxGaps || got[0] != gap(extra, extra+1) {
-		t.Errorf("%d gaps from %v on", len(got), got[0])
-	}
-}
 
 func TestOutages(t *testing.T) {
 	gaps := []Gap{gap(500, 7), gap(50, 99), gap(100, 20), gap(120, 30), gap(200, 5), gap(300, 40)}

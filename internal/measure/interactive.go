@@ -103,7 +103,7 @@ func (s *Stream) takeMessages() error {
 		if err != nil {
 			return err
 		}
-		s.rec.arrived(now, messageSize)
+		s.rec.Add(now, messageSize)
 		if !s.pong.pong(now) {
 			return errors.New("a message that was not sent comes back")
 		}

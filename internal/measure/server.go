@@ -75,9 +75,9 @@ func (s *Server) Serve(ctx context.Context, conn relay.Conn) error {
 }
 
 func serveUpload(conn relay.Conn, r io.Reader) error {
-	rec := newRecorder(time.Now())
+	rec := newRecorder()
 	err := receive(r, rec)
-	o := outcome{Bytes: rec.received(), Gaps: rec.list()}
+	o := outcome{Bytes: rec.Total(), Gaps: gapsOf(rec)}
 	if err != nil {
 		o.Error = err.Error()
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mnet-dev/mnet/internal/measure/arrivals"
 	"github.com/mnet-dev/mnet/internal/measure/pattern"
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
@@ -36,11 +37,11 @@ func send(w io.Writer, end time.Time, sent *atomic.Int64) error {
 }
 
 // receive reads content to the end of the stream.
-func receive(r io.Reader, rec *recorder) error {
+func receive(r io.Reader, rec *arrivals.Recorder) error {
 	buf, check := make([]byte, chunk), pattern.NewChecker(content())
 	for {
 		n, err := r.Read(buf)
-		rec.arrived(time.Now(), n)
+		rec.Add(time.Now(), n)
 		if cerr := check.Check(buf[:n]); cerr != nil {
 			return cerr
 		}

@@ -4,6 +4,7 @@
 package demo
 
 import (
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/seqnum"
 
+	"github.com/mnet-dev/mnet/internal/measure/arrivals"
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
@@ -23,25 +25,22 @@ type meter struct {
 
 	mu      sync.Mutex
 	started bool
-	first   seqnum.Value // sequence number of the stream's first byte
-	read    int64        // bytes of the stream that the application has read
-	last    time.Duration
-	stall   time.Duration // longest time between two reads
+	first   seqnum.Value      // sequence number of the stream's first byte
+	reads   arrivals.Recorder // what the application has read
 	current *outage
 }
 
 // outage is the measurement of one migration.
 type outage struct {
-	start          time.Duration
+	start          time.Duration // of virtual time
+	began          time.Time     // the same instant
 	breakFirst     bool
 	client, server netip.Addr // of the new path
 
 	// fresh is the lowest offset of the bytes that came over the new path and had
 	// not been read before; negative if none came yet.
-	fresh int64
-	// longest is the longest time between two reads and, once done is closed, the
-	// result.
-	longest time.Duration
+	fresh   int64
+	longest time.Duration // the result, once done is closed
 	done    chan struct{}
 }
 
@@ -51,6 +50,7 @@ func (m *meter) begin(s step) *outage {
 	defer m.mu.Unlock()
 	m.current = &outage{
 		start:      m.clock.Elapsed(),
+		began:      m.clock.Now(),
 		breakFirst: s.breakFirst,
 		client:     s.to.client.addr,
 		server:     s.to.server,
@@ -76,12 +76,13 @@ func (m *meter) arrived(src, dst netip.Addr, t header.TCP) {
 		return
 	}
 	// Sequence numbers wrap, so a distance is all they tell.
-	next := m.first.Add(seqnum.Size(uint32(m.read)))
-	start := m.read + int64(int32(seq-next))
-	if start+n <= m.read {
+	read := m.reads.Total()
+	next := m.first.Add(seqnum.Size(uint32(read)))
+	start := read + int64(int32(seq-next))
+	if start+n <= read {
 		return
 	}
-	if start = max(start, m.read); o.fresh < 0 || start < o.fresh {
+	if start = max(start, read); o.fresh < 0 || start < o.fresh {
 		o.fresh = start
 	}
 }
@@ -90,21 +91,17 @@ func (m *meter) arrived(src, dst netip.Addr, t header.TCP) {
 func (m *meter) delivered(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := m.clock.Elapsed()
-	if m.read > 0 { // the way to the first byte is no stall
-		m.stall = max(m.stall, now-m.last)
+	now := m.clock.Now()
+	m.reads.Add(now, n)
+	o := m.current
+	if o == nil || o.fresh < 0 || m.reads.Total() <= o.fresh {
+		return
 	}
-	if o := m.current; o != nil {
-		o.longest = max(o.longest, now-max(m.last, o.start))
-		if o.fresh >= 0 && m.read+int64(n) > o.fresh {
-			if o.breakFirst {
-				o.longest = now - o.start
-			}
-			m.endLocked()
-		}
+	m.endLocked()
+	if o.breakFirst {
+		o.longest = now.Sub(o.began)
 	}
-	m.read += int64(n)
-	m.last = now
+	close(o.done)
 }
 
 // end tells the meter that the application wants no more data. All its data came in
@@ -112,29 +109,30 @@ func (m *meter) delivered(n int) {
 func (m *meter) end() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.current != nil {
+	if o := m.current; o != nil {
 		m.endLocked()
+		close(o.done)
 	}
 }
 
+// endLocked ends the present measurement with the longest time between two reads.
 func (m *meter) endLocked() {
-	close(m.current.done)
+	m.current.longest, _ = m.reads.Since(m.current.began, math.MaxInt64)
 	m.current = nil
 }
 
 // longestStall returns the longest time between two reads of the whole run.
-func (m *meter) longestStall() time.Duration {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.stall
+func (m *meter) longestStall() (stall time.Duration) {
+	for _, a := range m.reads.Kept() {
+		if a.Offset > 0 { // the way to the first byte is no stall
+			stall = max(stall, a.Gap)
+		}
+	}
+	return stall
 }
 
 // progress returns how many bytes were read so far.
-func (m *meter) progress() int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.read
-}
+func (m *meter) progress() int64 { return m.reads.Total() }
 
 // meteredConn is a connection whose reads the meter sees.
 type meteredConn struct {

@@ -95,7 +95,7 @@ func (w *world) plug(cfg Config, start position) (err error) {
 		return err
 	}
 	for i, ifc := range w.net.Client.Interfaces() {
-		capture := both(arrivals(w.meter.arrived), cfg.captureOf(fmt.Sprintf("client up%d", i)))
+		capture := both(inboundTCP(w.meter.arrived), cfg.captureOf(fmt.Sprintf("client up%d", i)))
 		var addrs []netip.Prefix
 		if i == start.client.uplink {
 			addrs = []netip.Prefix{prefix(start.client.addr)}

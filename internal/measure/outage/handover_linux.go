@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/mnet-dev/mnet/internal/measure/arrivals"
 )
 
 const (
@@ -41,9 +43,9 @@ func (c Cell) warmUp() time.Duration {
 func (n *network) measure(ctx context.Context, c Cell, i int) (_ result, err error) {
 	ctx, cancel := context.WithTimeout(ctx, longWarmUp+phases*phaseStep+patience)
 	defer cancel()
-	received := newArrivals()
+	received := new(arrivals.Recorder)
 	if c.Direction == Upload {
-		received = n.service.upload(uint64(i)).received
+		received = &n.service.upload(uint64(i)).received
 	}
 	defer func() { err = errors.Join(err, n.service.drop()) }()
 
@@ -61,7 +63,7 @@ func (n *network) measure(ctx context.Context, c Cell, i int) (_ result, err err
 	case <-ctx.Done():
 		return result{}, ctx.Err()
 	}
-	if c.Direction == Interactive && !stream.pings.await(ctx.Done(), time.Now(), pingLen) {
+	if c.Direction == Interactive && !stream.pings.Await(ctx.Done(), time.Now(), pingLen) {
 		return result{}, fmt.Errorf("no ping is sent: %w", ctx.Err())
 	}
 	at, err := n.handover()
@@ -80,12 +82,12 @@ func (n *network) measure(ctx context.Context, c Cell, i int) (_ result, err err
 	if c.Direction == Interactive {
 		size = nextPings
 	}
-	if !received.await(ctx.Done(), at, size) {
-		return result{}, fmt.Errorf("%d bytes have arrived, want %d after the handover: %w", received.total(), size, ctx.Err())
+	if !received.Await(ctx.Done(), at, size) {
+		return result{}, fmt.Errorf("%d bytes have arrived, want %d after the handover: %w", received.Total(), size, ctx.Err())
 	}
 	if c.Direction == Interactive {
-		return result{outage: longestAnswer(stream.pings, received, at, size)}, cl.survived()
+		return result{outage: longestAnswer(&stream.pings, received, at, size)}, cl.survived()
 	}
-	gap, took := received.since(at, size)
+	gap, took := received.Since(at, size)
 	return result{outage: gap, nextMB: took}, cl.survived()
 }

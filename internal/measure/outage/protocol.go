@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/mnet-dev/mnet/internal/measure/arrivals"
 )
 
 // The protocol between client and server. The client begins with a header: the
@@ -70,16 +72,16 @@ func send(w io.Writer, offset int64) error {
 }
 
 // receive reads the pattern until that fails, and notes each arrival.
-func receive(r io.Reader, to *arrivals) error {
+func receive(r io.Reader, to *arrivals.Recorder) error {
 	buf := make([]byte, chunk)
 	for {
 		n, err := r.Read(buf)
 		if n > 0 {
 			at := time.Now()
-			if err := check(to.total(), buf[:n]); err != nil {
+			if err := check(to.Total(), buf[:n]); err != nil {
 				return err
 			}
-			to.add(at, n)
+			to.Add(at, n)
 		}
 		if err != nil {
 			return err

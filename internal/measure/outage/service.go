@@ -10,6 +10,8 @@ import (
 	"io"
 	"net"
 	"sync"
+
+	"github.com/mnet-dev/mnet/internal/measure/arrivals"
 )
 
 // service is the server's application, on any number of listeners.
@@ -26,7 +28,7 @@ type service struct {
 
 // upload is a stream that the server receives, over one connection after the other.
 type upload struct {
-	received *arrivals
+	received arrivals.Recorder
 
 	receiving sync.Mutex // one connection at a time
 	conn      net.Conn   // the latest; guarded by service.mu
@@ -101,10 +103,10 @@ func (s *service) receive(c net.Conn, stream uint64) error {
 	}
 	u.receiving.Lock()
 	defer u.receiving.Unlock()
-	if _, err := c.Write(binary.BigEndian.AppendUint64(nil, uint64(u.received.total()))); err != nil {
+	if _, err := c.Write(binary.BigEndian.AppendUint64(nil, uint64(u.received.Total()))); err != nil {
 		return err
 	}
-	return receive(c, u.received)
+	return receive(c, &u.received)
 }
 
 // upload returns the stream of a number.
@@ -113,7 +115,7 @@ func (s *service) upload(stream uint64) *upload {
 	defer s.mu.Unlock()
 	u := s.uploads[stream]
 	if u == nil {
-		u = &upload{received: newArrivals()}
+		u = &upload{}
 		s.uploads[stream] = u
 	}
 	return u

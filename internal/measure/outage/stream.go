@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/mnet-dev/mnet/internal/measure/arrivals"
 )
 
 // stream is the client's application. It goes on from where it was when it is given
@@ -16,13 +18,13 @@ import (
 type stream struct {
 	direction Direction
 	id        uint64
-	received  *arrivals // at the receiving end: the server's, for an upload
+	received  *arrivals.Recorder // at the receiving end: the server's, for an upload
 
-	pings *arrivals // when they were sent, if it is interactive
+	pings arrivals.Recorder // when they were sent, if it is interactive
 }
 
-func newStream(d Direction, id uint64, received *arrivals) *stream {
-	return &stream{direction: d, id: id, received: received, pings: newArrivals()}
+func newStream(d Direction, id uint64, received *arrivals.Recorder) *stream {
+	return &stream{direction: d, id: id, received: received}
 }
 
 // run uses a connection until that fails. The error is never nil.
@@ -38,7 +40,7 @@ func (s *stream) run(c net.Conn) error {
 }
 
 func (s *stream) download(c net.Conn) error {
-	if err := (header{opDownload, s.id, s.received.total()}).write(c); err != nil {
+	if err := (header{opDownload, s.id, s.received.Total()}).write(c); err != nil {
 		return err
 	}
 	return receive(c, s.received)
@@ -57,7 +59,7 @@ func (s *stream) upload(c net.Conn) error {
 
 // interact sends the messages without an answer at once, and then a ping at a time.
 func (s *stream) interact(c net.Conn) error {
-	offset := s.received.total()
+	offset := s.received.Total()
 	if err := (header{opEcho, s.id, offset}).write(c); err != nil {
 		return err
 	}
@@ -75,7 +77,7 @@ func (s *stream) ping(c net.Conn, offset int64, stop <-chan struct{}) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	for {
-		at, end := time.Now(), s.pings.total()
+		at, end := time.Now(), s.pings.Total()
 		again := end > offset
 		if !again {
 			end += pingLen
@@ -88,7 +90,7 @@ func (s *stream) ping(c net.Conn, offset int64, stop <-chan struct{}) {
 			offset += int64(n)
 		}
 		if !again {
-			s.pings.add(at, pingLen)
+			s.pings.Add(at, pingLen)
 		}
 		select {
 		case <-tick.C:

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/mnet-dev/mnet/internal/measure/arrivals"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,9 +51,9 @@ func TestStreamResumes(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), testPatience)
 			defer cancel()
 			s, addr := serveLocally(t)
-			received, size := newArrivals(), int64(1<<20)
+			received, size := new(arrivals.Recorder), int64(1<<20)
 			if d == Upload {
-				received = s.upload(7).received
+				received = &s.upload(7).received
 			}
 			if d == Interactive {
 				size = 3 * pingLen
@@ -59,8 +61,8 @@ func TestStreamResumes(t *testing.T) {
 			conn := dialLocally(t, addr)
 			u := use(newStream(d, 7, received), conn)
 			for range 3 {
-				if !received.await(ctx.Done(), time.Now(), size) {
-					t.Fatalf("%d bytes have come", received.total())
+				if !received.Await(ctx.Done(), time.Now(), size) {
+					t.Fatalf("%d bytes have come", received.Total())
 				}
 				closeNow(conn)
 				conn = dialLocally(t, addr)
@@ -76,11 +78,11 @@ func TestStreamResumes(t *testing.T) {
 // TestWrongByte has one byte of a stream changed.
 func TestWrongByte(t *testing.T) {
 	b := bytes.Clone(patternAt(0, 1000))
-	if err := receive(bytes.NewReader(b), newArrivals()); err != io.EOF {
+	if err := receive(bytes.NewReader(b), new(arrivals.Recorder)); err != io.EOF {
 		t.Errorf("all right: %v", err)
 	}
 	b[999] ^= 1
-	if err := receive(bytes.NewReader(b), newArrivals()); err != errWrong {
+	if err := receive(bytes.NewReader(b), new(arrivals.Recorder)); err != errWrong {
 		t.Errorf("a wrong byte: %v", err)
 	}
 	// One byte missing, far from the start.

@@ -11,9 +11,9 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// arrivals returns a capture function that passes on the TCP segments which a NIC
+// inboundTCP returns a capture function that passes on the TCP segments which a NIC
 // receives, before the stack processes them.
-func arrivals(see func(src, dst netip.Addr, t header.TCP)) func(netstack.CapturedPacket) {
+func inboundTCP(see func(src, dst netip.Addr, t header.TCP)) func(netstack.CapturedPacket) {
 	return func(p netstack.CapturedPacket) {
 		if p.Outbound {
 			return
