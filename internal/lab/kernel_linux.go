@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // stalled is how long nothing has to arrive for a connection to be called so: fifteen
@@ -78,7 +79,7 @@ func (k *kernelFlow) result(now time.Time) KernelResult {
 }
 
 func (k *kernelFlow) close() {
-	abort(k.conn)
+	relay.Abort(k.conn)
 	<-k.done
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 const (
@@ -140,19 +141,11 @@ func (s *sources) close() {
 	s.mu.Lock()
 	s.closed = true
 	for c := range s.conns {
-		abort(c)
+		relay.Abort(c)
 	}
 	s.mu.Unlock()
 	for _, ln := range s.listeners {
 		ln.Close()
 	}
 	s.running.Wait()
-}
-
-// abort closes a connection of the kernel so that nothing of it is left.
-func abort(c net.Conn) {
-	if t, ok := c.(*net.TCPConn); ok {
-		_ = t.SetLinger(0) // fails if it is closed
-	}
-	c.Close()
 }

@@ -53,7 +53,7 @@ func (n *Node) Carry(c *Conn, other relay.Conn) {
 
 // Drop resets a connection that was dialled for who is not there any more.
 func (n *Node) Drop(c *Conn, err error) {
-	reset(c)
+	relay.Abort(c)
 	n.forget(c, err)
 }
 

@@ -31,7 +31,7 @@ func (n *Node) forwardConn(local *net.TCPConn, rule ForwardRule) {
 	c, err := n.Dial(n.ctx, KindForward, rule.Target, false)
 	if err != nil {
 		n.log.Warn("forwarded port: no connection", "listen", rule.Listen, "target", rule.Target, "err", err)
-		reset(local)
+		relay.Abort(local)
 		return
 	}
 	n.carry(c, relay.Conn(local))

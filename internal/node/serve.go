@@ -66,7 +66,7 @@ func (n *Node) serveConn(c *endpoint.Conn, rule ServeRule) {
 	target, err := new(net.Dialer).DialContext(ctx, "tcp", rule.Target)
 	if err != nil {
 		n.log.Warn("served port: target does not answer", "port", rule.Port, "target", rule.Target, "err", err)
-		reset(c)
+		relay.Abort(c)
 		return
 	}
 	n.carry(n.conns.add(c, KindServe, fmt.Sprintf("%d=%s", rule.Port, rule.Target)), target.(relay.Conn))

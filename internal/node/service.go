@@ -119,15 +119,6 @@ func (n *Node) pause(d time.Duration) {
 	}
 }
 
-// reset ends a connection so that the peer does not take it for a proper end.
-func reset(c interface {
-	SetLinger(int) error
-	Close() error
-}) {
-	_ = c.SetLinger(0) // fails if c is closed already
-	c.Close()
-}
-
 // carry relays between a connection of the stack and another one, and knows the
 // former as long as it lasts.
 func (n *Node) carry(c *Conn, other relay.Conn) {

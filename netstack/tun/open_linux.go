@@ -12,12 +12,11 @@ import (
 	"github.com/songgao/water"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/mnet-dev/mnet/internal/tundev"
 )
 
 const defaultDriver = VNetHdr
-
-// devicePath is the clone device: each open of it can become one TUN device.
-const devicePath = "/dev/net/tun"
 
 // offloads are the kinds of packets that the stack takes from the kernel: packets
 // without transport checksum, and TCP segments larger than the MTU.
@@ -41,17 +40,10 @@ func openDevice(cfg Config) (dev device, name string, err error) {
 }
 
 func openVNetHdr(cfg Config) (device, string, error) {
-	fd, err := unix.Open(devicePath, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	file, name, err := tundev.Open(cfg.Name, unix.IFF_VNET_HDR, setupVNetHdr)
 	if err != nil {
-		return nil, "", os.NewSyscallError("open "+devicePath, err)
-	}
-	name, err := setupVNetHdr(fd, cfg.Name)
-	if err != nil {
-		unix.Close(fd)
 		return nil, "", err
 	}
-	// Only now: the runtime's poller refuses a descriptor without a device.
-	file := os.NewFile(uintptr(fd), devicePath)
 	dev, err := newVNetDevice(file)
 	if err != nil {
 		file.Close()
@@ -60,24 +52,11 @@ func openVNetHdr(cfg Config) (device, string, error) {
 	return dev, name, nil
 }
 
-func setupVNetHdr(fd int, name string) (string, error) {
-	ifr, err := unix.NewIfreq(name)
-	if err != nil {
-		return "", err
-	}
-	// TUN_EXCL: do not become the owner of a persistent device of that name.
-	const flags = unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR | unix.IFF_TUN_EXCL
-	ifr.SetUint16(flags)
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
-		return "", os.NewSyscallError("ioctl TUNSETIFF", err)
-	}
+func setupVNetHdr(fd int) error {
 	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, vnetHdrLen); err != nil {
-		return "", os.NewSyscallError("ioctl TUNSETVNETHDRSZ", err)
+		return os.NewSyscallError("ioctl TUNSETVNETHDRSZ", err)
 	}
-	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, offloads); err != nil {
-		return "", os.NewSyscallError("ioctl TUNSETOFFLOAD", err)
-	}
-	return ifr.Name(), nil
+	return os.NewSyscallError("ioctl TUNSETOFFLOAD", unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, offloads))
 }
 
 func openWater(cfg Config) (device, string, error) {
@@ -120,7 +99,7 @@ func closeOnExec(f *os.File) error {
 func explainOpen(name string, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
-		return fmt.Errorf("%w (%w): load the module (modprobe tun); in a container, pass the device %s to it", ErrNoDriver, err, devicePath)
+		return fmt.Errorf("%w (%w): load the module (modprobe tun); in a container, pass the device %s to it", ErrNoDriver, err, tundev.Path)
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("device name %q: %w (%w): choose another, or remove the device (ip link del %s)", name, ErrInUse, err, name)
 	case errors.Is(err, unix.EINVAL):
@@ -133,7 +112,7 @@ func explainOpen(name string, err error) error {
 // explainErrno adds the remedy to an error about a missing permission.
 func explainErrno(err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("%w (%w): run as root or with CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_NET_ADMIN), and with access to %s", ErrPermission, err, devicePath)
+		return fmt.Errorf("%w (%w): run as root or with CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_NET_ADMIN), and with access to %s", ErrPermission, err, tundev.Path)
 	}
 	return err
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mnet-dev/mnet/internal/tundev"
 )
 
 // TestExplainOpen is about errors that cannot be had from every system.
@@ -23,7 +25,7 @@ func TestExplainOpen(t *testing.T) {
 		{unix.ENODEV, ErrNoDriver, "container"},
 		{unix.EINVAL, ErrNoDriver, "choose driver water"},
 		{unix.EPERM, ErrPermission, "CAP_NET_ADMIN"},
-		{unix.EACCES, ErrPermission, devicePath},
+		{unix.EACCES, ErrPermission, tundev.Path},
 		{unix.EBUSY, ErrInUse, "ip link del mnet0"},
 		{unix.EMFILE, unix.EMFILE, "too many open files"},
 	} {

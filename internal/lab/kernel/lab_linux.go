@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/google/nftables"
+
+	"github.com/mnet-dev/mnet/internal/tundev"
 )
 
 var (
@@ -47,7 +49,7 @@ func probe() error {
 	}
 	defer ns.close()
 	return ns.Do(func() error {
-		tun, err := os.OpenFile(tunPath, os.O_RDWR, 0)
+		tun, err := os.OpenFile(tundev.Path, os.O_RDWR, 0)
 		if err != nil {
 			return fmt.Errorf("%w: load the module (modprobe tun); in a container, pass the device to it", err)
 		}

@@ -7,11 +7,9 @@ import (
 	"os"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-)
 
-// tunPath is the clone device: each open of it can become one TUN device.
-const tunPath = "/dev/net/tun"
+	"github.com/mnet-dev/mnet/internal/tundev"
+)
 
 // tunQueue is how many packets wait in the kernel until this process is scheduled:
 // the bursts of a fast sender, on a busy machine.
@@ -19,20 +17,12 @@ const tunQueue = 4096
 
 // openTun makes a TUN device in the namespace and sets it up. Without IFF_VNET_HDR
 // the kernel cuts segments to the MTU and fills in checksums before they are read.
-func (ns *Namespace) openTun(name string, mtu int) (*os.File, error) {
-	var file *os.File
-	err := ns.Do(func() error {
-		fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return ns.wrap(os.NewSyscallError("open "+tunPath, err))
-		}
-		if err := attachTun(fd, name); err != nil {
-			unix.Close(fd)
+func (ns *Namespace) openTun(name string, mtu int) (file *os.File, err error) {
+	err = ns.Do(func() error {
+		if file, _, err = tundev.Open(name, 0, func(int) error { return nil }); err != nil {
 			return ns.wrap(err)
 		}
-		// Only now: the runtime's poller refuses a descriptor without a device.
-		file = os.NewFile(uintptr(fd), name)
-		err = ns.withLink(name, func(l netlink.Link) error {
+		err := ns.withLink(name, func(l netlink.Link) error {
 			if err := ns.rt.LinkSetMTU(l, mtu); err != nil {
 				return err
 			}
@@ -47,13 +37,4 @@ func (ns *Namespace) openTun(name string, mtu int) (*os.File, error) {
 		return err
 	})
 	return file, err
-}
-
-func attachTun(fd int, name string) error {
-	ifr, err := unix.NewIfreq(name)
-	if err != nil {
-		return err
-	}
-	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_TUN_EXCL)
-	return os.NewSyscallError("ioctl TUNSETIFF", unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr))
 }

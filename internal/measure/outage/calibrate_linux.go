@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // echoes is how many round trips are measured to find the shortest.
@@ -23,7 +24,7 @@ func (n *network) calibrate(ctx context.Context, rtt time.Duration) error {
 	if err != nil {
 		return err
 	}
-	defer closeNow(conn)
+	defer relay.Abort(conn)
 	if err := (header{op: opEcho}).write(conn); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mnet-dev/mnet/endpoint"
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // client is the peer that the handover happens to.
@@ -46,7 +47,7 @@ func (c *reconnecting) dial(ctx context.Context) (net.Conn, error) {
 }
 
 func (c *reconnecting) handover(ctx context.Context) (net.Conn, error) {
-	closeNow(c.conn)
+	relay.Abort(c.conn)
 	return c.dial(ctx)
 }
 
@@ -75,7 +76,7 @@ func (c *migrating) dial(ctx context.Context) (net.Conn, error) {
 		err = c.probe(ctx)
 	}
 	if err != nil {
-		closeNow(conn)
+		relay.Abort(conn)
 		return nil, err
 	}
 	return conn, nil

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // maxDials stops the connections from being dialled in one burst, which the queue of
@@ -44,7 +45,7 @@ func idle(ctx context.Context, rtt time.Duration, count int) (_ Row, err error) 
 	defer func() {
 		for _, c := range clients {
 			if c != nil {
-				closeNow(c.conn)
+				relay.Abort(c.conn)
 			}
 		}
 	}()

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/measure/arrivals"
@@ -87,13 +86,4 @@ func receive(r io.Reader, to *arrivals.Recorder) error {
 			return err
 		}
 	}
-}
-
-// closeNow closes a connection without ceremony: it is not needed any more, and has
-// no use for TIME-WAIT.
-func closeNow(c net.Conn) {
-	if l, ok := c.(interface{ SetLinger(sec int) error }); ok {
-		l.SetLinger(0)
-	}
-	c.Close()
 }

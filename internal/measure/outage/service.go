@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/mnet-dev/mnet/internal/measure/arrivals"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // service is the server's application, on any number of listeners.
@@ -58,13 +59,13 @@ func (s *service) handle(c net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		closeNow(c)
+		relay.Abort(c)
 		return
 	}
 	s.conns[c] = struct{}{}
 	s.running.Go(func() {
 		err := s.talk(c)
-		closeNow(c)
+		relay.Abort(c)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.conns, c)
@@ -99,7 +100,7 @@ func (s *service) receive(c net.Conn, stream uint64) error {
 	u.conn = c
 	s.mu.Unlock()
 	if old != nil {
-		closeNow(old) // its client is here now
+		relay.Abort(old) // its client is here now
 	}
 	u.receiving.Lock()
 	defer u.receiving.Unlock()
@@ -126,7 +127,7 @@ func (s *service) drop() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		closeNow(c)
+		relay.Abort(c)
 	}
 	clear(s.uploads)
 	return s.wrong

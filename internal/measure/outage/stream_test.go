@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mnet-dev/mnet/internal/measure/arrivals"
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -64,7 +65,7 @@ func TestStreamResumes(t *testing.T) {
 				if !received.Await(ctx.Done(), time.Now(), size) {
 					t.Fatalf("%d bytes have come", received.Total())
 				}
-				closeNow(conn)
+				relay.Abort(conn)
 				conn = dialLocally(t, addr)
 				u.change(conn)
 			}
@@ -97,7 +98,7 @@ func TestWrongByte(t *testing.T) {
 func TestServerTellsWrongByte(t *testing.T) {
 	s, addr := serveLocally(t)
 	c := dialLocally(t, addr)
-	defer closeNow(c)
+	defer relay.Abort(c)
 	if err := (header{opUpload, 1, 0}).write(c); err != nil {
 		t.Fatal(err)
 	}

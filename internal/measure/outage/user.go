@@ -7,6 +7,8 @@ import (
 	"errors"
 	"net"
 	"sync"
+
+	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
 // user runs a stream over one connection after the other.
@@ -24,7 +26,7 @@ func use(s *stream, c net.Conn) *user {
 			if err := s.run(c); errors.Is(err, errWrong) {
 				u.wrong = err
 			}
-			closeNow(c)
+			relay.Abort(c)
 		}
 	})
 	u.change(c)
@@ -40,7 +42,7 @@ func (u *user) change(c net.Conn) {
 // stop closes the connection, and tells if something wrong has come.
 func (u *user) stop() error {
 	close(u.conns)
-	closeNow(u.current)
+	relay.Abort(u.current)
 	u.running.Wait()
 	return u.wrong
 }

@@ -13,15 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mnet-dev/mnet/internal/node/control"
+	"github.com/mnet-dev/mnet/internal/tundev"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 
-const (
-	tunPath = "/dev/net/tun"
-	procNet = "/proc/sys/net"
-)
+const procNet = "/proc/sys/net"
 
 // Host is the system that this process runs on, with a node whose control socket is
 // at socket.
@@ -29,7 +27,7 @@ func Host(socket string) *System {
 	client := &control.Client{Path: socket}
 	return &System{
 		NetAdmin:    netAdmin,
-		OpenTUN:     func() error { return tryOpen(tunPath, os.O_RDWR) },
+		OpenTUN:     func() error { return tryOpen(tundev.Path, os.O_RDWR) },
 		TryDevice:   tryDevice,
 		Patched:     netstack.Patched,
 		Probe:       hostnet.Probe,
