@@ -1,9 +1,9 @@
 # Copyright 2026 The mnet Authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Needs Go and a POSIX shell, no more; each target does its own set-up. The tests of
-# TUN devices and the end-to-end tests need root as well, and are skipped without.
-# "vanilla" is gVisor as it was released, "patched" has the series in patches/.
+# Needs Go and a POSIX shell alone. Each target does its own set-up. Tests of TUN
+# devices and end-to-end tests need root and are skipped without it. "vanilla" is gVisor
+# as released, "patched" has the series in patches/.
 
 GO          ?= go
 FUZZTIME    ?= 30s
@@ -50,10 +50,10 @@ demo: build ## downloads a file over connections that move
 e2e-setup: ## what the end-to-end tests run: sshd, ssh, curl (Debian, as root)
 	@e2e/setup.sh
 
-# The race detector sees all tests, but of those that would take minutes with it only
-# what -short leaves of them: the run "long" has the rest, which is in ./endpoint, the
-# others have theirs in "vanilla". The end-to-end tests come last, alone, and without the
-# race detector: they are about a network in real time.
+# The race detector sees all tests, and those that would take minutes with it as far as
+# -short leaves them. The run "long" has the rest of ./endpoint, "vanilla" that of other
+# packages. The end-to-end tests measure a network in real time: they come last, alone,
+# and without the race detector.
 .PHONY: test
 test: patched e2e-setup ## all tests, on both gVisors
 	$(VANILLA) $(GO) vet ./...
@@ -86,25 +86,28 @@ outage: ## outages of handovers on real kernels: a table, and JSON to stdout; ne
 .PHONY: fuzz
 fuzz: patched ## each fuzz target for FUZZTIME
 	@set -e; for dir in $$(find . -path ./third_party -prune -o -name '*_test.go' -exec grep -l '^func Fuzz' {} + | xargs -n 1 dirname | sort -u); do \
-		for target in $$(grep -h -o '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c 6-); do \
+		for target in $$($(PATCHED) $(GO) test -list '^Fuzz' $$dir | grep '^Fuzz'); do \
 			echo "$$dir $$target"; \
 			$(PATCHED) $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$dir; \
 		done; \
 	done
 
 .PHONY: lint
-lint: patched ## gofmt, go vet and staticcheck
+lint: patched ## gofmt, vet, staticcheck, the same for gVisor as patched, and the documents
 	@files=$$(gofmt -l $$(find . -path ./third_party -prune -o -name '*.go' -print)); \
 	if [ -n "$$files" ]; then echo "run gofmt -w on:"; echo "$$files"; exit 1; fi
 	$(VANILLA) $(GO) vet ./...
 	$(PATCHED) $(GO) vet ./...
 	$(VANILLA) $(GO) run $(STATICCHECK) ./...
 	$(PATCHED) $(GO) run $(STATICCHECK) ./...
+	$(GVPATCH) lint -staticcheck $(STATICCHECK)
+	$(VANILLA) $(GO) run ./internal/dev/rules
+	$(VANILLA) $(GO) run ./internal/dev/prose
 
 .PHONY: patch-check
-patch-check: ## the series: applies, builds after each patch, makes what is recorded
+patch-check: patched ## the series: applies, builds after each fix, makes what is recorded, is used
 	@$(GVPATCH) check -build
 
 .PHONY: clean
-clean: ## removes all that was made
-	rm -rf bin third_party go.work go.work.sum
+clean: ## removes what make writes, but not what gvpatch edit opened
+	rm -rf bin third_party/gvisor go.work go.work.sum

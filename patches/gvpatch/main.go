@@ -38,6 +38,7 @@ const usage = `Gvpatch writes a gVisor with the patches of mnet.
 	gvpatch edit   [-dir DIR] [-write]
 	gvpatch rebase -to VERSION [-dir DIR] [-o DIR]
 	gvpatch record
+	gvpatch lint   [-staticcheck PACKAGE@VERSION]
 
 apply   writes the patched gVisor to DIR and makes the module use it
 check   checks that the series applies, that DIR holds what it makes, and that
@@ -46,6 +47,7 @@ list    lists the series and what it is made for
 edit    makes a git repository of the series, and writes it back (for maintainers)
 rebase  moves the series to another version of gVisor (for maintainers)
 record  records what the series makes after it changed (for maintainers)
+lint    runs analyzers on the patched gVisor and the original (for maintainers)
 
 "gvpatch COMMAND -h" lists the flags. The exit code is 1 if something is wrong
 with the patches, the directory or the module, and 2 if that can't be told.
@@ -87,7 +89,7 @@ func main() {
 
 func (t *tool) run(ctx context.Context, args []string) int {
 	commands := map[string]func(context.Context, []string) error{
-		"apply": t.apply, "check": t.check, "list": t.list, "edit": t.edit, "rebase": t.rebase, "record": t.record,
+		"apply": t.apply, "check": t.check, "list": t.list, "edit": t.edit, "lint": t.lint, "rebase": t.rebase, "record": t.record,
 	}
 	if len(args) == 0 {
 		fmt.Fprint(t.stderr, usage)

@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -79,6 +81,19 @@ func Download(ctx context.Context, path, version string, sumKnown bool) (Module,
 		return Module{}, fmt.Errorf("get %s@%s: %w\n(if it isn't in the module cache, this needs the network, or a proxy: go env GOPROXY)", path, version, err)
 	}
 	return m.Module, nil
+}
+
+// Install builds a command, named as package@version, into dir and returns the name
+// of the binary.
+func Install(ctx context.Context, dir, command string) (string, error) {
+	if _, err := run(ctx, dir, []string{"GOWORK=off", "GOFLAGS=", "GOBIN=" + dir}, "install", command); err != nil {
+		return "", err
+	}
+	name, _, _ := strings.Cut(path.Base(command), "@")
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	return filepath.Join(dir, name), nil
 }
 
 // ModFile is what matters here of a go.mod or go.work file.
