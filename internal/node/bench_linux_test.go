@@ -19,7 +19,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/measure"
 )
 
-// benchDelay is that of the wire, one way.
+// benchDelay is the delay of the wire, one way.
 const benchDelay = 10 * time.Millisecond
 
 // bench runs a measurement and returns its report, and how many intervals were told.
@@ -141,8 +141,8 @@ func TestBenchSeesOutage(t *testing.T) {
 			if rep.Migrations != 1 {
 				t.Fatalf("%+v", rep)
 			}
-			// What was on the wire, or waited for the application, arrives in the
-			// first moments: on a busy machine these may be long.
+			// Data on the wire, or data that waited for the application, arrives in
+			// the first moments. On a busy machine these may be long.
 			least := milliseconds(dark / 2)
 			if m := rep.Moves[0]; m.OutageMS < least || rep.OutageMS.Max != m.OutageMS || m.OutageRTT <= 0 {
 				t.Errorf("outage %v ms, want at least %v: %+v", m.OutageMS, least, rep)

@@ -105,7 +105,8 @@ func (r BenchRequest) report(runs []*benchRun, took time.Duration) *BenchReport 
 	return rep
 }
 
-// messages sums up those that came back from number skip on, if there are any.
+// messages sums up the messages that came back, from number skip on. It returns nil if
+// there are none.
 func messages(runs []*benchRun, skip func(*benchRun) int) (int, *stats.Summary) {
 	var ms []float64
 	for _, run := range runs {

@@ -85,10 +85,10 @@ type Config struct {
 	Verbose bool   `yaml:"verbose"`
 }
 
-// ErrConfig is what the errors about a [Config] or a request wrap.
+// ErrConfig is wrapped by the errors about a [Config] or a request.
 var ErrConfig = netstack.ErrConfig
 
-// settings is a Config in the types of those who need it.
+// settings is a Config in the types that the other packages need.
 type settings struct {
 	Config
 	host host.Config
@@ -103,7 +103,7 @@ var policies = map[string]roam.Policy{
 	"manual":      endpoint.Manual,
 }
 
-// parse fills in defaults and says what is wrong.
+// parse fills in defaults, or returns an error if c is wrong.
 func (c Config) parse() (*settings, error) {
 	c.Device = cmp.Or(c.Device, DefaultDevice)
 	c.Policy = cmp.Or(c.Policy, DefaultPolicy)
@@ -138,7 +138,7 @@ func (c Config) Check() error {
 	return err
 }
 
-// parseHost makes the configuration of the stack and of what the host does for it.
+// parseHost makes the configuration of the stack behind the host.
 func (s *settings) parseHost() (err error) {
 	s.host = host.Config{
 		Device:     tun.Config{Name: s.Device, MTU: s.MTU},

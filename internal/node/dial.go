@@ -16,12 +16,11 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
-// dialTimeout bounds a dial: who waits for it wants to know rather than wait for
-// all that TCP would try.
+// dialTimeout bounds a dial. The client wants an answer sooner than TCP gives up.
 const dialTimeout = 20 * time.Second
 
-// Dial connects to address, "host:port", by the stack. Names are those of the
-// host. With require, a connection that cannot migrate is an error. The caller
+// Dial connects to address, "host:port", by the stack. The host resolves names. With
+// require, a connection that cannot migrate is an error. The caller
 // ends the connection with [Node.Carry] or [Node.Drop].
 func (n *Node) Dial(ctx context.Context, kind Kind, address string, require bool) (*Conn, error) {
 	if err := CheckDial(address); err != nil {
@@ -51,7 +50,7 @@ func (n *Node) Carry(c *Conn, other relay.Conn) {
 	n.wg.Go(func() { n.carry(c, other) })
 }
 
-// Drop resets a connection that was dialled for who is not there any more.
+// Drop resets a connection that was dialled for a client that has gone.
 func (n *Node) Drop(c *Conn, err error) {
 	relay.Abort(c)
 	n.forget(c, err)

@@ -42,13 +42,14 @@ type Node struct {
 	wg     sync.WaitGroup // listeners and what they handle
 }
 
-// errClosing is what connections of a node end with that closes.
+// errClosing ends the connections of a node that closes.
 var errClosing = errors.New("mnet is going down")
 
-// Start makes a node: the device and all that cfg asks for. If that fails, nothing
-// is left of it. Errors about cfg are ErrConfig; others say what to do. On Linux,
-// the node belongs to the network namespace of the calling thread, which has to
-// stay in it until Start returns; later the whole process has to be in it.
+// Start makes a node: the stack behind the host, and the services of cfg. If it fails,
+// nothing is left of it. Errors about cfg are ErrConfig. Other errors say what to do.
+//
+// On Linux, the node belongs to the network namespace of the calling thread. The thread
+// has to stay in it until Start returns. Later the whole process has to be in it.
 func Start(cfg Config, log *slog.Logger, undo Undoer) (*Node, error) {
 	set, err := cfg.parse()
 	if err != nil {
@@ -103,7 +104,7 @@ func (n *Node) startStack(undo Undoer) (err error) {
 	return nil
 }
 
-// hostConfig adds to the settings who is told of what happens.
+// hostConfig adds the receivers of events to the settings.
 func (n *Node) hostConfig(undo Undoer) host.Config {
 	cfg := n.set.host
 	cfg.Logger = n.log
@@ -119,8 +120,7 @@ func (n *Node) hostConfig(undo Undoer) host.Config {
 	return cfg
 }
 
-// Done is closed when the node cannot go on, since its device is gone. Err says
-// why.
+// Done is closed when the node cannot go on because its device is gone. Err says why.
 func (n *Node) Done() <-chan struct{} { return n.host.Link.Done() }
 
 // Err returns why Done is closed.
@@ -142,9 +142,9 @@ func (n *Node) Close() error {
 	return n.host.Close()
 }
 
-// Migrate moves a connection to local, or all of them if id is "all": the zero
-// AddrPort means a new port of the same address. It returns when they have moved; of
-// all, those that end meanwhile are no error.
+// Migrate moves a connection to local, or all connections if id is "all". The zero
+// AddrPort means a new port of the same address. It returns when they have moved. With
+// "all", a connection that ends meanwhile is no error.
 func (n *Node) Migrate(ctx context.Context, id string, local netip.AddrPort) error {
 	if id != "all" {
 		c, err := n.conns.find(id)
@@ -194,8 +194,8 @@ func (n *Node) migrate(ctx context.Context, c *Conn, local netip.AddrPort) error
 	return nil
 }
 
-// AddAddress gives the stack another address, which the host must have a route
-// for: by the prefixes of its own addresses on the device, or by routes.
+// AddAddress gives the stack another address. The host must route it to the device, by the
+// prefix of one of its own addresses there, or by a route of the Config.
 func (n *Node) AddAddress(p netip.Prefix) error {
 	routed := slices.ContainsFunc(slices.Concat(n.set.host.Host, n.set.host.Routes), func(r netip.Prefix) bool {
 		return r.Contains(p.Addr())

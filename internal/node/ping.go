@@ -133,9 +133,8 @@ func (n *Node) newPinger(ctx context.Context, host string) (p *netstack.Pinger, 
 	return nil, to, errors.Join(errs...)
 }
 
-// pingPath opens a connection and asks its peer, each time from a new port, whether
-// it may move there: what a migration would be to NATs and firewalls. The connection
-// stays where it is.
+// pingPath opens a connection and asks its peer whether it may move, each time from a new
+// port. To NATs and firewalls, that is a migration. The connection stays where it is.
 func (n *Node) pingPath(ctx context.Context, req PingRequest, tell func(PingEvent) error) error {
 	c, err := n.Dial(ctx, KindPing, net.JoinHostPort(req.Host, strconv.Itoa(int(req.Port))), false)
 	if err != nil {

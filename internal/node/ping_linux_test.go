@@ -86,8 +86,8 @@ func TestPingPath(t *testing.T) {
 	}
 }
 
-// TestPingPathFirewall has a firewall between them that lets nothing new in once the
-// connection is there: a migration would not get through, and that is what is told.
+// TestPingPathFirewall has a firewall between the nodes that lets no new connection in
+// once the connection is there. A migration would not get through, and the ping says so.
 func TestPingPathFirewall(t *testing.T) {
 	needPatched(t)
 	p := newPair(t, 0)

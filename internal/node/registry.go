@@ -52,8 +52,8 @@ type registry struct {
 	ended []*Conn // the latest, at most maxEnded
 }
 
-// maxEnded is how many connections are remembered after their end, for clients
-// that ask how they ended: those that don't must not make the node grow.
+// maxEnded is how many connections are remembered after their end, for clients that ask
+// how they ended. It bounds the memory for clients that do not ask.
 const maxEnded = 256
 
 func (r *registry) add(c *endpoint.Conn, kind Kind, peer string) *Conn {

@@ -13,13 +13,12 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
-// targetTimeout bounds the dial to the host's service behind a port that is
-// served: it is near.
+// targetTimeout bounds the dial to the service behind a port that is served. The service
+// is near.
 const targetTimeout = 10 * time.Second
 
-// serveKeepAlive finds out that a peer has gone for good, so that its connection
-// does not stay for ever: it is held after 5 minutes of silence, and ends with the
-// hold.
+// serveKeepAlive finds out that a peer has gone for good, so that its connection does not
+// stay forever. The connection is held after 5 minutes of silence, and ends with the hold.
 var serveKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 60 * time.Second, Interval: 30 * time.Second, Count: 8}
 
 // Serve makes the stack listen by a rule. With dnat, the host sends connections to

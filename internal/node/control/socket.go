@@ -63,7 +63,7 @@ func Listen(path string, uid int, willCreate func(path string) error) (net.Liste
 		return nil, fmt.Errorf("control socket: %w: choose another place (--socket)", err)
 	}
 	if uid != noOwner {
-		// Whoever may write to the directory could put a link in its place.
+		// A user who may write to the directory could put a link in its place.
 		if err := os.Lchown(path, uid, -1); err != nil {
 			l.Close()
 			return nil, fmt.Errorf("control socket: %w", err)
