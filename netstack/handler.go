@@ -38,7 +38,7 @@ func (h *handler) MigrationEstablished(o gvisorOpening) {
 	m.sync()
 }
 
-// MigrationACKOption appends an option to a segment without payload.
+// MigrationACKOption appends an option to a segment without payload (M301).
 func (h *handler) MigrationACKOption(b []byte, room int) []byte {
 	m := h.migration()
 	b = m.machine.ACKOption(b, room, m.tcb())
@@ -46,7 +46,7 @@ func (h *handler) MigrationACKOption(b []byte, room int) []byte {
 	return b
 }
 
-// MigrationPeerACK takes the options of a segment without payload.
+// MigrationPeerACK takes the options of a segment without payload (M301).
 func (h *handler) MigrationPeerACK(in gvisorSegment) (reply bool) {
 	m := h.migration()
 	reply = m.machine.PeerACK(m.now(), in.Seq, in.Options, m.tcb())
