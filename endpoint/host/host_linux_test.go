@@ -10,7 +10,9 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,4 +162,23 @@ func TestDeviceRemoved(t *testing.T) {
 	}
 	must(t, h.Close())
 	check("Close")
+}
+
+// TestOpenUnprivileged opens a Host without CAP_NET_ADMIN.
+func TestOpenUnprivileged(t *testing.T) {
+	site(t)
+	check := unchanged(t)
+	failed := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlock it: the thread ends without the capability
+		err := dropNetAdmin()
+		if err == nil {
+			_, err = Open(t.Context(), everything())
+		}
+		failed <- err
+	}()
+	if err := <-failed; !errors.Is(err, netstack.ErrPermission) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
+		t.Error(err)
+	}
+	check("without CAP_NET_ADMIN")
 }

@@ -123,3 +123,14 @@ func unchanged(t *testing.T) (check func(what string)) {
 		}
 	}
 }
+
+// dropNetAdmin takes CAP_NET_ADMIN from the thread.
+func dropNetAdmin() error {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&head, &data[0]); err != nil {
+		return err
+	}
+	data[0].Effective &^= 1 << unix.CAP_NET_ADMIN
+	return unix.Capset(&head, &data[0])
+}

@@ -282,3 +282,25 @@ func TestShareWatch(t *testing.T) {
 		t.Errorf("forwarding=%s is left", now)
 	}
 }
+
+// TestShareFollows has an uplink appear that nobody watches for: the Share has packets
+// forwarded that come in by it.
+func TestShareFollows(t *testing.T) {
+	s := newSite(t)
+	told := make(chan Setting, 10)
+	s.share(ShareConfig{Masquerade: bothFamilies[:1], Changed: func(set Setting) { told <- set }})
+	s.host.Connect("up1", s.world, "eth1")
+	s.host.Addr("up1", "198.51.100.7/24")
+	s.host.AddRoute(s.host.DefaultRoute("up1", "198.51.100.1", 600))
+	want := Setting{Path: procNet + "/ipv4/conf/up1/forwarding", Was: "0", Set: "1"}
+	for deadline := time.After(patience); ; {
+		select {
+		case got := <-told:
+			if got == want {
+				return
+			}
+		case <-deadline:
+			t.Fatal("packets of the new uplink are not forwarded")
+		}
+	}
+}

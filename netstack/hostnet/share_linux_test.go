@@ -73,7 +73,6 @@ func (s *site) share(cfg ShareConfig) *Share {
 			t.Error(err)
 		}
 	})
-	s.host.Must(sh.setUplinks(s.uplinks()))
 	return sh
 }
 
