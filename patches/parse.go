@@ -18,12 +18,12 @@ const OverlayDir = "_overlay"
 // PinFile is the name of the file that holds a [Pin], next to the patches.
 const PinFile = "pin.json"
 
-// overlayRoot is where in gVisor the overlay may have files.
+// overlayRoot is the directory of gVisor that the overlay may add files to.
 const overlayRoot = "pkg/tcpip"
 
-// Parse reads a directory with a series. Fixes are numbered 0001, 0002, ... and
-// hooks 0101, 0102, ..., each without a gap. Two patches of the same number come
-// from two branches that were never put in order.
+// Parse reads a directory with a series. Fixes are numbered 0001, 0002, ... and hooks
+// 0101, 0102, ..., each without a gap. Two patches of one number come from two branches
+// that nobody put in order.
 func Parse(fsys fs.FS) (Series, Pin, error) {
 	var s Series
 	pin, err := parsePin(fsys)

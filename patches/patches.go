@@ -1,8 +1,8 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package patches holds what teaches gVisor's TCP to migrate connections, and
-// says which gVisor it is made for. The program in gvpatch applies it.
+// Package patches holds the changes that let gVisor's TCP migrate connections, and
+// names the gVisor that they are made for. The program in gvpatch applies them.
 package patches
 
 import (
@@ -42,7 +42,7 @@ const (
 // FirstHook is the number of the first hook. Fixes have numbers below it.
 const FirstHook = 101
 
-// Kind returns what the number of the patch says that it is for.
+// Kind returns the purpose of the patch, which its number says.
 func (p Patch) Kind() Kind {
 	if p.Name < fmt.Sprintf("%04d-", FirstHook) {
 		return Fix
@@ -73,7 +73,7 @@ func (s Series) Hash() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Pin says what the series is made for and what it makes of it.
+// Pin names the gVisor that a series is made for, and the tree that it makes.
 type Pin struct {
 	Module  string `json:"module"`  // path of gVisor's module
 	Version string `json:"version"` // of the module, of its generated "go" branch
@@ -89,14 +89,14 @@ var load = sync.OnceValues(func() (Series, Pin) {
 	return series, pin
 })
 
-// Embedded returns the series that this program was built with. The contents of
-// its files are shared: callers must not change them.
+// Embedded returns the series that this program was built with. Callers must not change
+// the contents of its files, which are shared.
 func Embedded() Series {
 	s, _ := load()
 	return Series{Patches: slices.Clone(s.Patches), Overlay: maps.Clone(s.Overlay)}
 }
 
-// Pinned returns what the series is made for.
+// Pinned returns the pin of that series.
 func Pinned() Pin {
 	_, pin := load()
 	return pin

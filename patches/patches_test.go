@@ -29,8 +29,8 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-// TestPinIsRequired fails if go.mod moved to another gVisor than the series is
-// for: gvpatch would refuse to serve this very module.
+// TestPinIsRequired fails if go.mod requires another gVisor than the series is for:
+// gvpatch would refuse to serve this very module.
 func TestPinIsRequired(t *testing.T) {
 	out, err := exec.Command("go", "mod", "edit", "-json", "../go.mod").Output()
 	if err != nil {
@@ -54,7 +54,8 @@ func TestPinIsRequired(t *testing.T) {
 	t.Errorf("go.mod doesn't require %s", pin.Module)
 }
 
-// TestSumIsKnown compares the pin with what the checksum database vouched for.
+// TestSumIsKnown compares the pin with the sum in go.sum, which the checksum database
+// has confirmed.
 func TestSumIsKnown(t *testing.T) {
 	sums, err := os.ReadFile("../go.sum")
 	if err != nil {

@@ -91,8 +91,8 @@ func (t *tool) apply(ctx context.Context, args []string) error {
 	return err
 }
 
-// mayOverwrite returns an error if a directory has something in it that is of
-// use to somebody. Nothing but a gVisor is ever overwritten.
+// mayOverwrite returns an error if a directory holds work of the user. Nothing but a
+// gVisor is ever overwritten.
 func (t *tool) mayOverwrite(dir string, state tree.State, files []string, force bool) error {
 	switch state {
 	case tree.Edited:
@@ -110,7 +110,7 @@ func (t *tool) mayOverwrite(dir string, state tree.State, files []string, force 
 	return nil
 }
 
-// wiring prepares the change to go.mod or go.work; nil if there is none to make.
+// wiring prepares the change to go.mod or go.work. It is nil if neither shall change.
 func (t *tool) wiring(ctx context.Context, mod *gocmd.ModFile, dir, use string) (*wire.Wiring, error) {
 	if use == useNone {
 		return nil, nil
@@ -144,8 +144,8 @@ func (t *tool) write(ctx context.Context, dir string) error {
 	return tree.Write(dir, built)
 }
 
-// original returns the files of a gVisor that are kept, and the hash of all of
-// it, which must be sum unless that is empty.
+// original returns the files of a gVisor that the tree keeps, and the hash of the whole
+// module. The hash must be sum, unless sum is empty.
 func (t *tool) original(ctx context.Context, version, sum string) (files udiff.Tree, moduleSum string, err error) {
 	m, err := t.download(ctx, t.pin.Module, version, sum != "")
 	if err != nil {
@@ -169,7 +169,7 @@ func keepsModule(dir string, mod *gocmd.ModFile) error {
 	return nil
 }
 
-// inModule returns a directory that was named relative to the module's root.
+// inModule returns the path of a directory whose name is relative to the module's root.
 func inModule(mod *gocmd.ModFile, dir string) string {
 	if filepath.IsAbs(dir) {
 		return filepath.Clean(dir)

@@ -96,8 +96,8 @@ func TestApplyWorkFile(t *testing.T) {
 	}
 }
 
-// TestApplyInMnet has nothing but the default: users of mnet must not get a
-// replacement in its go.mod.
+// TestApplyInMnet runs apply without -use: users of mnet must not get a replacement in
+// its go.mod.
 func TestApplyInMnet(t *testing.T) {
 	r := newRig(t)
 	write(t, r.dir, map[string]string{"go.mod": "module " + mnetModule + "\n\ngo 1.26\n\nrequire " + gvModule + " " + gvVersion + "\n"})
@@ -115,7 +115,7 @@ func TestApplyElsewhere(t *testing.T) {
 	}
 }
 
-// TestApplyRefuses has modules that can't use the tree; nothing is written.
+// TestApplyRefuses tries modules that can't use the tree. Nothing is written.
 func TestApplyRefuses(t *testing.T) {
 	const head = "module example.com/user\n\ngo 1.26\n\n"
 	const require = "require " + gvModule + " " + gvVersion + "\n"
@@ -151,7 +151,7 @@ func TestApplyOutsideOfModule(t *testing.T) {
 	r.run(exitFailure, "is not in a module", "apply")
 }
 
-// TestApplyCorrupted changes the original in each way that a hash notices.
+// TestApplyCorrupted changes the original in each way that a hash detects.
 func TestApplyCorrupted(t *testing.T) {
 	for name, files := range map[string]map[string]string{
 		"changed":         {"pkg/deep/d.go": "package deep // evil\n"},
@@ -186,7 +186,7 @@ func TestApplyReadOnlyOriginal(t *testing.T) {
 	f.Close()
 }
 
-// TestApplyStates has the directory in every state that apply may find.
+// TestApplyStates tries every state of the directory.
 func TestApplyStates(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -240,7 +240,7 @@ func TestApplyStates(t *testing.T) {
 	}
 }
 
-// TestApplyKeepsForeign has a directory that holds something else altogether.
+// TestApplyKeepsForeign tries directories with files that are no gVisor.
 func TestApplyKeepsForeign(t *testing.T) {
 	for _, files := range []map[string]string{
 		{"mine.txt": "!"},
@@ -266,7 +266,7 @@ func TestApplyKeepsModule(t *testing.T) {
 	}
 }
 
-// TestApplyConcurrent has what another run is writing at the moment.
+// TestApplyConcurrent runs apply while another run is writing.
 func TestApplyConcurrent(t *testing.T) {
 	r := newRig(t)
 	r.abandon("new/go.mod", time.Now())
@@ -276,10 +276,10 @@ func TestApplyConcurrent(t *testing.T) {
 	}
 }
 
-// abandoned is a directory in which a run writes.
+// abandoned is a directory that a run writes to.
 const abandoned = "third_party/.gvisor.gvpatch-1"
 
-// abandon makes that directory, last touched at a time.
+// abandon makes that directory, with the time of its last change.
 func (r *rig) abandon(file string, at time.Time) {
 	r.t.Helper()
 	write(r.t, r.path(abandoned), map[string]string{file: "half"})
@@ -303,7 +303,7 @@ func (r *rig) check(err error) {
 	}
 }
 
-// TestApplyStale lets the series grow: what was written before is replaced.
+// TestApplyStale lets the series grow: the second run replaces the tree of the first.
 func TestApplyStale(t *testing.T) {
 	r := newRig(t)
 	full, pin := r.tool.series, r.tool.pin
@@ -321,7 +321,7 @@ func TestApplyStale(t *testing.T) {
 	r.run(exitOK, "is up to date", "check")
 }
 
-// shorten leaves the fix and records that.
+// shorten makes the fix the whole series, and records that.
 func (r *rig) shorten() {
 	r.t.Helper()
 	r.tool.series = patches.Series{Patches: gvSeries.Of(patches.Fix)}
@@ -358,7 +358,7 @@ func TestApplyOverlayClashes(t *testing.T) {
 	r.run(exitFinding, "0001-change-a.patch: pkg/tcpip/a.go is a file of the overlay; change it in _overlay", "apply")
 }
 
-// TestApplyCantWrite has a file where a directory has to be.
+// TestApplyCantWrite puts a file in the place of a directory.
 func TestApplyCantWrite(t *testing.T) {
 	r := newRig(t)
 	write(t, r.dir, map[string]string{"third_party": ""})
@@ -371,8 +371,8 @@ func TestApplyUnknownVersion(t *testing.T) {
 	r.run(exitFailure, "unknown revision v9.9.9", "apply", "-use", "none")
 }
 
-// TestApplyUpdatesReplacement has replacements that an earlier gvpatch, or one of
-// another pin, wrote.
+// TestApplyUpdatesReplacement has replacements that an earlier gvpatch wrote, or one
+// with another pin.
 func TestApplyUpdatesReplacement(t *testing.T) {
 	const want = "replace " + gvModule + " " + gvVersion + " => ./third_party/gvisor\n"
 	for _, old := range []string{

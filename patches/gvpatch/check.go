@@ -15,8 +15,8 @@ import (
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/udiff"
 )
 
-// stepPackages are built after each patch: the part of gVisor that is changed
-// and what rests on it, as far as it builds on every system.
+// stepPackages are built after each fix. They are the part of gVisor that the series
+// changes, and packages on top of it that build on every system.
 var stepPackages = []string{"./pkg/tcpip/network/...", "./pkg/tcpip/transport/...", "./pkg/tcpip/adapters/gonet", "./pkg/tcpip/link/channel"}
 
 // check checks the series, what it makes, and the directory if there is one.
@@ -80,8 +80,8 @@ func (t *tool) check(ctx context.Context, args []string) error {
 	return nil
 }
 
-// steps makes the patched gVisor and calls build with the tree after each fix, and
-// with the result.
+// steps makes the patched gVisor. It calls build with the tree after each fix, and with
+// the result.
 func (t *tool) steps(ctx context.Context, original tree.Tree, series *tree.Series, build func(context.Context, string, udiff.Tree) error) (tree.Tree, error) {
 	built := maps.Clone(original)
 	for _, p := range series.Fixes {
@@ -108,8 +108,8 @@ func (t *tool) steps(ctx context.Context, original tree.Tree, series *tree.Serie
 	return built, build(ctx, "overlay and hooks", built)
 }
 
-// buildStep builds a tree in a directory of its own. The name of the directory
-// is kept out of the output, so that what a patch leaves as it was is built once.
+// buildStep builds a tree in a directory of its own. The output does not have the name
+// of the directory in it, so that packages that a patch leaves alone are built once.
 func buildStep(ctx context.Context, name string, t udiff.Tree) error {
 	tmp, err := os.MkdirTemp("", "gvpatch-")
 	if err != nil {

@@ -65,7 +65,7 @@ func TestCheckBuild(t *testing.T) {
 	r.run(exitOK, "0001-change-a.patch applies", "check", "-build")
 }
 
-// rerecord takes what is in the cache for the original.
+// rerecord takes the files in the cache for the original.
 func (r *rig) rerecord() {
 	r.t.Helper()
 	r.tool.pin.Sum = r.sum(gvVersion)
@@ -75,7 +75,7 @@ func (r *rig) rerecord() {
 	r.check(err)
 }
 
-// TestCheckUse takes away what makes the build use the directory.
+// TestCheckUse takes away the replacement that makes the build use the directory.
 func TestCheckUse(t *testing.T) {
 	const replace = "replace " + gvModule + " " + gvVersion + " => ./third_party/gvisor\n"
 	tests := []struct {

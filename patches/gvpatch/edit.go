@@ -23,7 +23,7 @@ func editDirFlag(fs *flag.FlagSet) *string {
 	return fs.String("dir", defaultEditDir, "`directory` of the git repository, relative to the module's root")
 }
 
-// edit makes a git repository of the series, or a series of the repository.
+// edit makes a git repository of the series, or the series of the repository.
 func (t *tool) edit(ctx context.Context, args []string) error {
 	fs := t.flags("edit")
 	dirName := editDirFlag(fs)
@@ -62,8 +62,8 @@ func (t *tool) editDir(ctx context.Context, name string) (string, error) {
 	return dir, keepsModule(dir, mod)
 }
 
-// openEdit returns the repository of the series. It makes it anew if it is of
-// another series or version, unless something in it would be lost.
+// openEdit returns the repository of the series. If the repository is of another series
+// or version, it makes it anew, unless that would lose an edit.
 func (t *tool) openEdit(ctx context.Context, dir string) (*edit.Repo, error) {
 	r, err := edit.Open(ctx, dir)
 	switch {
@@ -98,7 +98,7 @@ func (t *tool) openEdit(ctx context.Context, dir string) (*edit.Repo, error) {
 	return r, nil
 }
 
-// staleText says how edits of an old series get into a new one.
+// staleText says how the edits of an old series are carried over to a new one.
 const staleText = `the series changed after %[1]s was made of it; to write now would undo that.
 To put the edits on top of the new series:
 	mv %[1]s %[1]s.old
@@ -109,7 +109,7 @@ To put the edits on top of the new series:
 	git checkout -B series
 and squash each into its commit by git rebase -i refs/gvpatch/original`
 
-// writeBack makes the series in the directory to what the repository holds.
+// writeBack writes the series of the repository in dir to the directory to.
 func (t *tool) writeBack(ctx context.Context, dir, to string) error {
 	r, err := edit.Open(ctx, dir)
 	switch {

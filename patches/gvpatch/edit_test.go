@@ -76,12 +76,12 @@ func TestEdit(t *testing.T) {
 	if have := r.git("log", "--reverse", "--format=%s"); have != want {
 		t.Errorf("commits:\n%s\nwant\n%s", have, want)
 	}
-	// The names of the rig's patches are not those of git, thus they change once.
+	// git gives other names to the rig's patches, thus they change once.
 	r.run(exitOK, "0001-change-A.patch", "edit", "-write")
 	r.written()
 }
 
-// TestEditWhatIsWritten wants nothing in a patch that the next run would change.
+// TestEditWhatIsWritten wants no line in a patch that the next run would change.
 func TestEditWhatIsWritten(t *testing.T) {
 	needsGit(t)
 	r := newRig(t)
@@ -111,7 +111,7 @@ diff --git a/pkg/tcpip/a.go b/pkg/tcpip/a.go
 	}
 }
 
-// TestEditChanges does what maintainers do.
+// TestEditChanges makes the changes that maintainers make.
 func TestEditChanges(t *testing.T) {
 	needsGit(t)
 	tests := []struct {
@@ -165,7 +165,7 @@ func TestEditChanges(t *testing.T) {
 			if strings.Join(have, " ") != strings.Join(tt.want, " ") {
 				t.Errorf("patches %q, want %q", have, tt.want)
 			}
-			// What was written opens as it was.
+			// The written series opens as the same files.
 			files := r.repoFiles()
 			r.check(os.RemoveAll(r.path(defaultEditDir)))
 			r.run(exitOK, "", "edit")
@@ -176,7 +176,7 @@ func TestEditChanges(t *testing.T) {
 	}
 }
 
-// repoFiles returns the files of the repository but git's own.
+// repoFiles returns the files of the repository without those of git.
 func (r *rig) repoFiles() map[string]string {
 	r.t.Helper()
 	files := read(r.t, r.path(defaultEditDir))

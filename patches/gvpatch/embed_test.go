@@ -36,8 +36,8 @@ func main() {
 }
 `
 
-// TestEmbedder does what somebody does who embeds mnet, in a module of his own,
-// with the real gVisor. Nothing is downloaded that building mnet didn't need.
+// TestEmbedder embeds mnet in a module of its own, with the real gVisor. It downloads
+// nothing that the build of mnet did not need.
 func TestEmbedder(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -54,7 +54,7 @@ func TestEmbedder(t *testing.T) {
 	}
 	e.run("", "mod", "edit", "-module=example.com/embedder", "-require="+mnetModule+"@v0.0.0", "-replace="+mnetModule+"="+root)
 
-	// Vanilla, and told how to change that.
+	// Vanilla, and the hint says how to change that.
 	e.build("patched false\n", netstack.PatchCommand+"\n")
 	command := strings.Fields(netstack.PatchCommand)[1:] // without "go"
 	e.run("written to", command...)
@@ -64,7 +64,7 @@ func TestEmbedder(t *testing.T) {
 	// Again, with nothing to do.
 	e.run("is up to date", command...)
 
-	// In a fresh clone, if the directory is not committed: go.mod points to
+	// In a fresh clone of a module that does not commit the directory: go.mod points to
 	// nowhere, which must not keep gvpatch from running.
 	dir := filepath.Join(e.dir, filepath.FromSlash(defaultDir))
 	if err := os.RemoveAll(dir); err != nil {
@@ -97,7 +97,7 @@ func (e embedder) run(want string, args ...string) {
 	}
 }
 
-// fail is run with a failure.
+// fail is run for a command that fails.
 func (e embedder) fail(want string, args ...string) {
 	e.t.Helper()
 	out, err := e.command("go", args...)
@@ -109,7 +109,8 @@ func (e embedder) fail(want string, args ...string) {
 // build builds the program and checks what it prints.
 func (e embedder) build(want ...string) {
 	e.t.Helper()
-	// Without the name of the directory in it the output is cached.
+	// With -trimpath the name of the directory is not in the output, which is then
+	// cached.
 	e.run("", "build", "-trimpath", "-o", "program.exe", ".")
 	out, err := e.command(filepath.Join(e.dir, "program.exe"))
 	if err != nil {
@@ -138,9 +139,9 @@ func TestPinned(t *testing.T) {
 	r.run(exitOK, "makes the tree that is recorded", "check")
 }
 
-// maxSeam is the most lines that the hooks may remove from gVisor's files and add
-// to them. Each is a line to carry to the next version of gVisor. Whoever raises it
-// says why here.
+// maxSeam bounds the lines that hooks remove from gVisor's files and add to them. Each
+// of these lines has to be carried to the next version of gVisor. To raise the bound,
+// give the reason here.
 const maxSeam = 135
 
 func TestSeam(t *testing.T) {

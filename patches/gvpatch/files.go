@@ -21,8 +21,8 @@ import (
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/tree"
 )
 
-// seriesDir returns the directory of the series in a checkout of mnet. It must
-// hold the series that this program was built with.
+// seriesDir returns the directory of the series in a checkout of mnet. It must hold the
+// series that this program was built with.
 func (t *tool) seriesDir(ctx context.Context) (string, error) {
 	mod, err := gocmd.MainModule(ctx, t.dir)
 	if err != nil {
@@ -54,8 +54,8 @@ func treeHash(original tree.Tree, pin patches.Pin, series patches.Series) (strin
 	return tree.Hash(built), nil
 }
 
-// writeSeries makes the files of the series in dir those of s, and returns the
-// names of those that it wrote or removed.
+// writeSeries writes s and pin to dir, and removes other files of a series there. It
+// returns the names of the files that it wrote or removed.
 func writeSeries(dir string, s patches.Series, pin patches.Pin) (changed []string, err error) {
 	want := make(map[string][]byte)
 	for _, p := range s.Patches {
@@ -96,7 +96,7 @@ func writeSeries(dir string, s patches.Series, pin patches.Pin) (changed []strin
 	return changed, nil
 }
 
-// seriesFiles reads the files of a series, valid or not; there may be none.
+// seriesFiles reads the files of a series, which need not be valid, nor be there.
 func seriesFiles(dir string) (map[string][]byte, error) {
 	fsys := os.DirFS(dir)
 	names, err := fs.Glob(fsys, "*.patch")

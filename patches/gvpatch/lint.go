@@ -13,14 +13,15 @@ import (
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/tree"
 )
 
-// lintPackages are the packages that the series may change, and those on top.
+// lintPackages are the packages that the series may change, and packages on top of
+// them.
 const lintPackages = "./pkg/tcpip/..."
 
 // checklocks is gVisor's analyzer of locks, a package of its module.
 const checklocks = "tools/checklocks/cmd/checklocks"
 
-// lint runs analyzers on the patched gVisor and on the original, and fails if the
-// patched one has a finding more.
+// lint runs analyzers on the patched gVisor and on the original. It fails if the
+// patched one has a finding that the original lacks.
 func (t *tool) lint(ctx context.Context, args []string) error {
 	fs := t.flags("lint")
 	staticcheck := fs.String("staticcheck", "", "`package@version` of staticcheck (default: not run)")

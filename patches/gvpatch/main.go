@@ -1,13 +1,14 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Gvpatch gives a module a gVisor whose TCP can migrate connections. It writes
-// the gVisor of the module cache, patched, to a directory of the module, and
-// makes the module's go.mod or go.work point there.
+// Gvpatch gives a module a gVisor whose TCP can migrate connections. It patches the
+// gVisor of the module cache, writes it to a directory of the module, and makes the
+// module's go.mod or go.work point there.
 //
 //	go run github.com/mnet-dev/mnet/patches/gvpatch apply -dir third_party/gvisor
 //
-// It needs nothing but the go command, and git for the commands edit and rebase.
+// It needs the go command alone. The commands edit and rebase, which are for
+// maintainers, need git too.
 package main
 
 import (
@@ -27,7 +28,7 @@ import (
 const (
 	exitOK      = 0
 	exitFinding = 1 // something is wrong with patches, tree or module
-	exitFailure = 2 // usage, no network, no permission: nothing can be said
+	exitFailure = 2 // usage, no network, no permission: gvpatch could not find out
 )
 
 const usage = `Gvpatch writes a gVisor with the patches of mnet.
@@ -50,10 +51,10 @@ record  records what the series makes after it changed (for maintainers)
 lint    runs analyzers on the patched gVisor and the original (for maintainers)
 
 "gvpatch COMMAND -h" lists the flags. The exit code is 1 if something is wrong
-with the patches, the directory or the module, and 2 if that can't be told.
+with the patches, the directory or the module, and 2 if gvpatch can't find out.
 `
 
-// tool is what the commands have in common.
+// tool holds what all commands need.
 type tool struct {
 	dir            string // working directory
 	pin            patches.Pin

@@ -27,8 +27,8 @@ const (
 	newerGVisor = "v0.0.0-20990101000000-0123456789ab"
 )
 
-// moduleProxy is a GOPROXY of files, with a module cache of its own. No step needs
-// the network.
+// moduleProxy is a GOPROXY of files, with a module cache of its own. It never needs the
+// network.
 type moduleProxy struct {
 	dir, cache string
 	fallback   string // the module cache that this test runs with, as a proxy
@@ -221,8 +221,8 @@ func TestEmbedderBehindProxy(t *testing.T) {
 	t.Run("modules that nothing needs are not listed", func(t *testing.T) {
 		e := p.embedder(t)
 		e.gvpatch("written to", "apply")
-		// The modules of go list -m all. That would also ask for the date of each,
-		// which a module cache need not have.
+		// The graph has the modules of go list -m all. That command also asks for the
+		// date of each module, which a module cache need not have.
 		out, err := e.command("go", "mod", "graph")
 		if err != nil {
 			t.Fatal(out)
@@ -247,6 +247,7 @@ func TestEmbedderBehindProxy(t *testing.T) {
 	})
 }
 
-// maxListed bounds what go list -m all shows to an embedder: the modules that mnet
-// requires, for its commands and tests too, what these require, and four of gVisor.
+// maxListed bounds the modules that go list -m all shows to an embedder. They are the
+// requirements of mnet for its packages, commands and tests, the requirements of these,
+// and four of gVisor.
 const maxListed = 60

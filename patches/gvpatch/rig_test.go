@@ -79,7 +79,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// sum returns the hash of a version, as it is in the cache now.
+// sum returns the hash of the files of a version in the cache.
 func (r *rig) sum(version string) string {
 	r.t.Helper()
 	files := make(udiff.Tree)

@@ -40,8 +40,9 @@ func (t *tool) use(value string, mod *gocmd.ModFile) (string, error) {
 	return "", errUsage
 }
 
-// checkUse checks that a build of the module uses the directory: without a go.work,
-// under the one of the environment, or under the module's own if -use names that.
+// checkUse checks that a build of the module uses the directory. With -use go.mod, it
+// looks at a build without a go.work, and at one with the go.work of the environment.
+// With -use go.work, it looks at a build with the module's own.
 func (t *tool) checkUse(ctx context.Context, mod *gocmd.ModFile, dir, use string) error {
 	var err error
 	switch use {

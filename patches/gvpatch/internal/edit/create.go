@@ -27,7 +27,7 @@ func Create(ctx context.Context, dir string, original tree.Tree, pin patches.Pin
 	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 		return nil, err
 	}
-	// Next to dir, and renamed: dir is never half made.
+	// Made next to dir and renamed: dir is never half made.
 	tmp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
 	if err != nil {
 		return nil, err
@@ -99,8 +99,8 @@ func (r *Repo) commitPatch(ctx context.Context, have tree.Tree, p *udiff.Patch) 
 	return r.commit(ctx, have, want, message)
 }
 
-// commit makes the files in the repository, which are those of have, those of
-// want. It updates have.
+// commit writes the files of want over those of have, and commits them. It updates
+// have.
 func (r *Repo) commit(ctx context.Context, have, want tree.Tree, message string) error {
 	for name, data := range want {
 		if old, ok := have[name]; ok && bytes.Equal(old, data) {

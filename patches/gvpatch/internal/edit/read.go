@@ -15,8 +15,8 @@ import (
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/udiff"
 )
 
-// maxName is the length to which git format-patch cuts the name of a file, less
-// its extension.
+// maxName is the length to which git format-patch cuts the name of a file without its
+// extension.
 const maxName = 57
 
 // commit is a commit between the original and HEAD.
@@ -30,9 +30,9 @@ type commit struct {
 
 func (c *commit) String() string { return fmt.Sprintf("commit %.12s (%s)", c.id, c.subject) }
 
-// Read makes a series of the commits up to HEAD. It fails with what to do if they
-// are not one: original, fixes, overlay, hooks. What the series makes of the
-// original is what HEAD holds.
+// Read makes a series of the commits up to HEAD, which have to be the original, fixes,
+// the overlay, hooks. The error says what to do if they are not. The series makes of
+// the original the files of HEAD.
 func (r *Repo) Read(ctx context.Context, original tree.Tree) (patches.Series, error) {
 	var s patches.Series
 	commits, err := r.commits(ctx, original)
@@ -124,7 +124,7 @@ func (r *Repo) commits(ctx context.Context, original tree.Tree) ([]*commit, erro
 	return commits, nil
 }
 
-// names runs git and returns the names that it prints, each with a NUL behind it.
+// names runs git and returns the names that it prints, each with a NUL after it.
 func (r *Repo) names(ctx context.Context, args ...string) ([]string, error) {
 	out, err := r.Run(ctx, args...)
 	if out == "" || err != nil {
@@ -133,8 +133,8 @@ func (r *Repo) names(ctx context.Context, args ...string) ([]string, error) {
 	return strings.Split(strings.TrimSuffix(out, "\x00"), "\x00"), nil
 }
 
-// patch formats a commit. Nothing that changes without the commit is in it: no
-// date, no version of git, no names of objects.
+// patch formats a commit. The text has no date, no version of git and no names of
+// objects: it changes only with the commit.
 func (r *Repo) patch(ctx context.Context, c *commit, number int) (patches.Patch, error) {
 	args := []string{"diff-tree", "-p", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv", "--unified=3",
 		"--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/", c.parent, c.id, "--"}

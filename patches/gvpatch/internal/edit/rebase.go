@@ -20,10 +20,10 @@ type Outcome struct {
 	Dropped   bool     // the version has the change already
 }
 
-// Rebase moves the commits from one version of gVisor to another by git's 3-way
-// merge, and says how each fares. A conflict does not spoil the commits after it:
-// they are tried as if it had been resolved in favour of the patch. If there is
-// a conflict, git is left at the first one for the user to go on from.
+// Rebase moves the commits from one version of gVisor to another by git's 3-way merge,
+// and returns the outcome of each. A conflict does not affect the commits after it:
+// they are tried as if the patch had won. If there is a conflict, git stops at the
+// first one, and the user goes on from there.
 func (r *Repo) Rebase(ctx context.Context, from, to tree.Tree, pin patches.Pin) ([]Outcome, error) {
 	before, err := r.Lines(ctx, "rev-parse", originalRef, branch)
 	if err != nil {
@@ -65,8 +65,8 @@ func (r *Repo) subjects(ctx context.Context) ([]string, error) {
 	return r.Lines(ctx, "log", "--reverse", "--topo-order", "--format=%s", originalRef+".."+branch)
 }
 
-// replaceOriginal commits another version of gVisor on top of the original, and
-// makes it the original.
+// replaceOriginal commits another version of gVisor on top of the original, and makes
+// it the original.
 func (r *Repo) replaceOriginal(ctx context.Context, from, to tree.Tree, pin patches.Pin) error {
 	if _, err := r.Run(ctx, "checkout", "--quiet", "--detach", originalRef); err != nil {
 		return err
@@ -81,8 +81,8 @@ func (r *Repo) replaceOriginal(ctx context.Context, from, to tree.Tree, pin patc
 	return r.settings(ctx)
 }
 
-// tryRebase rebases the commits from old on, resolves each conflict in favour of
-// the patch, and returns the files in conflict by the subject of the commit.
+// tryRebase rebases the commits from old on, and resolves each conflict in favour of
+// the patch. It returns the files in conflict by the subject of the commit.
 func (r *Repo) tryRebase(ctx context.Context, old string) (map[string][]string, error) {
 	conflicts := make(map[string][]string)
 	_, err := r.Run(ctx, "rebase", "--quiet", "--onto", originalRef, old, branch)
@@ -104,8 +104,8 @@ func (r *Repo) tryRebase(ctx context.Context, old string) (map[string][]string, 
 	return conflicts, nil
 }
 
-// takePatch commits what the stopped rebase was about, and prefers the patch where
-// it is in conflict.
+// takePatch commits the patch at which the rebase stopped, and prefers the patch where
+// there is a conflict.
 func (r *Repo) takePatch(ctx context.Context) error {
 	if _, err := r.Run(ctx, "reset", "--quiet", "--hard"); err != nil {
 		return err

@@ -4,9 +4,9 @@
 // Package edit turns a series into the commits of a git repository, and the
 // commits back into a series.
 //
-// The first commit is the original gVisor. The fixes follow, a commit each, then
-// the commit of the overlay, then the hooks. Whatever git can do to commits can
-// be done to patches in this way: amend, reorder, split, squash.
+// The first commit is the original gVisor. The fixes follow, a commit each, then the
+// commit of the overlay, then the hooks. Patches can thus be amended, reordered, split
+// and squashed by git.
 package edit
 
 import (
@@ -32,7 +32,7 @@ gVisor lacks belongs to the overlay, whichever commit changes it.
 // branch is where the commits are.
 const branch = "series"
 
-// Refs and settings by which a repository is known.
+// Refs and settings that mark a repository of this package.
 const (
 	originalRef = "refs/gvpatch/original" // gVisor without any patch
 	writtenRef  = "refs/gvpatch/written"  // what the series holds
@@ -41,8 +41,8 @@ const (
 	sumKey      = "gvpatch.sum"
 )
 
-// ErrForeign is returned for a directory that is not empty and was not made by
-// this package.
+// ErrForeign is returned for a directory that holds files, and that this package did
+// not make.
 var ErrForeign = errors.New("not a directory of gvpatch edit")
 
 // Repo is the repository of a series.
@@ -79,7 +79,7 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 	return r, nil
 }
 
-// mark records that the commits up to HEAD are what the series of r.Hash holds.
+// mark records that the series with the hash r.Hash holds the commits up to HEAD.
 func (r *Repo) mark(ctx context.Context) error {
 	if err := r.settings(ctx); err != nil {
 		return err
@@ -97,20 +97,20 @@ func (r *Repo) settings(ctx context.Context) error {
 	return nil
 }
 
-// Written records that the commits were written to a series.
+// Written records that the commits up to HEAD were written to a series.
 func (r *Repo) Written(ctx context.Context, hash string) error {
 	r.Hash = hash
 	return r.mark(ctx)
 }
 
-// inProgress are the files by which git remembers what it has not finished.
+// inProgress lists the files of git about an operation that has not ended.
 var inProgress = map[string]string{
 	"rebase-merge": "rebase", "rebase-apply": "rebase", "CHERRY_PICK_HEAD": "cherry-pick",
 	"REVERT_HEAD": "revert", "MERGE_HEAD": "merge", "BISECT_LOG": "bisect",
 }
 
-// Unfinished says what keeps the commits from being read: an operation of git in
-// progress, or files that were not committed. It is empty if nothing does.
+// Unfinished returns the reasons why the commits can't be read: an operation of git in
+// progress, or files without a commit. There may be none.
 func (r *Repo) Unfinished(ctx context.Context) ([]string, error) {
 	for _, name := range slices.Sorted(maps.Keys(inProgress)) {
 		if _, err := os.Stat(filepath.Join(r.Dir, ".git", name)); err == nil {
@@ -124,7 +124,7 @@ func (r *Repo) Unfinished(ctx context.Context) ([]string, error) {
 	return files, err
 }
 
-// Edits says what the repository holds that no series does: what is unfinished,
+// Edits returns the edits in the repository that no series holds: unfinished ones,
 // commits on any branch or stash, and commits that were taken away.
 func (r *Repo) Edits(ctx context.Context) ([]string, error) {
 	edits, err := r.Unfinished(ctx)

@@ -17,21 +17,21 @@ import (
 // Repo is a repository with a working tree.
 type Repo struct{ Dir string }
 
-// author signs the commits that this program makes. They never leave the
-// repository, so that there is no address to reach anybody.
+// author signs the commits of this program. They never leave the repository, and have
+// no address.
 var author = []string{
 	"GIT_AUTHOR_NAME=gvpatch", "GIT_AUTHOR_EMAIL=",
 	"GIT_COMMITTER_NAME=gvpatch", "GIT_COMMITTER_EMAIL=",
 }
 
-// isolated keeps what git does, and the format of what it prints, independent of
-// the user's configuration. No editor opens.
+// isolated makes git, and the format of its output, independent of the user's
+// configuration. No editor opens.
 var isolated = []string{
 	"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_ATTR_NOSYSTEM=1",
 	"GIT_LITERAL_PATHSPECS=1", "GIT_EDITOR=true", "LC_ALL=C",
 }
 
-// Run runs git and returns its standard output. The error holds what git said.
+// Run runs git and returns its standard output. The error holds the message of git.
 func (r Repo) Run(ctx context.Context, args ...string) (string, error) {
 	return r.Input(ctx, "", args...)
 }

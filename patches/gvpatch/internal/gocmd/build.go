@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// NoWork is the go.work of a build that has none.
+// NoWork stands for a build without a go.work.
 const NoWork = "off"
 
-// EnvWork returns the go.work that the environment gives to a build in dir, NoWork
-// if there is none.
+// EnvWork returns the path of the go.work that a build in dir uses by its environment,
+// or NoWork.
 func EnvWork(ctx context.Context, dir string) (string, error) {
 	out, err := run(ctx, dir, nil, "env", "GOWORK")
 	if err != nil {
@@ -27,21 +27,21 @@ func EnvWork(ctx context.Context, dir string) (string, error) {
 	return NoWork, nil
 }
 
-// Used is what a build takes for a module.
+// Used is the module that a build uses under a path.
 type Used struct {
 	Version
 	Replace *Replaced // nil if it is taken as it is
 }
 
-// Replaced is what is taken in place of a module.
+// Replaced is the module or the directory that takes the place of a module.
 type Replaced struct {
 	Version
 	Dir string // of its files
 }
 
-// Use returns what a build in dir, under a go.work, takes for the module.
+// Use returns the module that a build in dir, with a go.work, uses under a path.
 func Use(ctx context.Context, dir, work, path string) (*Used, error) {
-	// With a vendor directory, the default of -mod is about that.
+	// A vendor directory changes the default of -mod.
 	out, err := run(ctx, dir, []string{"GOWORK=" + work}, "list", "-mod=readonly", "-m", "-json", path)
 	if err != nil {
 		return nil, err
@@ -53,9 +53,8 @@ func Use(ctx context.Context, dir, work, path string) (*Used, error) {
 	return u, nil
 }
 
-// Requirers returns the modules, as "path@version", that require the version in a
-// build in dir, under a go.work. The main modules, which have no version, are not
-// among them.
+// Requirers returns the modules, as "path@version", that require the version v in a
+// build in dir, with a go.work. It leaves out main modules, which have no version.
 func Requirers(ctx context.Context, dir, work string, v Version) ([]string, error) {
 	out, err := run(ctx, dir, []string{"GOWORK=" + work}, "mod", "graph")
 	if err != nil {

@@ -19,11 +19,11 @@ import (
 	"strings"
 )
 
-// Run runs the go command in dir and returns its standard output. The error
-// holds what the command said.
+// Run runs the go command in dir and returns its standard output. The error holds the
+// message of the command.
 //
-// It is about one module: a go.work, and flags that are meant for builds, are kept
-// away.
+// The command is about one module. It uses no go.work, nor flags that are meant for
+// builds.
 func Run(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	return run(ctx, dir, []string{"GOWORK=off", "GOFLAGS="}, args...)
 }
@@ -50,12 +50,12 @@ type Module struct {
 	Sum           string // as in go.sum
 }
 
-// Download returns a module of the module cache and downloads it if it isn't
-// there. The checksum database vouches for it, unless the caller knows the sum
-// and will compare: away from any go.sum, the go command would want the network
-// for that even if the module is in the cache.
+// Download returns a module of the module cache, and downloads it if it is not there.
+// The checksum database confirms it, unless the caller knows the sum and compares.
+// Without a go.sum, the go command would ask the network for the sum even of a module
+// in the cache.
 func Download(ctx context.Context, path, version string, sumKnown bool) (Module, error) {
-	// Away from any go.mod, whose replacements or faults don't matter here.
+	// Away from any go.mod, whose replacements and faults must not matter.
 	dir, err := os.MkdirTemp("", "gvpatch-")
 	if err != nil {
 		return Module{}, err
@@ -96,7 +96,7 @@ func Install(ctx context.Context, dir, command string) (string, error) {
 	return filepath.Join(dir, name), nil
 }
 
-// ModFile is what matters here of a go.mod or go.work file.
+// ModFile holds the parts of a go.mod or go.work file that gvpatch needs.
 type ModFile struct {
 	Name    string `json:"-"` // of the file
 	Module  struct{ Path string }
@@ -147,13 +147,13 @@ func read(ctx context.Context, kind, name string) (*ModFile, error) {
 // Root returns the directory of the file.
 func (f *ModFile) Root() string { return filepath.Dir(f.Name) }
 
-// Replacements returns what the file replaces versions of the module by.
+// Replacements returns the replace directives for the module.
 func (f *ModFile) Replacements(path string) []Replace {
 	return slices.DeleteFunc(slices.Clone(f.Replace), func(r Replace) bool { return r.Old.Path != path })
 }
 
-// Required returns the version of the module that the file asks for, "" if it
-// doesn't ask for it.
+// Required returns the version of the module that the file requires, or the empty
+// string.
 func (f *ModFile) Required(path string) string {
 	for _, r := range f.Require {
 		if r.Path == path {

@@ -1,8 +1,8 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lint finds what analyzers say of a patched tree, but not of the original.
-// gVisor has findings of its own, which are not this module's to mend.
+// Package lint finds the findings of analyzers that a patched tree has and the original
+// lacks. Findings in gVisor itself are not for this module to correct.
 package lint
 
 import (
@@ -45,13 +45,12 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s: %s: %s", place, f.Tool, f.Text)
 }
 
-// number is what differs between two findings of one kind: shares, lines of other
-// places, addresses of objects of the analyzer.
+// number matches text that differs between two findings of one kind: shares, lines of
+// other places, addresses of objects of the analyzer.
 var number = regexp.MustCompile(`0x[0-9a-f]+|\d+`)
 
-// key is what a finding of the original and one of the patched tree have in common
-// if they are about the same place. Lines move, and checklocks lists locks in any
-// order.
+// key is equal for two findings about the same place, of the original and of the
+// patched tree. Lines move, and checklocks lists locks in any order.
 func (f Finding) key() string {
 	words := strings.FieldsFunc(number.ReplaceAllString(f.Text, "N"), func(r rune) bool { return strings.ContainsRune(" ,()", r) })
 	slices.Sort(words)
@@ -78,8 +77,8 @@ func (t Tool) Run(ctx context.Context, dir string, patterns ...string) ([]Findin
 	args := slices.Concat(t.Args[1:], patterns)
 	cmd := exec.CommandContext(ctx, t.Args[0], args...)
 	cmd.Dir = dir
-	// With -trimpath the names of directories are not in what is built, so that the
-	// results are found in the cache again.
+	// With -trimpath the name of the directory is not in the output, so that the cache
+	// has the results of earlier runs.
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-trimpath", "PWD="+dir)
 	out, err := cmd.CombinedOutput()
 	findings, other := t.parse(dir, string(out))
@@ -92,7 +91,7 @@ func (t Tool) Run(ctx context.Context, dir string, patterns ...string) ([]Findin
 
 var findingLine = regexp.MustCompile(`^(?:vet: )?(-|[^\s:]+\.(?:go|s)):(?:(\d+(?::\d+)?):)? (.*)$`)
 
-// parse returns the findings in the output of a tool, and what is none.
+// parse returns the findings in the output of a tool, and the other lines.
 func (t Tool) parse(dir, out string) (findings []Finding, other string) {
 	for line := range strings.Lines(out) {
 		line = strings.TrimRight(line, "\r\n")
@@ -109,9 +108,9 @@ func (t Tool) parse(dir, out string) (findings []Finding, other string) {
 	return findings, other
 }
 
-// fileName returns the slash-separated name of a file in a directory of the name
-// base. A result from the cache of staticcheck has the path of another run, which
-// ends like that of this one.
+// fileName returns the slash-separated name of a file, relative to a directory with the
+// name base. A result from the cache of staticcheck has the path of another run, which
+// ends in the same way.
 func fileName(name, base string) string {
 	name = path.Clean(filepath.ToSlash(name))
 	if i := strings.LastIndex(name, "/"+base+"/"); i >= 0 {

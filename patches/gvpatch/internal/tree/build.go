@@ -14,15 +14,14 @@ import (
 	"github.com/mnet-dev/mnet/patches"
 )
 
-// noticeFile says what the tree is; Apache License 2.0, section 4.
+// noticeFile describes the changes, as section 4 of the Apache License 2.0 demands.
 const noticeFile = "MODIFIED.md"
 
-// modifiedLine is the first line of each file of gVisor that a patch changed:
-// section 4(b) wants such files to carry a prominent notice.
+// modifiedLine is the first line of each file of gVisor that a patch changes. Section
+// 4(b) of the licence demands such a notice.
 const modifiedLine = "// Modified by the mnet authors; " + noticeFile + " says how.\n"
 
-// Finish trims go.mod of a tree that the whole series was applied to, and adds the
-// notices.
+// Finish trims go.mod of a tree with the whole series, and adds the notices.
 func Finish(t, original Tree, pin patches.Pin, series *Series) error {
 	if err := trimModules(t); err != nil {
 		return err
@@ -50,10 +49,10 @@ These files derive from %s@%s, which is
 licensed under the Apache License 2.0: see LICENSE and AUTHORS.
 
 They are not the original. Only %s and the packages that it imports are
-here; go.mod and go.sum name the modules that these import. The mnet authors
-changed files by the patches and added the files that are listed below; both are
-part of github.com/mnet-dev/mnet. Every Go file of gVisor that was changed says
-so in its first line.
+here. The files go.mod and go.sum name only the modules that these import. The
+mnet authors changed files by the patches below, and added the files below. Both
+are part of github.com/mnet-dev/mnet. The first line of each changed Go file says
+that it was changed.
 
 Don't edit these files: gvpatch writes them.
 `, pin.Module, pin.Version, root)
@@ -76,8 +75,8 @@ Don't edit these files: gvpatch writes them.
 	return b.Bytes()
 }
 
-// Build applies the series to the original and adds the notices. The original
-// is left as it is.
+// Build applies the series to the original and adds the notices. It does not change the
+// original.
 func Build(original Tree, pin patches.Pin, series *Series) (Tree, error) {
 	t := maps.Clone(original)
 	if err := series.Apply(t); err != nil {

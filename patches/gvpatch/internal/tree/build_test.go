@@ -14,8 +14,7 @@ import (
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/udiff"
 )
 
-// TestLoad wants pkg/tcpip and what it imports, whatever the platform, and no
-// more.
+// TestLoad wants pkg/tcpip and its imports on any platform, and no more.
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, Tree{

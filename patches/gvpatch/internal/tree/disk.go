@@ -15,12 +15,11 @@ import (
 	"time"
 )
 
-// stampFile marks a directory as written by this package. It holds the
-// manifest of the files as they were written, so that a file that was edited
-// since can be told from one that is only old.
+// stampFile marks a directory that this package wrote. It holds the manifest of the
+// files at that time. A file that differs from it was edited since.
 const stampFile = ".gvpatch"
 
-// State is how a directory relates to the tree that should be in it.
+// State compares a directory with the tree that should be in it.
 type State int
 
 // States of a directory.
@@ -83,7 +82,7 @@ func Inspect(dir, want string) (State, []string, error) {
 	return Stale, nil, nil
 }
 
-// Holds reports whether dir holds a copy of the module, whoever put it there.
+// Holds reports whether dir holds a copy of the module, from any source.
 func Holds(dir, module string) bool {
 	data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 	if err != nil {
@@ -97,7 +96,7 @@ func Holds(dir, module string) bool {
 	return false
 }
 
-// readStamp returns nil if the stamp is not one.
+// readStamp returns nil if the file is not a stamp.
 func readStamp(dir string) (manifest, error) {
 	data, err := os.ReadFile(filepath.Join(dir, stampFile))
 	if err != nil {
@@ -110,8 +109,8 @@ func readStamp(dir string) (manifest, error) {
 	return m, nil
 }
 
-// abandonedAfter is the age at which what a run left beside the directory is
-// taken for the remains of one that was killed. A run takes a second.
+// abandonedAfter is the age at which files beside the directory belong to a run that
+// was killed. A run takes a second.
 const abandonedAfter = 10 * time.Minute
 
 // Write replaces dir by the tree. It writes next to dir and renames, so that
@@ -131,7 +130,7 @@ func Write(dir string, t Tree) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
 	fresh, old := filepath.Join(tmp, "new"), filepath.Join(tmp, "old")
-	// As the user's umask has it; MkdirTemp's own directories are private.
+	// With the user's umask; the directories of MkdirTemp are private.
 	if err := os.Mkdir(fresh, 0o777); err != nil {
 		return err
 	}
@@ -147,7 +146,7 @@ func Write(dir string, t Tree) (err error) {
 	return nil
 }
 
-// sweep removes what killed runs left in a directory.
+// sweep removes the files that killed runs left in a directory.
 func sweep(dir, prefix string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -174,7 +173,7 @@ func sweep(dir, prefix string) error {
 	return nil
 }
 
-// restore puts back what was there before.
+// restore puts the old directory back.
 func restore(old, dir string) error {
 	err := os.Rename(old, dir)
 	if errors.Is(err, fs.ErrNotExist) {

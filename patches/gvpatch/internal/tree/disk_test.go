@@ -56,8 +56,7 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// TestWriteReplaces wants nothing left of what was there before, in the
-// directory and beside it.
+// TestWriteReplaces wants no old file to remain in the directory or beside it.
 func TestWriteReplaces(t *testing.T) {
 	parent := filepath.Join(t.TempDir(), "third_party")
 	dir := filepath.Join(parent, "gvisor")
@@ -87,7 +86,7 @@ func TestWriteSweeps(t *testing.T) {
 	onlyIn(t, parent, ".gvisor.gvpatch-2", ".other.gvpatch-1", "gvisor")
 }
 
-// TestWriteFails wants the directory to stay as it was.
+// TestWriteFails wants the directory unchanged.
 func TestWriteFails(t *testing.T) {
 	tests := []struct {
 		name string

@@ -47,8 +47,8 @@ func (m manifest) text(prefix string) string {
 	return b.String()
 }
 
-// hash is algorithm "h1" of go.sum (go help module-auth), where prefix stands
-// before each name.
+// hash is algorithm "h1" of go.sum (go help module-auth). The prefix stands before each
+// name.
 func (m manifest) hash(prefix string) string {
 	sum := sha256.Sum256([]byte(m.text(prefix)))
 	return "h1:" + base64.StdEncoding.EncodeToString(sum[:])

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// trimModules leaves in go.mod and go.sum the modules that the packages of the
-// tree import. gVisor names more than a hundred for what is not in the tree, and
-// go list -m all would show them to whoever uses it.
+// trimModules removes modules from go.mod and go.sum that no package of the tree
+// imports. gVisor requires more than a hundred for its other packages. "go list -m all"
+// would show them to every embedder.
 func trimModules(t Tree) error {
 	imported, err := imports(t)
 	if err != nil {
@@ -86,9 +86,9 @@ func requirements(mod []byte) map[string]bool {
 	return paths
 }
 
-// requirement returns the path of the module that a line of a go.mod requires: in
-// a block of lines "path version", or behind "require". It is empty for a line
-// that requires none. Lines of other blocks have another form.
+// requirement returns the path of the module that a line of a go.mod requires, or the
+// empty string. The line is "path version", in a block, or follows "require". Lines of
+// other blocks have another form.
 func requirement(line string) string {
 	f := strings.Fields(strings.TrimPrefix(line, "require "))
 	if len(f) < 2 || !strings.HasPrefix(f[1], "v") || len(f) > 2 && f[2] != "//" {

@@ -19,10 +19,10 @@ import (
 // Tree is a set of files by slash-separated name.
 type Tree = udiff.Tree
 
-// root is the directory all of whose packages are kept.
+// root is the directory whose packages are all kept.
 const root = "pkg/tcpip"
 
-// keep are the files at the top that are kept.
+// keep lists the files at the top that are kept.
 var keep = []string{"go.mod", "go.sum", "LICENSE", "AUTHORS"}
 
 // Verify compares the files of a module, in dir, with its hash from go.sum.
@@ -38,9 +38,9 @@ func Verify(dir, module, version, sum string) error {
 	return nil
 }
 
-// Load reads pkg/tcpip and the packages that it imports. Build constraints are
-// not looked at: the result is the same on every platform, and go mod tidy,
-// which doesn't look at them either, misses no package.
+// Load reads pkg/tcpip and the packages that it imports, whatever their build
+// constraints. The result is then the same on every platform. "go mod tidy", which
+// ignores constraints as well, misses no package.
 func Load(dir, module string) (t Tree, err error) {
 	fsys := os.DirFS(dir)
 	l := loader{fsys: fsys, prefix: module + "/", tree: make(Tree), seen: make(map[string]bool)}

@@ -17,8 +17,8 @@ type Series struct {
 	Overlay      Tree
 }
 
-// Parse parses the patches of a series. A patch must not create a file, nor change
-// one of the overlay: new files are read, formatted and blamed as Go files.
+// Parse parses the patches of a series. A patch must not create a file, nor change a
+// file of the overlay: new files are read, formatted and blamed as Go files.
 func Parse(s patches.Series) (*Series, error) {
 	parsed := &Series{Overlay: s.Overlay}
 	for _, p := range s.Patches {
@@ -59,8 +59,7 @@ func (s *Series) LayOverlay(t Tree) error {
 	return nil
 }
 
-// Apply applies the whole series to t, which is as it was or half changed if there
-// is an error.
+// Apply applies the whole series to t. After an error, t is half changed.
 func (s *Series) Apply(t Tree) error {
 	for _, p := range s.Patches() {
 		if err := p.Apply(t); err != nil {

@@ -97,7 +97,7 @@ func (f *File) apply(patch string, lines []string) (string, error) {
 	return out.String(), errors.Join(errs...)
 }
 
-// fits reports why the hunk does not belong where it names, behind at lines.
+// fits returns an error if the hunk does not match the lines behind the position at.
 func (h *Hunk) fits(lines []string, at int) error {
 	if at > len(lines) {
 		return fmt.Errorf("the file has %d lines, the place is behind line %d", len(lines), at)
@@ -118,7 +118,8 @@ func (h *Hunk) reachesEnd() bool {
 	return len(s) > 0 && !strings.HasSuffix(s[len(s)-1], "\n")
 }
 
-// differences lists where lines from pos on differ from want; empty if nowhere.
+// differences lists the lines from pos on that differ from want. It is empty if none
+// does.
 func differences(lines, want []string, pos int) string {
 	var b strings.Builder
 	shown := 0

@@ -1,10 +1,9 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package udiff reads patches as git format-patch writes them and applies them
-// to files in memory. It is strict: context must match exactly and at the line
-// that the patch names, and what it can't represent (renames, modes, binary
-// files, quoted names) is an error.
+// Package udiff reads patches in the format of git format-patch and applies them to
+// files in memory. Context must match exactly, at the line that the patch names.
+// Renames, modes, binary files and quoted names are errors.
 package udiff
 
 import (
@@ -160,8 +159,8 @@ func (r *reader) take(prefix string) (string, bool) {
 	return rest, true
 }
 
-// message reads what is before the first file: headers, an empty line, the body,
-// and after "---" what is not part of the message.
+// message reads the lines before the first file: headers, an empty line, the body, and,
+// after "---", lines that are not part of the message.
 func (r *reader) message() {
 	r.headers()
 	start := r.pos
@@ -334,7 +333,7 @@ func (r *reader) hunk() *Hunk {
 	return h
 }
 
-// number reads a line count or number; one that is left out is 1.
+// number reads a line count or number. If it is left out, it is 1.
 func (r *reader) number(s string) int {
 	if s == "" {
 		return 1
@@ -392,7 +391,7 @@ func (h *Hunk) unterminated(last bool) bool {
 	return false
 }
 
-// splitLines splits into lines, each with its newline; the last may lack it.
+// splitLines splits data into lines, each with its newline. The last may lack it.
 func splitLines(data []byte) []string {
 	var lines []string
 	for l := range bytes.Lines(data) {

@@ -117,8 +117,8 @@ func TestParseMalformed(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that whatever parses also applies: it turns the old files that
-// it describes into the new ones.
+// FuzzParse checks that each patch that parses also applies, and turns the old files of
+// its hunks into the new ones.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(changeB))
 	f.Add([]byte("diff --git a/n b/n\nnew file mode 100644\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+a\n\\ No newline at end of file\n"))
@@ -148,8 +148,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// describe returns files that p applies to and what it makes of them, or false if
-// they would be long.
+// describe returns files that p applies to, and the result. It returns false if they
+// would be long.
 func describe(p *Patch) (before, after Tree, ok bool) {
 	const maxFill = 1 << 10
 	before, after = make(Tree), make(Tree)

@@ -37,9 +37,9 @@ func CheckVersion(ctx context.Context, f *gocmd.ModFile, pin patches.Pin) error 
 	}
 }
 
-// Check returns a [MismatchError] if a build does not use dir in place of gVisor. f is
-// the go.mod or go.work that has the replacement; the build is in its directory,
-// under the go.work named work.
+// Check returns a [MismatchError] if a build does not use dir in place of gVisor. The
+// file f, a go.mod or go.work, has the replacement. The build is in its directory, with
+// the go.work named work.
 func Check(ctx context.Context, f *gocmd.ModFile, work, dir string, pin patches.Pin) error {
 	place := f.Root()
 	if work != gocmd.NoWork {
@@ -77,8 +77,8 @@ func sameDir(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
-// choices says which dependencies require a version that the patches are not for,
-// and what can be done.
+// choices names the dependencies that require a version without patches, and what the
+// user can do.
 func choices(ctx context.Context, root, work, version string, pin patches.Pin) string {
 	get := "go get " + pin.Module + "@" + pin.Version
 	requirers, err := gocmd.Requirers(ctx, root, work, gocmd.Version{Path: pin.Module, Version: version})

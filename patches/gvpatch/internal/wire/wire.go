@@ -17,7 +17,7 @@ import (
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/gocmd"
 )
 
-// Wiring is a change to a go.mod or go.work file that is known to be possible.
+// Wiring is a possible change to a go.mod or go.work file.
 type Wiring struct {
 	// Name is the name of the file.
 	Name string
@@ -26,13 +26,13 @@ type Wiring struct {
 	args []string // of the go command that edits it; empty if it is right already
 }
 
-// Mod replaces the module by dir in the go.mod f.
+// Mod prepares the replacement of the module by dir in the go.mod f.
 func Mod(f *gocmd.ModFile, pin patches.Pin, dir string) (*Wiring, error) {
 	return edit("mod", f, pin, dir)
 }
 
-// Work replaces the module by dir in the go.work next to the go.mod f, which
-// need not exist.
+// Work prepares the replacement of the module by dir in the go.work next to the go.mod
+// f. The go.work need not exist.
 func Work(ctx context.Context, f *gocmd.ModFile, pin patches.Pin, dir string) (*Wiring, error) {
 	name := filepath.Join(f.Root(), "go.work")
 	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
@@ -57,8 +57,8 @@ replace %s %s => %s
 }
 
 // edit prepares an edit by go mod edit or go work edit. The replacement names the
-// version that the patches are for: if a dependency raises gVisor above it, the
-// build must not use the directory in the newer version's place.
+// version that the patches are for. If a dependency raises gVisor above it, the
+// directory must not take the place of the newer version.
 func edit(kind string, f *gocmd.ModFile, pin patches.Pin, dir string, args ...string) (*Wiring, error) {
 	to, err := relative(f.Root(), dir)
 	if err != nil {
