@@ -26,10 +26,6 @@ func TestDriftNamesMethod(t *testing.T) {
 	type (
 		otherStack    struct{}
 		otherEndpoint struct{ tcpip.Endpoint }
-		otherHandler  struct {
-			gvisorHandler
-			otherReset
-		}
 		otherAcceptor struct{}
 	)
 	var (
@@ -51,10 +47,10 @@ func TestDriftNamesMethod(t *testing.T) {
 	}
 }
 
-// otherReset makes a type that embeds it beside gvisorHandler lack MigrationReset.
-type otherReset struct{}
+// otherHandler has a method with another signature.
+type otherHandler struct{ gvisorHandler }
 
-func (otherReset) MigrationReset() {}
+func (otherHandler) MigrationReset() {}
 
 // TestCopies checks this module's copies of gVisor's interfaces in the patched build:
 // whatever implements them is what gVisor wants.

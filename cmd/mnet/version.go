@@ -97,8 +97,8 @@ func (v versionInfo) String() string {
 		s += " (" + v.GVisorReplace + ")"
 	}
 	patched := "patched"
-	if !v.Patched {
-		patched = "not patched: " + netstack.ErrUnpatched.Error()
+	if err := netstack.Patched(); err != nil {
+		patched = "not patched: " + err.Error()
 	}
 	return s + fmt.Sprintf("\npatch series %s\n%s\n", v.PatchSeries, patched)
 }
