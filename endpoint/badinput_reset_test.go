@@ -20,6 +20,16 @@ import (
 
 // TestForgedReset resets a connection by a segment that any observer of its packets can
 // make. The connection waits, and a migration resumes it.
+//
+// M701: A RST on the current path that RFC 5961 would accept (SEQ = RCV.NXT) MUST NOT
+// close a connection whose peer has confirmed its keys. The connection MUST be held.
+//
+// M703: A held connection MUST receive segments. It MUST send nothing but those of a
+// migration's handshake.
+//
+// M705: Further RSTs during a hold MUST be ignored.
+//
+// M706: A valid migration by either end MUST end the hold.
 func TestForgedReset(t *testing.T) {
 	for _, suite := range allSuites {
 		for _, opts := range [][]byte{nil, option{}.encode(), option{tag: 4711}.encode()} {
@@ -91,6 +101,8 @@ func TestResetOldTuple(t *testing.T) {
 }
 
 // TestHoldDisabled has connections for which a RST is a RST.
+//
+// M711: The application MUST see the hold, and MAY opt out.
 func TestHoldDisabled(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -116,6 +128,12 @@ func TestHoldDisabled(t *testing.T) {
 }
 
 // TestAbort aborts at one end. The other knows at once that it is meant.
+//
+// M702: M701 does not apply to a RST that carries a Migrate option with a valid Abort
+// tag: then the peer's application aborted. Such a RST MUST close the connection.
+//
+// M721: An end that aborts a connection that can migrate MUST put the Abort tag in the
+// Migrate option of its RST. ReqNo and Token are zero.
 func TestAbort(t *testing.T) {
 	for _, suite := range allSuites {
 		for _, moved := range []bool{false, true} {

@@ -118,6 +118,9 @@ func TestBadAddresses(t *testing.T) {
 
 // TestReplayFromElsewhere sends a request that the server never saw from another
 // address. The proof of the address is missing: no move.
+//
+// M423: The same counter from another tuple is a replay. It MUST be dropped as long as
+// the provisional path lives.
 func TestReplayFromElsewhere(t *testing.T) {
 	for _, suite := range allSuites {
 		t.Run(suite.String(), func(t *testing.T) {

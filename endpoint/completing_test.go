@@ -13,6 +13,9 @@ import (
 // TestSentTwice counts the segments that an upload sends more than once on its new
 // path. A second SYN-ACK asks for that only if it comes late enough: then step 4 was
 // lost. Otherwise the segments behind step 4 have arrived, or are about to.
+//
+// M566: The initiator MUST send all again that is in flight on the new path, if a
+// repeated SYN-ACK comes a round trip after it. An eighth is taken off the round trip.
 func TestSentTwice(t *testing.T) {
 	const rtt = 2 * delay
 	for _, test := range []struct {

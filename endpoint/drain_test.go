@@ -28,6 +28,10 @@ const (
 // both directions to a fast one. The server hears of it at once, or seconds later. Each
 // segment that comes out of the queues belongs to a connection, to the last one. After
 // that, nothing is left of the old path.
+//
+// M624: An old tuple MUST be released maxDrainTime after the move at the latest.
+//
+// M626: An old tuple MUST NOT be released because all data has arrived.
 func TestDrainSlowQueue(t *testing.T) {
 	for _, test := range []struct {
 		name string

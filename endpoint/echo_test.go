@@ -17,6 +17,8 @@ import (
 // segments. Each SYN-ACK echoes the timestamp of the last SYN that has arrived (RFC
 // 7323, section 4.1). TS.Recent is of the old path: from it, the initiator could not
 // tell the round-trip time of the new one.
+//
+// M525: The SYN-ACK MUST echo the timestamp of the SYN.
 func TestSYNACKEchoesLastSYN(t *testing.T) {
 	const lost = 3
 	r := newRig(t, rigConfig{seed: 1, paced: true})

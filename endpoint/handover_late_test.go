@@ -51,6 +51,9 @@ func newLeaving(t *testing.T, cfg rigConfig, mtu int, up bool) *leaving {
 
 // TestHandoverLate does to a connection what can happen while data that it has sent
 // on the old path, and a FIN behind it, is late.
+//
+// M674: Late data MUST be taken for lost when this time has passed since the move: SRTT
+// + 4 · RTTVAR of the old path, plus the RTT of the new. An unknown RTT is InitialRTO.
 func TestHandoverLate(t *testing.T) {
 	const mtu = 1280
 	lose := func(l *leaving) { l.net.Uplinks[0].SetDown(true) }
@@ -66,7 +69,7 @@ func TestHandoverLate(t *testing.T) {
 		{"nothing", 0, func(*leaving) {}, 250 * time.Millisecond, 0},
 		{"lost", 0, lose, time.Second, lateBytes},
 		{"lost, smaller MTU", mtu, lose, time.Second, lateBytes},
-		// Of what is late on the path before the last one nobody knows.
+		// Nobody knows what is late on the path before the last one.
 		{"another move", 0, func(l *leaving) { l.migrate(l.c, "10.1.0.2") }, time.Second, lateBytes},
 		{"lost, another move", 0, func(l *leaving) {
 			lose(l)

@@ -16,6 +16,10 @@ import (
 // handshake goes over the slow path. Meanwhile, more data is sent and acknowledged on
 // the fast one than the largest window in a header. To the NAT on the new path, all of
 // that lies beyond the numbers of the SYN.
+//
+// M506: From its SYN or SYN-ACK on, an end MUST send nothing at or above Cuna or Suna +
+// 65,535 · 2^scale, scale being the peer's. That ends when it moves or the path on trial
+// is gone.
 func TestNATStaleSequence(t *testing.T) {
 	b := netstack.BufferSizes{Min: 4 << 10, Default: 256 << 10, Max: 256 << 10}
 	small := netstack.Config{SendBuffer: b, ReceiveBuffer: b}

@@ -130,6 +130,15 @@ func (r *rig) checkNATs(tb testing.TB) {
 // TestNATInFlight moves a connection from behind one NAT to behind another while data
 // is in flight in both directions. All of the data has arrived, but none of it is
 // acknowledged. Trackers on the new path have seen none of it.
+//
+// M503: Window scale, timestamps and SACK-permitted of SYN and SYN-ACK MUST repeat what
+// the connection negotiated. Only the MSS MAY differ.
+//
+// M642: The ACK field and the right edge of each SACK block MUST stay at or below the
+// highest SEQ + length received on this path. At first that is the SEQ + 1 of the peer's
+// SYN or SYN-ACK.
+//
+// M643: SACK blocks above MUST be left out.
 func TestNATInFlight(t *testing.T) {
 	sizes := []int64{0, 10_000, 200_000, 1 << 20, 4 << 20}
 	if testing.Short() {

@@ -104,6 +104,9 @@ func outage(t *testing.T, cc string, moved bool, before, length time.Duration) t
 // TestMoveEndsBackOff takes the path from a segment until its timeout has been doubled
 // a few times. Then the connection moves to another port, which keeps the knowledge of
 // the path. The test loses the segment once more.
+//
+// M603: If only ports differ from the old path, these MUST be kept, except that the RTO
+// loses its back-off.
 func TestMoveEndsBackOff(t *testing.T) {
 	const outage, limit = 400 * time.Millisecond, time.Second
 	r := newRig(t, rigConfig{})

@@ -38,6 +38,9 @@ func TestHoldExpires(t *testing.T) {
 }
 
 // TestHoldBound has more connections reset than the stack lets wait.
+//
+// M710: Holds MUST be bounded in number per stack. Over the number a RST MUST close as
+// always.
 func TestHoldBound(t *testing.T) {
 	const bound = 2
 	cfg := netstack.Config{Migration: netstack.MigrationConfig{MaxHolds: bound}}
@@ -77,6 +80,9 @@ func TestHoldBound(t *testing.T) {
 }
 
 // TestHoldOnTimeout has TCP give up for want of acknowledgements.
+//
+// M708: A hold MAY replace the end of TCP's retransmissions, if the application asks for
+// that.
 func TestHoldOnTimeout(t *testing.T) {
 	needPatched(t)
 	const hold = 10 * time.Minute
@@ -152,6 +158,9 @@ func TestAbortWhileHeld(t *testing.T) {
 
 // TestAbortAfterHold has the peer's application abort on a tuple that is about to
 // become the connection's, which has waited earlier for another reason.
+//
+// M722: A RST with a valid Abort tag and SEQ = RCV.NXT MUST close the connection on
+// whichever of its tuples it arrives.
 func TestAbortAfterHold(t *testing.T) {
 	r := newRig(t, rigConfig{homes: twoHomes})
 	r.dialer.MigrationOptions.HoldOnTimeout = time.Hour
