@@ -49,7 +49,7 @@ func Listen(path string, uid int, willCreate func(path string) error) (net.Liste
 		return nil, fmt.Errorf("%w: control socket: the path %s has %d bytes, of which the system takes %d: choose another place (--socket)", node.ErrConfig, path, len(path), maxPath)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
-		return nil, fmt.Errorf("control socket: %w: choose another place (--socket)", err)
+		return nil, explainListen(err)
 	}
 	if err := removeStale(path); err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func Listen(path string, uid int, willCreate func(path string) error) (net.Liste
 	lc := net.ListenConfig{Control: restrict}
 	l, err := lc.Listen(context.Background(), "unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("control socket: %w: choose another place (--socket)", err)
+		return nil, explainListen(err)
 	}
 	if uid != noOwner {
 		// A user who may write to the directory could put a link in its place.
@@ -70,6 +70,15 @@ func Listen(path string, uid int, willCreate func(path string) error) (net.Liste
 		}
 	}
 	return l, nil
+}
+
+// explainListen says what to do about a socket that cannot be made. A user who may not
+// make it is likely to lack the rights for the rest of a node as well.
+func explainListen(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("control socket: %w: run as root or with CAP_NET_ADMIN, and in a place where that user may write (--socket)", err)
+	}
+	return fmt.Errorf("control socket: %w: choose another place (--socket)", err)
 }
 
 // noOwner stands for the user who makes the socket.
