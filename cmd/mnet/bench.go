@@ -104,7 +104,7 @@ func checkServerFlags(given *pflag.FlagSet) (err error) {
 	return err
 }
 
-// request is what the flags ask for.
+// request returns the request that the flags describe.
 func (f *benchFlags) request(target string) (req node.BenchRequest, err error) {
 	req = node.BenchRequest{
 		Address:    target,

@@ -15,14 +15,14 @@ import (
 	"github.com/mnet-dev/mnet/internal/node"
 )
 
-// benching prints what comes of a measurement.
+// benching prints the results of a measurement.
 type benching struct {
 	out    io.Writer
 	json   bool
 	report *node.BenchReport
 }
 
-// event takes what the node tells.
+// event takes an event of the node.
 func (p *benching) event(ev node.BenchEvent) error {
 	if ev.Error != "" {
 		return errors.New(ev.Error)
@@ -46,7 +46,7 @@ func (p *benching) event(ev node.BenchEvent) error {
 	return err
 }
 
-// end says what the command ends with.
+// end returns the error of the command.
 func (p *benching) end() error {
 	switch r := p.report; {
 	case r == nil:

@@ -47,7 +47,7 @@ Run it as the user who is to run mnet up. The exit code is 1 if a node could not
 	})
 }
 
-// printFindings prints a line for each, and what to do below it.
+// printFindings prints a line for each finding, and the remedy below it.
 func printFindings(w io.Writer, findings []doctor.Finding) error {
 	var b strings.Builder
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

@@ -12,8 +12,8 @@ import (
 	gvlog "gvisor.dev/gvisor/pkg/log"
 )
 
-// gvisorLog takes what gVisor has to say to the log of mnet. gVisor knows one log only,
-// for all stacks of a process: by default the standard error, whatever --log says.
+// gvisorLog takes gVisor's messages to the log of mnet. gVisor knows one log only, for
+// all stacks of a process: by default the standard error, with any --log.
 type gvisorLog struct{ log *slog.Logger }
 
 var _ gvlog.Emitter = gvisorLog{}

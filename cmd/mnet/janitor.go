@@ -12,7 +12,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/janitor"
 )
 
-// newJanitor is what mnet up starts to clean up after it.
+// newJanitor is the command that mnet up starts to clean up after it.
 func newJanitor() *cobra.Command {
 	return &cobra.Command{
 		Use:    "janitor",

@@ -27,7 +27,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// patience is when a test that hangs gives up.
+// patience is the time after which a test that hangs fails.
 const patience = 90 * time.Second
 
 // labRig is an mnet of its own, so that its processes are known by the program.
@@ -43,8 +43,8 @@ func newLabRig(t *testing.T) *labRig {
 	r := &labRig{t, filepath.Join(t.TempDir(), "mnet"), t.TempDir()}
 	self, err := os.Executable()
 	must(t, err)
-	// A file that is open for writing cannot be executed (ETXTBSY), and a process
-	// that another test forks meanwhile has what is open here.
+	// A file that is open for writing cannot be executed (ETXTBSY). A process that
+	// another test forks meanwhile inherits the descriptors of this one.
 	must(t, exec.Command("cp", self, r.exe).Run())
 	t.Cleanup(func() {
 		for _, p := range r.processes() {
@@ -116,7 +116,7 @@ func (p process) awaitEnd(t *testing.T) {
 	}
 }
 
-// nothingLeft checks that there is no temporary file; the cleanup sees to processes.
+// nothingLeft checks that there is no temporary file; the cleanup ends processes.
 func (r *labRig) nothingLeft() {
 	r.t.Helper()
 	entries, err := os.ReadDir(r.temp)
@@ -286,7 +286,7 @@ func TestLabInterrupted(t *testing.T) {
 	}
 }
 
-// TestLabWithoutRoot says what is missing.
+// TestLabWithoutRoot wants the missing requirement named.
 func TestLabWithoutRoot(t *testing.T) {
 	if err := netstack.Patched(); err != nil {
 		t.Skip(err)

@@ -18,9 +18,9 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/view"
 )
 
-// labText tells of a run as it goes on; on a terminal, with a line at the end that
-// shows how it does at the moment. Errors of the output don't end the run: that of
-// the table at the end does.
+// labText reports a run as it goes on. On a terminal, a line at the end shows the
+// present state. Errors of the output don't end the run. An error at the table in the
+// end does.
 type labText struct {
 	out  io.Writer
 	term *terminal // nil if out is none
@@ -126,7 +126,7 @@ func causes(f lab.FlowResult) string {
 	return strings.Join(list, ", ")
 }
 
-// printLab prints what all scenes have brought.
+// printLab prints the results of all scenes.
 func printLab(w io.Writer, r *lab.Report) error {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

@@ -10,9 +10,9 @@ import (
 	"sync"
 )
 
-// logWriter writes a log, and goes on when that fails, such as on a full disk: a
-// node must not end for want of a log. What could not be written is counted, and
-// told once writing works again; that it does not, on stderr.
+// logWriter writes a log, and goes on when that fails, such as on a full disk: a node must
+// not end for want of a log. It reports the failure on stderr. It counts lost lines, and
+// reports them once writing works again.
 type logWriter struct {
 	out    io.Writer
 	name   string    // of out

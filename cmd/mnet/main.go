@@ -26,7 +26,7 @@ const (
 	exitUsage
 )
 
-// errInterrupted is what a command ends with that a signal keeps from its end.
+// errInterrupted is the error of a command that a signal has ended.
 var errInterrupted = errors.New("interrupted")
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -78,7 +78,7 @@ moves to other addresses, at either end, while it carries data.`,
 	return root
 }
 
-// usageError is what a command line is rejected with.
+// usageError is the error about a wrong command line.
 type usageError struct {
 	cmd *cobra.Command
 	err error

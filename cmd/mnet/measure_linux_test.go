@@ -70,7 +70,7 @@ func newMeasureLab(t *testing.T) *measureLab {
 
 func (l *measureLab) socket(i int) string { return filepath.Join(l.dir, labNames[i]+".sock") }
 
-// command is mnet with arguments. Its default socket is that of a host.
+// command returns mnet with arguments. Its default socket is the one of a host.
 func (l *measureLab) command(i int, args ...string) *exec.Cmd {
 	cmd := exec.Command(l.mnet, args...)
 	cmd.Env = append(os.Environ(), "MNET_SOCKET="+l.socket(i))
@@ -126,7 +126,7 @@ func TestMeasureCommands(t *testing.T) {
 	for _, tt := range []struct {
 		args []string
 		code int
-		want []string // in the output, or in what is said about the failure
+		want []string // in the output, or in the message about the failure
 	}{
 		{[]string{"ping", "-c", "2", "10.2.0.2"}, 0, []string{"ping 10.2.0.2", "2: answer from 10.2.0.2, ttl 62", "2 sent, 2 answered, 0 % lost", "min "}},
 		{[]string{"ping", "-c", "2", "-i", "10ms", "10.2.0.2", "5201"}, 0, []string{"port 5201: can migrate, x25519-sha256", "2: the peer answers on a new path", "2 answered"}},

@@ -41,7 +41,7 @@ has moved; if it cannot, it stays where it is.`,
 	})
 }
 
-// checkConn checks the form of what names a connection.
+// checkConn checks the form of a connection's name.
 func checkConn(text string) error {
 	if _, err := strconv.ParseUint(text, 10, 64); err != nil && text != "all" {
 		return fmt.Errorf("connection %q: want a number that mnet status shows, or all", text)

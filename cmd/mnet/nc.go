@@ -38,7 +38,7 @@ ended its side as well. If the connection breaks, the exit code is 1.`,
 		ctx := cmd.Context()
 		err := netcat(ctx, c, address, require)
 		if err != nil && ctx.Err() != nil {
-			return errInterrupted // whatever broke for it
+			return errInterrupted // the cause of any error
 		}
 		return err
 	})
@@ -53,9 +53,9 @@ func netcat(ctx context.Context, c *control.Client, address string, require bool
 	return pipeStdio(ctx, conn, end)
 }
 
-// pipeStdio copies the standard input to conn and conn to the standard output,
-// until both have ended. A terminal is not waited for: it does not end by itself.
-// end tells whether the end of conn is that of what the peer had to say.
+// pipeStdio copies the standard input to conn and conn to the standard output, until
+// both have ended. It does not wait for a terminal, which does not end by itself. end
+// returns nil if the end of conn is the end of the peer's data.
 func pipeStdio(ctx context.Context, conn relay.Conn, end func(context.Context) error) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
@@ -74,7 +74,7 @@ func pipeStdio(ctx context.Context, conn relay.Conn, end func(context.Context) e
 	if err != nil || term.IsTerminal(int(os.Stdin.Fd())) {
 		return err
 	}
-	// Who reads our output has to learn that there is no more, before it ends the
+	// The reader of our output has to learn that there is no more, before it ends the
 	// input.
 	if err := os.Stdout.Close(); err != nil {
 		return err

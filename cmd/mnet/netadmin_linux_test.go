@@ -23,7 +23,7 @@ import (
 )
 
 // TestNetAdminOnly runs a node as the units do: with CAP_NET_ADMIN, and nothing else.
-// What it needs of the kernel is all there: the device, address translation,
+// The node gets all that it needs of the kernel: the device, address translation,
 // forwarding.
 func TestNetAdminOnly(t *testing.T) {
 	host := newHost(t)
@@ -79,7 +79,7 @@ func TestNetAdminOnly(t *testing.T) {
 	}
 }
 
-// TestNoNetAdmin is the same without: it says what is missing.
+// TestNoNetAdmin is the same without the capability: the error names it.
 func TestNoNetAdmin(t *testing.T) {
 	host := newHost(t)
 	p, log := startConfined(t, host, "net_bind_service", "up")

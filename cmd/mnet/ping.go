@@ -60,7 +60,7 @@ It ends with -c, or when it is interrupted. The exit code is 1 if there was no a
 	})
 }
 
-// pinging prints what comes of pings.
+// pinging prints the results of pings.
 type pinging struct {
 	out  io.Writer
 	json bool
@@ -70,7 +70,7 @@ type pinging struct {
 	sum    pingSummary
 }
 
-// pingSummary is what is printed in the end. Times are in ms.
+// pingSummary is printed at the end. Times are in ms.
 type pingSummary struct {
 	Sent     int     `json:"sent"`
 	Answered int     `json:"answered"`
@@ -93,7 +93,7 @@ func (s *pingSummary) add(r *node.PingReply) {
 	s.LossPct = 100 * float64(s.Sent-s.Answered) / float64(s.Sent)
 }
 
-// event takes what the node tells.
+// event takes an event of the node.
 func (p *pinging) event(ev node.PingEvent) error {
 	if ev.Error != "" {
 		return errors.New(ev.Error)
@@ -132,7 +132,7 @@ func (p *pinging) line(ev node.PingEvent) string {
 
 var errNoAnswer = errors.New("no answer")
 
-// end prints the summary, and says what the command ends with.
+// end prints the summary, and returns the error of the command.
 func (p *pinging) end(err error) error {
 	switch {
 	case err != nil && !errors.Is(err, context.Canceled):

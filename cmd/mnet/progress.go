@@ -32,7 +32,7 @@ func newProgress(out io.Writer, quiet bool) *progress {
 	return &progress{out: out}
 }
 
-// show draws what p says, unless it did a moment ago.
+// show draws the progress, unless it did a moment ago.
 func (b *progress) show(p demo.Progress) {
 	if b.out == nil || time.Since(b.last) < redraw {
 		return

@@ -22,14 +22,14 @@ const (
 	// process sees.
 	stage = "/run"
 
-	// runtimeDir is what systemd makes for RuntimeDirectory=mnet.
+	// runtimeDir is the directory that systemd makes for RuntimeDirectory=mnet.
 	runtimeDir = stage + "/mnet"
 )
 
-// confined runs mnet as a service manager does: as a user without privileges and the
-// capabilities in the first argument (such as "net_admin"), in a file system of its
-// own that has a TUN driver which that user may open. It does not return. It has to be
-// started in a mount namespace of its own: see startConfined.
+// confined runs mnet as a service manager does. The user has no privileges but the
+// capabilities in the first argument, such as "net_admin". The file system has a TUN
+// driver which that user may open. confined does not return. It has to be started in a
+// mount namespace of its own: see startConfined.
 func confined() {
 	fmt.Fprintln(os.Stderr, "confined:", confine(os.Args[1], os.Args[2:]))
 	os.Exit(exitFailure)
@@ -85,7 +85,7 @@ func setStage(mnet string) error {
 	return os.NewSyscallError("mount "+tun, unix.Mount(node, tun, "", unix.MS_BIND, ""))
 }
 
-// needOwnMounts stops what follows from changing the mounts of the host.
+// needOwnMounts keeps later steps from changing the mounts of the host.
 func needOwnMounts() error {
 	own, err := os.Readlink("/proc/self/ns/mnt")
 	if err != nil {

@@ -115,7 +115,7 @@ func printServices(cmd *cobra.Command) func([]node.Service) error {
 	}
 }
 
-// untilInterrupted takes the end by a signal for what it is.
+// untilInterrupted returns nil for an end by a signal.
 func untilInterrupted(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):

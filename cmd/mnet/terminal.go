@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is one to draw on. The sequences are those of ECMA-48, and xterm's for
+// terminal is a terminal to draw on. The sequences are from ECMA-48, and xterm's for
 // the alternate screen.
 type terminal struct {
 	f      *os.File
@@ -35,7 +35,7 @@ func terminalOf(out io.Writer) *terminal {
 	return &terminal{f, os.Getenv("NO_COLOR") == ""} // https://no-color.org
 }
 
-// size is that of the terminal, or what most have if it does not tell.
+// size returns the size of the terminal, or the usual size if it does not tell.
 func (t *terminal) size() (columns, lines int) {
 	columns, lines, err := term.GetSize(int(t.f.Fd()))
 	if err != nil || columns <= 0 || lines <= 0 {
@@ -47,7 +47,7 @@ func (t *terminal) size() (columns, lines int) {
 // write writes control sequences. A terminal that is gone is noticed by draw.
 func (t *terminal) write(sequence string) { _, _ = io.WriteString(t.f, sequence) }
 
-// draw replaces what is on the screen, in one write and without erasing it first,
+// draw replaces the contents of the screen, in one write and without erasing it first,
 // so that nothing flickers.
 func (t *terminal) draw(lines []string) error {
 	var b strings.Builder

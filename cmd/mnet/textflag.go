@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// textSlice is a flag that may be given several times, each time with one or, with
-// commas between them, more values that know their text form.
+// textSlice is a flag that may be given several times. Each time it has one value or,
+// with commas between them, more. The values know their text form.
 type textSlice[T any, P interface {
 	*T
 	encoding.TextUnmarshaler

@@ -46,7 +46,7 @@ func readUnit(t *testing.T, name string) serviceUnit {
 	return u
 }
 
-// arguments are those of mnet in a unit.
+// arguments returns the arguments of mnet in a unit.
 func (u serviceUnit) arguments(t *testing.T) []string {
 	t.Helper()
 	args := strings.Fields(u["ExecStart"])

@@ -14,7 +14,7 @@ import (
 
 // The types below are flag values (pflag.Value) with units.
 
-// unit is a suffix and what it multiplies a number with.
+// unit is a suffix and the factor that it stands for.
 type unit struct {
 	suffix string
 	factor float64

@@ -83,7 +83,7 @@ Needs root or CAP_NET_ADMIN. 'mnet doctor' says what else is missing.`,
 	return cmd
 }
 
-// override takes from flags what was given on the command line.
+// override takes from flags the values that were given on the command line.
 func override(cfg, flags *node.Config, given *pflag.FlagSet) {
 	take := map[string]func(){
 		"device":       func() { cfg.Device = flags.Device },
@@ -113,8 +113,8 @@ func override(cfg, flags *node.Config, given *pflag.FlagSet) {
 	})
 }
 
-// runUp runs a node until ctx ends. Whatever can be found wrong without changing the
-// host comes first: the settings, the log, the control socket.
+// runUp runs a node until ctx ends. Checks that do not change the host come first: the
+// settings, the log, the control socket.
 func runUp(ctx context.Context, cfg node.Config, cmd *cobra.Command) (err error) {
 	if err := cfg.Check(); err != nil {
 		return err
@@ -133,7 +133,7 @@ func runUp(ctx context.Context, cfg node.Config, cmd *cobra.Command) (err error)
 	if err != nil {
 		return err
 	}
-	// Last, and whatever happens: what it does is what would be left behind.
+	// Last, and in any case: the janitor undoes the changes that would be left behind.
 	defer func() { err = errors.Join(err, jan.Close()) }()
 
 	// Clients that connect now get their answers once the node has started.

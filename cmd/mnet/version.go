@@ -14,7 +14,7 @@ import (
 	"github.com/mnet-dev/mnet/patches"
 )
 
-// versionInfo is what mnet version prints.
+// versionInfo is the output of mnet version.
 type versionInfo struct {
 	Version       string `json:"version"`
 	Revision      string `json:"revision,omitempty"` // of the repository, if built in one
@@ -45,11 +45,11 @@ func newVersion() *cobra.Command {
 	return cmd
 }
 
-// unknown stands for what the linker did not note: tests and programs built
+// unknown stands for facts that the linker did not note: tests, and programs built
 // outside of a module.
 const unknown = "unknown"
 
-// readVersion takes what debug.ReadBuildInfo returns.
+// readVersion takes the results of debug.ReadBuildInfo.
 func readVersion(info *debug.BuildInfo, ok bool) versionInfo {
 	v := versionInfo{
 		Version:     unknown,

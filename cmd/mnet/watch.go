@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// redrawStatus is how old what is on the screen may get.
+	// redrawStatus is how old the contents of the screen may get.
 	redrawStatus = time.Second
 	// shortest keeps a node on which much happens from being asked all the time.
 	shortest = 50 * time.Millisecond

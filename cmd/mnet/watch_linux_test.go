@@ -91,7 +91,7 @@ func readUntil(t *testing.T, master *os.File, text string) string {
 	return got.String()
 }
 
-// TestWatch draws on a terminal, and leaves it as it was, whatever ends it.
+// TestWatch draws on a terminal, and leaves it as it was after any end.
 func TestWatch(t *testing.T) {
 	for name, end := range map[string]struct {
 		cause func(interrupt, goDown func())
@@ -132,7 +132,7 @@ func TestWatch(t *testing.T) {
 			}
 			slave.Close()
 			rest, err := io.ReadAll(master)
-			if err != nil && !errors.Is(err, unix.EIO) { // what Linux says when the other end is closed
+			if err != nil && !errors.Is(err, unix.EIO) { // Linux' answer when the other end is closed
 				t.Fatal(err)
 			}
 			if !strings.HasSuffix(string(rest), leaveScreen) {

@@ -12,8 +12,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/view"
 )
 
-// TestScreen: whatever the height, the lines fit, and the latest event is the one
-// that stays.
+// TestScreen: at any height, the lines fit, and the latest event is the one that stays.
 func TestScreen(t *testing.T) {
 	s := &node.Status{Device: "mnet0", Policy: "handover"}
 	for i := range 5 {

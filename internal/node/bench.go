@@ -39,7 +39,7 @@ type BenchRequest struct {
 	To         netip.Addr    `json:"to"`         // where they go, and back; invalid means a new port
 }
 
-// Check says what is wrong with r. The error is an [ErrConfig].
+// Check returns an error if r is wrong. The error is an [ErrConfig].
 func (r BenchRequest) Check() error {
 	switch {
 	case r.Duration <= 0 || r.Duration > measure.MaxDuration:
@@ -119,7 +119,7 @@ func runAll(ctx context.Context, runs []*benchRun, watch func() error) error {
 	}
 }
 
-// watchBench tells what has happened since it was called last.
+// watchBench tells the results since its last call.
 func watchBench(begin time.Time, runs []*benchRun, tell func(BenchEvent) error) error {
 	iv := &BenchInterval{End: time.Since(begin).Seconds()}
 	iv.Messages, iv.MessageMS = messages(runs, func(r *benchRun) int { return r.seen.messages })
@@ -143,7 +143,7 @@ type benchRun struct {
 	stream *measure.Stream
 	err    error
 
-	// Of the watcher: what it has told.
+	// Of the watcher: the results that it has told.
 	seen struct {
 		at       float64
 		bytes    int64
@@ -154,7 +154,7 @@ type benchRun struct {
 	marks []int64
 }
 
-// openBench dials, and agrees with the server on what is measured.
+// openBench dials, and agrees with the server on the measurement.
 func (n *Node) openBench(ctx context.Context, req BenchRequest) (*benchRun, error) {
 	c, err := n.Dial(ctx, KindBench, req.Address, req.Migrations > 0)
 	if err != nil {
@@ -260,8 +260,8 @@ func (r *benchRun) close() {
 	r.n.forget(r.c, nil)
 }
 
-// countedConn shows in the status how much a connection carries. It has no methods
-// beside those of relay.Conn and SetLinger, which would get around that.
+// countedConn shows in the status how much a connection carries. It has only the
+// methods of relay.Conn, and SetLinger. Others would get around the count.
 type countedConn struct {
 	relay.Conn
 	c *Conn
@@ -281,5 +281,5 @@ func (c countedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// SetLinger is what relay.Abort asks for.
+// SetLinger is for relay.Abort.
 func (c countedConn) SetLinger(sec int) error { return c.c.SetLinger(sec) }

@@ -81,8 +81,8 @@ func TestBenchMoves(t *testing.T) {
 				if m.TookMS < milliseconds(2*benchDelay) {
 					t.Errorf("a move took %v ms, less than a round trip", m.TookMS)
 				}
-				// In place, the old path works until the move is done: what is sent
-				// again costs a round trip. A busy machine costs more.
+				// In place, the old path works until the move is done. Data that is
+				// sent again costs a round trip. A busy machine costs more.
 				if m.OutageMS > milliseconds(patience)/10 {
 					t.Errorf("outage %v ms", m.OutageMS)
 				}
@@ -198,7 +198,8 @@ func TestBenchRefused(t *testing.T) {
 	}
 }
 
-// TestBenchEnds has who is told of it go away: nothing of the measurement is left.
+// TestBenchEnds has the receiver of the results go away: nothing of the measurement is
+// left.
 func TestBenchEnds(t *testing.T) {
 	p := newPair(t, 0)
 	p.serveBench(t)

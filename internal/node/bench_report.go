@@ -20,7 +20,7 @@ type BenchEvent struct {
 	Error    string         `json:"error,omitempty"`
 }
 
-// BenchStart says what is about to be measured.
+// BenchStart announces a measurement.
 type BenchStart struct {
 	Mode        measure.Mode      `json:"mode"`
 	Connections []BenchConnection `json:"connections"`
@@ -83,7 +83,7 @@ type BenchMove struct {
 	Error     string         `json:"error,omitempty"`
 }
 
-// report sums up what the runs have measured in took.
+// report sums up the results of the runs, which took the given time.
 func (r BenchRequest) report(runs []*benchRun, took time.Duration) *BenchReport {
 	rep := &BenchReport{Mode: r.Mode, Seconds: took.Seconds(), Asked: r.Migrations * len(runs), Moves: []BenchMove{}}
 	var ms, rtts []float64

@@ -9,7 +9,8 @@ import (
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
 
-// checkServices says what is wrong with what the node does from the start.
+// checkServices returns an error if a service that the node has from the start is
+// wrong.
 func (s *settings) checkServices() error {
 	if err := CheckServe(s.Serve); err != nil {
 		return err

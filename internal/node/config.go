@@ -23,12 +23,12 @@ const (
 	DefaultDevice = "mnet0"
 	DefaultPolicy = "handover"
 	// DefaultHold is how long connections wait without a path, at either end: a
-	// laptop's lid is closed for longer than TCP has patience.
+	// laptop's lid is closed for longer than TCP retransmits.
 	DefaultHold = time.Hour
 )
 
-// Config says what a [Node] is. The zero value is a good one, for a node that
-// only dials inside the host. Its YAML form is the configuration file of mnet up.
+// Config configures a [Node]. The zero value is a good one, for a node that only dials
+// inside the host. Its YAML form is the configuration file of mnet up.
 type Config struct {
 	// Device is the name of the TUN device, Driver how packets go to and from it
 	// ("auto", "vnet_hdr", "water"), MTU its largest packet in bytes. Empty means
@@ -37,8 +37,9 @@ type Config struct {
 	Driver string `yaml:"driver"`
 	MTU    uint32 `yaml:"mtu"`
 
-	// Host are the addresses of the host on the device, Addresses those of the
-	// stack. If both are empty they are host.DefaultHost and host.DefaultAddresses.
+	// Host are the addresses of the host on the device. Addresses are the addresses of
+	// the stack. If both are empty, they are host.DefaultHost and
+	// host.DefaultAddresses.
 	Host      []netip.Prefix `yaml:"host"`
 	Addresses []netip.Prefix `yaml:"addresses"`
 
@@ -68,19 +69,19 @@ type Config struct {
 	// negative not at all.
 	Hold time.Duration `yaml:"hold"`
 
-	// Socket is where the node is controlled from, SocketOwner the user who may,
-	// beside root. Empty means the default of package control, and the user who
-	// runs it.
+	// Socket is the path of the control socket. SocketOwner is the user who may use it,
+	// beside root. Empty means the default of package control, and the user who runs
+	// the node.
 	Socket      string `yaml:"socket"`
 	SocketOwner string `yaml:"socket_owner"`
 
-	// What the node does from the start.
+	// The services of the node from the start.
 	Serve   []ServeRule   `yaml:"serve"`
 	Forward []ForwardRule `yaml:"forward"`
 	SOCKS   []string      `yaml:"socks"`
 
-	// Log is a file for the log; empty means standard error. Verbose adds what is
-	// for debugging.
+	// Log is a file for the log; empty means standard error. Verbose adds messages for
+	// debugging.
 	Log     string `yaml:"log"`
 	Verbose bool   `yaml:"verbose"`
 }
@@ -132,7 +133,7 @@ func (c Config) parse() (*settings, error) {
 	return s, s.checkServices()
 }
 
-// Check says what is wrong with c. The error is an [ErrConfig].
+// Check returns an error if c is wrong. The error is an [ErrConfig].
 func (c Config) Check() error {
 	_, err := c.parse()
 	return err

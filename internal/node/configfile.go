@@ -14,8 +14,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ReadConfig reads a configuration file into cfg. What the file leaves out stays;
-// what it has and Config does not is an error. Errors say in which line.
+// ReadConfig reads a configuration file into cfg. Settings that the file leaves out
+// stay. A setting that Config does not have is an error. Errors name the line.
 func ReadConfig(path string, cfg *Config) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -27,7 +27,7 @@ func ReadConfig(path string, cfg *Config) error {
 	return nil
 }
 
-// plain has what package yaml says about types of this program in other words.
+// plain replaces package yaml's words about types of this program.
 var plain = strings.NewReplacer(
 	" not found in type node.Config", " is no setting",
 	" into time.Duration", ": want a duration such as 90m or 8h",

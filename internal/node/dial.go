@@ -56,7 +56,7 @@ func (n *Node) Drop(c *Conn, err error) {
 	n.forget(c, err)
 }
 
-// explainDial says what may help.
+// explainDial adds the remedy to an error.
 func explainDial(err error) error {
 	var hint string
 	switch {

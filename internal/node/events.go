@@ -11,7 +11,7 @@ import (
 	"github.com/mnet-dev/mnet/endpoint"
 )
 
-// EventKind is what has happened.
+// EventKind is the kind of an event.
 type EventKind string
 
 // Kinds of events.
@@ -20,7 +20,7 @@ const (
 	EventClosed  EventKind = "closed"  // a connection
 	EventMoved   EventKind = "moved"   // a connection, by the roamer or by hand
 	EventStuck   EventKind = "stuck"   // an attempt to move a connection has failed
-	EventUplinks EventKind = "uplinks" // those of the node have changed
+	EventUplinks EventKind = "uplinks" // the uplinks of the node have changed
 	EventLost    EventKind = "lost"    // events, since the receiver was too slow
 )
 
@@ -73,14 +73,14 @@ func (r *receiver) offer(ev Event) {
 	}
 }
 
-// Events returns what happens from now on, until stop is called. A receiver that
-// is slow misses events, and is told how many.
+// Events returns later events, until stop is called. A receiver that is slow misses
+// events, and is told how many.
 func (n *Node) Events() (ch <-chan Event, stop func()) {
 	r := &receiver{ch: make(chan Event, maxEvents)}
 	return r.ch, n.events.Add(r.offer)
 }
 
-// observe takes what the roamer did.
+// observe takes an event of the Roamer.
 func (n *Node) observe(ev endpoint.RoamEvent) {
 	c := n.conns.of(ev.Conn)
 	if c == nil {

@@ -61,7 +61,8 @@ func closeListeners(all []*hostListener) {
 	}
 }
 
-// explainListen says what to do about an address that cannot be listened on.
+// explainListen adds the remedy to the error about an address that cannot be listened
+// on.
 func explainListen(err error) error {
 	var dns *net.DNSError
 	switch {

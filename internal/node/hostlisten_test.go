@@ -14,7 +14,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// TestExplainListen says of each error what kind it is, and what to do.
+// TestExplainListen wants the kind and the remedy for each error.
 func TestExplainListen(t *testing.T) {
 	bind := func(errno syscall.Errno) error {
 		return &net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", errno)}

@@ -17,7 +17,7 @@ import (
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
 
-// patience is when a test that hangs gives up.
+// patience is the time after which a test that hangs fails.
 const patience = 60 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

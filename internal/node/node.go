@@ -39,14 +39,14 @@ type Node struct {
 	slots  chan struct{} // one for each of maxConns in use
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	wg     sync.WaitGroup // listeners and what they handle
+	wg     sync.WaitGroup // listeners and their handlers
 }
 
 // errClosing ends the connections of a node that closes.
 var errClosing = errors.New("mnet is going down")
 
 // Start makes a node: the stack behind the host, and the services of cfg. If it fails,
-// nothing is left of it. Errors about cfg are ErrConfig. Other errors say what to do.
+// nothing is left of it. Errors about cfg are ErrConfig. Other errors name the remedy.
 //
 // On Linux, the node belongs to the network namespace of the calling thread. The thread
 // has to stay in it until Start returns. Later the whole process has to be in it.

@@ -23,7 +23,7 @@ const (
 	// MaxPingTimeout stops a ping from waiting longer than anybody watches.
 	MaxPingTimeout = time.Minute
 
-	// pingSize is what ping(8) sends, in bytes of data.
+	// pingSize is the size of ping(8)'s messages, in bytes of data.
 	pingSize = 56
 
 	// settleTimeout bounds the wait for the outcome of a negotiation, which is
@@ -49,7 +49,7 @@ type PingEvent struct {
 	Error  string      `json:"error,omitempty"`
 }
 
-// PingTarget is who is pinged.
+// PingTarget is the target of a ping.
 type PingTarget struct {
 	Address netip.Addr `json:"address"`
 	Port    uint16     `json:"port,omitempty"`
@@ -70,7 +70,7 @@ type PingReply struct {
 
 var errNoReply = errors.New("no answer in time")
 
-// Check says what is wrong with r. The error is an [ErrConfig].
+// Check returns an error if r is wrong. The error is an [ErrConfig].
 func (r PingRequest) Check() error {
 	switch {
 	case r.Host == "":
@@ -116,7 +116,7 @@ func (n *Node) pingEcho(ctx context.Context, req PingRequest, tell func(PingEven
 	})
 }
 
-// newPinger takes the first address of host that there is a route to.
+// newPinger takes the first address of host that has a route.
 func (n *Node) newPinger(ctx context.Context, host string) (p *netstack.Pinger, to netip.Addr, err error) {
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
-// Kind is what a connection is for.
+// Kind is the purpose of a connection.
 type Kind string
 
 // Kinds of connections.
@@ -34,7 +34,7 @@ type Conn struct {
 	*endpoint.Conn
 	ID     string
 	Kind   Kind
-	Peer   string // what was dialled, or for whom it was accepted
+	Peer   string // the dialled address, or the rule by which the connection was accepted
 	opened time.Time
 
 	// progress counts bytes to the peer as AToB.

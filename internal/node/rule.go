@@ -46,8 +46,8 @@ func (r ServeRule) check() error {
 	return checkHostPort(r.Target, 1)
 }
 
-// CheckServe says what is wrong with rules that are to hold at the same time. The error
-// is an [ErrConfig].
+// CheckServe returns an error if rules that are to hold at the same time are wrong. The
+// error is an [ErrConfig].
 func CheckServe(rules []ServeRule) error {
 	ports := make(map[uint16]bool)
 	for _, r := range rules {
@@ -96,8 +96,8 @@ func (r ForwardRule) check() error {
 	return checkDialled(r.Target)
 }
 
-// CheckForward says what is wrong with rules that are to hold at the same time. The
-// error is an [ErrConfig].
+// CheckForward returns an error if rules that are to hold at the same time are wrong.
+// The error is an [ErrConfig].
 func CheckForward(rules []ForwardRule) error {
 	listens := make(map[string]bool)
 	for _, r := range rules {
@@ -112,8 +112,8 @@ func CheckForward(rules []ForwardRule) error {
 	return nil
 }
 
-// CheckDial says what is wrong with an address that the stack is to dial, "host:port".
-// The error is an [ErrConfig].
+// CheckDial returns an error if an address that the stack is to dial, "host:port", is
+// wrong. The error is an [ErrConfig].
 func CheckDial(address string) error {
 	if err := checkDialled(address); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
@@ -129,8 +129,8 @@ func checkDialled(address string) error {
 	return checkHostPort(address, 1)
 }
 
-// CheckSOCKS says what is wrong with the address of a SOCKS proxy, "host:port" or a port
-// of 127.0.0.1. The error is an [ErrConfig].
+// CheckSOCKS returns an error if the address of a SOCKS proxy is wrong. It is
+// "host:port" or a port of 127.0.0.1. The error is an [ErrConfig].
 func CheckSOCKS(address string) error {
 	if err := checkHostPort(localListen(address), 0); err != nil {
 		return fmt.Errorf("%w: socks: %w", ErrConfig, err)

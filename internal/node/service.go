@@ -18,7 +18,7 @@ import (
 type Service struct {
 	Kind   Kind   `json:"kind"`
 	Listen string `json:"listen"`           // address and port that are bound
-	Target string `json:"target,omitempty"` // what they stand for; none for SOCKS
+	Target string `json:"target,omitempty"` // the target of its connections; none for SOCKS
 	DNAT   bool   `json:"dnat,omitempty"`   // the host's own addresses lead there, too
 
 	close func()
@@ -56,8 +56,8 @@ func (s *services) remove(svc *Service) {
 }
 
 const (
-	// maxConns stops who opens connections without end from taking all the
-	// memory and descriptors of the host. Beyond it, nothing is accepted.
+	// maxConns stops peers that open connections without end from taking all the memory
+	// and descriptors of the host. Beyond it, nothing is accepted.
 	maxConns = 1 << 14
 
 	// acceptPause is the wait after an error of Accept that may pass, such as too

@@ -11,8 +11,8 @@ import (
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
 
-// Undoer hears of each setting of the host before it is changed, to undo it if the
-// process cannot.
+// Undoer gets each setting of the host before it is changed, to undo it if the process
+// cannot.
 type Undoer interface {
 	Restore(hostnet.Setting) error
 }

@@ -52,7 +52,7 @@ func TestSOCKSSilent(t *testing.T) {
 	}
 }
 
-// TestSOCKSRequest: who has made its request has all the time that it wants.
+// TestSOCKSRequest: a client that has made its request has all the time that it wants.
 func TestSOCKSRequest(t *testing.T) {
 	client, served, done := startSOCKS(t, patience)
 	client.Write([]byte("\x05\x01\x00"))

@@ -57,7 +57,7 @@ type ConnStatus struct {
 	Suite      string `json:"suite,omitempty"`
 	Why        string `json:"why,omitempty"`
 
-	// Path is what the packets of the local address leave by now.
+	// Path is the uplink that the packets of the local address leave by now.
 	Path string `json:"path,omitempty"`
 
 	RTTMS float64 `json:"rtt_ms"` // 0 before the first measurement

@@ -24,7 +24,7 @@ func inboundTCP(see func(src, dst netip.Addr, t header.TCP)) func(netstack.Captu
 	}
 }
 
-// both returns a capture function that calls each of two, of which the second may be nil.
+// both returns a capture function that calls two. The second may be nil.
 func both(first, second func(netstack.CapturedPacket)) func(netstack.CapturedPacket) {
 	if second == nil {
 		return first

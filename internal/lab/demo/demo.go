@@ -55,7 +55,7 @@ type Config struct {
 	Capture func(nic string) func(netstack.CapturedPacket)
 }
 
-// captureOf returns what gets the packets of a NIC, or nil.
+// captureOf returns the function that gets the packets of a NIC, or nil.
 func (c *Config) captureOf(nic string) func(netstack.CapturedPacket) {
 	if c.Capture == nil {
 		return nil

@@ -117,8 +117,8 @@ func TestRunRepeats(t *testing.T) {
 	}
 }
 
-// TestRunCapture captures at each NIC. What the server sends in full reaches the NICs of
-// the client.
+// TestRunCapture captures at each NIC. Each full segment of the server reaches the NICs
+// of the client.
 func TestRunCapture(t *testing.T) {
 	needsPatches(t)
 	cfg := testConfig()

@@ -26,7 +26,7 @@ type meter struct {
 	mu      sync.Mutex
 	started bool
 	first   seqnum.Value      // sequence number of the stream's first byte
-	reads   arrivals.Recorder // what the application has read
+	reads   arrivals.Recorder // reads of the application
 	current *outage
 }
 

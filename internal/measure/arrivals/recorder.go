@@ -95,15 +95,16 @@ func (r *Recorder) Total() int64 {
 	return r.total
 }
 
-// Last returns the time of the latest arrival. Before the first one it is that of Start.
+// Last returns the time of the latest arrival, or the time of Start before the first
+// one.
 func (r *Recorder) Last() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.last
 }
 
-// Kept returns what the Recorder keeps: all arrivals in their order, or those within the
-// Limit in no order.
+// Kept returns the arrivals that the Recorder keeps: all in their order, or the ones
+// within the Limit in no order.
 func (r *Recorder) Kept() []Arrival {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,7 +18,7 @@ type gap struct {
 	ms     int
 }
 
-// gaps returns what r keeps, in the order of the stream.
+// gaps returns the kept gaps, in the order of the stream.
 func gaps(r *Recorder) (gs []gap) {
 	for _, a := range r.Kept() {
 		gs = append(gs, gap{a.Offset, int(a.Gap / time.Millisecond)})

@@ -104,5 +104,5 @@ func (c *migrating) survived() error {
 	return nil
 }
 
-// serverAt is a port of the server, as the world sees it.
+// serverAt is a port of the server, at its public address.
 func serverAt(port uint16) string { return netip.AddrPortFrom(kernel.ServerAddr4, port).String() }

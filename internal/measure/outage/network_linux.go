@@ -32,7 +32,7 @@ var (
 	serverAddr  = netip.MustParsePrefix("10.88.0.2/24")
 )
 
-// network is what handovers are measured on.
+// network is the network on which handovers are measured.
 type network struct {
 	*kernel.Topology
 	mode Mode
@@ -43,7 +43,8 @@ type network struct {
 	service        *service
 }
 
-// newNetwork builds it. observe is told what the client's Roamer does; nil is nobody.
+// newNetwork builds it. observe gets the events of the client's Roamer; nil means
+// nobody does.
 func newNetwork(ctx context.Context, mode Mode, rtt time.Duration, observe func(endpoint.RoamEvent)) (_ *network, err error) {
 	n := &network{mode: mode, service: newService()}
 	defer func() {

@@ -31,7 +31,7 @@ func DefaultSocket() string {
 }
 
 const (
-	socketMode = 0o600 // the owner only: who can open it can use the network as the node
+	socketMode = 0o600 // the owner only: a user who can open it can use the network as the node
 	dirMode    = 0o755
 )
 
@@ -72,8 +72,8 @@ func Listen(path string, uid int, willCreate func(path string) error) (net.Liste
 	return l, nil
 }
 
-// explainListen says what to do about a socket that cannot be made. A user who may not
-// make it is likely to lack the rights for the rest of a node as well.
+// explainListen adds the remedy to the error about a socket that cannot be made. A user
+// who may not make it is likely to lack the rights for the rest of a node as well.
 func explainListen(err error) error {
 	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("control socket: %w: run as root or with CAP_NET_ADMIN, and in a place where that user may write (--socket)", err)
@@ -101,7 +101,7 @@ func LookupOwner(name string) (uid int, err error) {
 	return 0, fmt.Errorf("%w: owner of the control socket: there is no user %q in /etc/passwd: give the number", node.ErrConfig, name)
 }
 
-// noUID is what chown(2) takes for "no change".
+// noUID is chown(2)'s value for "no change".
 const noUID = 1<<32 - 1
 
 // removeStale removes a socket that nobody listens on.

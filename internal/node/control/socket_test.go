@@ -95,7 +95,7 @@ func TestListenStale(t *testing.T) {
 	}
 }
 
-// TestNobodyAnswers says what to do.
+// TestNobodyAnswers wants the remedy in the error.
 func TestNobodyAnswers(t *testing.T) {
 	c := Client{Path: filepath.Join(t.TempDir(), "mnet.sock")}
 	_, err := c.Status(t.Context())
