@@ -126,22 +126,29 @@ func (t *tool) wiring(ctx context.Context, mod *gocmd.ModFile, dir, use string) 
 
 // write builds the tree and replaces dir by it.
 func (t *tool) write(ctx context.Context, dir string) error {
-	original, _, err := t.original(ctx, t.pin.Version, t.pin.Sum)
+	_, built, err := t.build(ctx)
 	if err != nil {
 		return err
-	}
-	series, err := tree.Parse(t.series)
-	if err != nil {
-		return finding{err}
-	}
-	built, err := tree.Build(original, t.pin, series)
-	if err != nil {
-		return finding{err}
 	}
 	if have := tree.Hash(built); have != t.pin.Tree {
 		return findingf("the series makes a tree with the hash %s, recorded is %s; if the series was changed, run gvpatch record", have, t.pin.Tree)
 	}
 	return tree.Write(dir, built)
+}
+
+// build returns the original gVisor and the patched one.
+func (t *tool) build(ctx context.Context) (original, built tree.Tree, err error) {
+	if original, _, err = t.original(ctx, t.pin.Version, t.pin.Sum); err != nil {
+		return nil, nil, err
+	}
+	series, err := tree.Parse(t.series)
+	if err != nil {
+		return nil, nil, finding{err}
+	}
+	if built, err = tree.Build(original, t.pin, series); err != nil {
+		return nil, nil, finding{err}
+	}
+	return original, built, nil
 }
 
 // original returns the files of a gVisor that the tree keeps, and the hash of the whole

@@ -23,16 +23,29 @@ func editDirFlag(fs *flag.FlagSet) *string {
 	return fs.String("dir", defaultEditDir, "`directory` of the git repository, relative to the module's root")
 }
 
+func outFlag(fs *flag.FlagSet) *string {
+	return fs.String("o", "", "write the series to `directory` (default patches/ of mnet)")
+}
+
+// outDir returns the directory that -o names, or its default.
+func (t *tool) outDir(ctx context.Context, name string) (string, error) {
+	if name != "" {
+		return name, nil
+	}
+	dir, err := t.seriesDir(ctx)
+	if err != nil {
+		return "", fmt.Errorf("%w; -o names another place for the result", err)
+	}
+	return dir, nil
+}
+
 // edit makes a git repository of the series, or the series of the repository.
 func (t *tool) edit(ctx context.Context, args []string) error {
 	fs := t.flags("edit")
 	dirName := editDirFlag(fs)
-	write := fs.Bool("write", false, "make the series what the repository holds")
+	write := fs.Bool("write", false, "write the series of the repository")
+	out := outFlag(fs)
 	if err := t.parse(fs, args); err != nil {
-		return err
-	}
-	to, err := t.seriesDir(ctx)
-	if err != nil {
 		return err
 	}
 	dir, err := t.editDir(ctx, *dirName)
@@ -40,6 +53,10 @@ func (t *tool) edit(ctx context.Context, args []string) error {
 		return err
 	}
 	if *write {
+		to, err := t.outDir(ctx, *out)
+		if err != nil {
+			return err
+		}
 		return t.writeBack(ctx, dir, to)
 	}
 	r, err := t.openEdit(ctx, dir)

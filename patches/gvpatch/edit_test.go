@@ -319,3 +319,18 @@ func TestEditForeign(t *testing.T) {
 	r.run(exitFinding, "holds your module", "edit", "-dir", ".")
 	r.run(exitFinding, "first run gvpatch edit", "edit", "-dir", "elsewhere", "-write")
 }
+
+// TestEditElsewhere edits outside of a checkout of mnet.
+func TestEditElsewhere(t *testing.T) {
+	needsGit(t)
+	r := newRig(t)
+	r.run(exitOK, "gvpatch edit -write", "edit")
+	r.run(exitFailure, "-o names another place for the result", "edit", "-write")
+	out := t.TempDir()
+	r.run(exitOK, "_overlay/pkg/tcpip/new.go", "edit", "-write", "-o", out)
+	series, pin, err := patches.Parse(os.DirFS(out))
+	r.check(err)
+	if len(series.Patches) != 2 || pin.Version != gvVersion || pin.Sum != r.tool.pin.Sum {
+		t.Errorf("series %q, pin %+v", series.Patches, pin)
+	}
+}

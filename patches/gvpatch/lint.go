@@ -37,17 +37,9 @@ func (t *tool) lint(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	original, _, err := t.original(ctx, t.pin.Version, t.pin.Sum)
+	original, patched, err := t.build(ctx)
 	if err != nil {
 		return err
-	}
-	series, err := tree.Parse(t.series)
-	if err != nil {
-		return finding{err}
-	}
-	patched, err := tree.Build(original, t.pin, series)
-	if err != nil {
-		return finding{err}
 	}
 	known, err := findings(ctx, filepath.Join(tmp, "original", "gvisor"), original, analyzers)
 	if err != nil {

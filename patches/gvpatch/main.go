@@ -36,7 +36,7 @@ const usage = `Gvpatch writes a gVisor with the patches of mnet.
 	gvpatch apply  [-dir DIR] [-use go.work|go.mod|none] [-force]
 	gvpatch check  [-dir DIR] [-use go.work|go.mod|none] [-build]
 	gvpatch list
-	gvpatch edit   [-dir DIR] [-write]
+	gvpatch edit   [-dir DIR] [-write [-o DIR]]
 	gvpatch rebase -to VERSION [-dir DIR] [-o DIR]
 	gvpatch record
 	gvpatch lint   [-staticcheck PACKAGE@VERSION]

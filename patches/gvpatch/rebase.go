@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mnet-dev/mnet/patches"
+	"github.com/mnet-dev/mnet/patches/gvpatch/internal/edit"
 )
 
 // rebase moves the series to another version of gVisor.
@@ -16,7 +17,7 @@ func (t *tool) rebase(ctx context.Context, args []string) error {
 	fs := t.flags("rebase")
 	version := fs.String("to", "", "`version` of gVisor (required)")
 	dirName := editDirFlag(fs)
-	out := fs.String("o", "", "write the rebased series to `directory` (default patches/ of mnet)")
+	out := outFlag(fs)
 	if err := t.parse(fs, args); err != nil {
 		return err
 	}
@@ -25,12 +26,9 @@ func (t *tool) rebase(ctx context.Context, args []string) error {
 		fs.Usage()
 		return errUsage
 	}
-	if *out == "" {
-		dir, err := t.seriesDir(ctx)
-		if err != nil {
-			return fmt.Errorf("%w; -o names another place for the result", err)
-		}
-		*out = dir
+	outDir, err := t.outDir(ctx, *out)
+	if err != nil {
+		return err
 	}
 	m, err := t.download(ctx, t.pin.Module, *version, false)
 	if err != nil {
@@ -57,27 +55,32 @@ func (t *tool) rebase(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	conflicts := 0
+	if conflicts := t.printOutcomes(outcomes, pin.Version); conflicts > 0 {
+		return findingf(`%d of %d commits conflict; nothing was written. git stopped at the first:
+	cd %s
+resolve it, git add, git rebase --continue, and so on; then run
+	gvpatch edit -write`, conflicts, len(outcomes), r.Dir)
+	}
+	if err := t.writeSeriesOf(ctx, r, outDir); err != nil {
+		return err
+	}
+	t.printf("in mnet, go on with\n\tgo get %s@%s\n", pin.Module, pin.Version)
+	return nil
+}
+
+// printOutcomes prints how each commit fares, and returns the number of commits with
+// conflicts.
+func (t *tool) printOutcomes(outcomes []edit.Outcome, version string) (conflicts int) {
 	for _, o := range outcomes {
 		switch {
 		case len(o.Conflicts) > 0:
 			conflicts++
 			t.printf("conflicts  %s: %s\n", o.Subject, strings.Join(o.Conflicts, ", "))
 		case o.Dropped:
-			t.printf("dropped    %s: %s has it\n", o.Subject, pin.Version)
+			t.printf("dropped    %s: %s has it\n", o.Subject, version)
 		default:
 			t.printf("applies    %s\n", o.Subject)
 		}
 	}
-	if conflicts > 0 {
-		return findingf(`%d of %d commits conflict; nothing was written. git stopped at the first:
-	cd %s
-resolve it, git add, git rebase --continue, and so on; then run
-	gvpatch edit -write`, conflicts, len(outcomes), r.Dir)
-	}
-	if err := t.writeSeriesOf(ctx, r, *out); err != nil {
-		return err
-	}
-	t.printf("in mnet, go on with\n\tgo get %s@%s\n", pin.Module, pin.Version)
-	return nil
+	return conflicts
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/mnet-dev/mnet/patches"
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/tree"
@@ -30,7 +31,7 @@ func (r *Repo) Rebase(ctx context.Context, from, to tree.Tree, pin patches.Pin) 
 		return nil, err
 	}
 	old, tip := before[0], before[1]
-	subjects, err := r.subjects(ctx)
+	commits, err := r.log(ctx, "%H %s")
 	if err != nil {
 		return nil, err
 	}
@@ -41,13 +42,14 @@ func (r *Repo) Rebase(ctx context.Context, from, to tree.Tree, pin patches.Pin) 
 	if err != nil {
 		return nil, err
 	}
-	kept, err := r.subjects(ctx)
+	kept, err := r.log(ctx, "%s")
 	if err != nil {
 		return nil, err
 	}
 	var outcomes []Outcome
-	for _, s := range subjects {
-		outcomes = append(outcomes, Outcome{s, conflicts[s], !slices.Contains(kept, s)})
+	for _, c := range commits {
+		id, subject, _ := strings.Cut(c, " ")
+		outcomes = append(outcomes, Outcome{subject, conflicts[id], !slices.Contains(kept, subject)})
 	}
 	if len(conflicts) == 0 {
 		return outcomes, nil
@@ -61,8 +63,9 @@ func (r *Repo) Rebase(ctx context.Context, from, to tree.Tree, pin patches.Pin) 
 	return outcomes, nil
 }
 
-func (r *Repo) subjects(ctx context.Context) ([]string, error) {
-	return r.Lines(ctx, "log", "--reverse", "--topo-order", "--format=%s", originalRef+".."+branch)
+// log returns a line of each commit after the original.
+func (r *Repo) log(ctx context.Context, format string) ([]string, error) {
+	return r.Lines(ctx, "log", "--reverse", "--topo-order", "--format="+format, originalRef+".."+branch)
 }
 
 // replaceOriginal commits another version of gVisor on top of the original, and makes
@@ -82,12 +85,12 @@ func (r *Repo) replaceOriginal(ctx context.Context, from, to tree.Tree, pin patc
 }
 
 // tryRebase rebases the commits from old on, and resolves each conflict in favour of
-// the patch. It returns the files in conflict by the subject of the commit.
+// the patch. It returns the files in conflict by the commit.
 func (r *Repo) tryRebase(ctx context.Context, old string) (map[string][]string, error) {
 	conflicts := make(map[string][]string)
 	_, err := r.Run(ctx, "rebase", "--quiet", "--onto", originalRef, old, branch)
 	for err != nil {
-		stopped, headErr := r.Lines(ctx, "log", "-1", "--format=%s", "REBASE_HEAD")
+		stopped, headErr := r.Lines(ctx, "rev-parse", "--verify", "REBASE_HEAD")
 		if headErr != nil {
 			return nil, err // not a conflict
 		}
