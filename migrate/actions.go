@@ -5,14 +5,14 @@ package migrate
 
 import "time"
 
-// ActionKind is what an action does.
+// ActionKind is the kind of an action.
 type ActionKind uint8
 
 // Kinds of actions. The caller carries them out in the order of the list.
 const (
-	// ActSendSYN and ActSendSYNACK send steps 1 and 2 on the path on trial:
-	// with an unscaled window of 65,535 and the connection's own options (M503,
-	// M504), Option last. The SYN-ACK echoes the timestamp TSEcr.
+	// ActSendSYN and ActSendSYNACK send steps 1 and 2 on the path on trial. They have
+	// an unscaled window of 65,535 and the connection's own options (M503, M504),
+	// Option last. The SYN-ACK echoes the timestamp TSEcr.
 	ActSendSYN ActionKind = iota
 	ActSendSYNACK
 	// ActSendWindowUpdate sends step 3: it acknowledges Ack at Seq on the path on
@@ -35,8 +35,8 @@ const (
 	ActGate
 	// ActHold holds the connection. ActRebind ends the hold.
 	ActHold
-	// ActPush sends what may be sent on the current path. With Lost, nothing
-	// that was sent since the move has arrived.
+	// ActPush sends the data that the current path allows. With Lost, nothing that was
+	// sent since the move has arrived.
 	ActPush
 	// ActAnswer sends a segment without payload on the current path, so that it
 	// carries the options of ACKOption.
@@ -63,7 +63,7 @@ type Action struct {
 	Count           Counter
 }
 
-// Rebind is what the machine knows of the new path when the connection moves.
+// Rebind is the machine's knowledge of the new path when the connection moves.
 type Rebind struct {
 	// PeerRcvNxt is the peer's RCV.NXT, if HasPeerRcvNxt (M549).
 	PeerRcvNxt    uint32
@@ -73,8 +73,8 @@ type Rebind struct {
 	// KeepCC reports that the new path differs from the old one in ports only
 	// (M603).
 	KeepCC bool
-	// OldAlive reports that the old path carried segments after the request was
-	// made. What is in flight there is late, not lost (M601).
+	// OldAlive reports that the old path carried segments after the request was made.
+	// Data in flight there is late, not lost (M601).
 	OldAlive bool
 }
 

@@ -55,7 +55,7 @@ func TestOldAlive(t *testing.T) {
 				}
 				dead = test.old < 0
 				if dead {
-					w.runFor(2 * w.delay) // what was on its way has arrived
+					w.runFor(2 * w.delay) // data on its way has arrived
 				}
 				w.mustStart(c, test.keepOld)
 				talk(200 * time.Millisecond)

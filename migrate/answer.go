@@ -15,7 +15,7 @@ type provisional struct {
 	seq        uint32 // of the SYN-ACK: Suna - 1, taken once (M501, M502)
 	nonce      uint32 // M223
 	repeats    int    // SYN-ACKs by the timer
-	sends      int    // SYN-ACKs for whatever reason
+	sends      int    // SYN-ACKs for any reason
 	sentAt     Time   // of the first SYN-ACK
 	lastAt     Time   // of the last one
 	rto        time.Duration

@@ -129,7 +129,7 @@ func TestCounterWindow(t *testing.T) {
 			w.runFor(time.Minute)
 			p := w.captureSYN(c)
 			p.Options = sign(c.conn.keys, s.conn.peerDone+ahead, p.Seq)
-			c.conn.sent = s.conn.peerDone + ahead // as if those between had been lost
+			c.conn.sent = s.conn.peerDone + ahead // as if the requests between had been lost
 			if w.inject(p); s.conn.Phase() != SYNReceived {
 				w.fatalf("%d ahead: %v", ahead, s.counts)
 			}
@@ -139,8 +139,8 @@ func TestCounterWindow(t *testing.T) {
 	})
 }
 
-// onHand returns a world in which s has a request of c on hand, and c's SYN.
-// What s sends to c's new path is lost.
+// onHand returns a world in which s has a request of c on hand, and c's SYN. Segments
+// of s to c's new path are lost.
 func onHand(t *testing.T, w *world, c, s *end) (syn packet) {
 	t.Helper()
 	syn = w.captureSYN(c)
@@ -157,8 +157,8 @@ func onHand(t *testing.T, w *world, c, s *end) (syn packet) {
 	return syn
 }
 
-// TestProvisionalPath: what comes on it, but for the third ACK, neither moves
-// the connection nor prolongs its life, and is answered rarely.
+// TestProvisionalPath: a segment on it, but for the third ACK, neither moves the
+// connection nor prolongs its life, and is answered rarely.
 //
 // M214: A third ACK whose SEQ is not in [SYN.SEQ + 1, SYN.SEQ + 1 + 2^30] MUST NOT be
 // believed.
@@ -270,8 +270,7 @@ func TestPathFailed(t *testing.T) {
 	})
 }
 
-// TestDropProvisional gives up a request because of what the host knows of the
-// address that it is for.
+// TestDropProvisional gives up a request because of the host's news about its address.
 func TestDropProvisional(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		at := w.opener().cur

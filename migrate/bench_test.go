@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// What an attacker can make a stack do with one packet, and what each segment of
-// each connection has to pay: none of it may allocate.
+// These bound the work that an attacker can cause with one packet, and the cost of each
+// segment of each connection. None of it may allocate.
 
 func missTable() (*Table[*int], Token) {
 	var table Table[*int]
@@ -79,7 +79,7 @@ func TestNoAllocations(t *testing.T) {
 	})
 }
 
-// TestSize bounds what a connection that can migrate costs while it does not.
+// TestSize bounds the memory of a connection that can migrate but does not.
 func TestSize(t *testing.T) {
 	const bound = 320
 	size := unsafe.Sizeof(Machine{}) + unsafe.Sizeof(keys{})
@@ -132,7 +132,8 @@ func BenchmarkParseRequest(b *testing.B) {
 	}
 }
 
-// BenchmarkTokens is what a responder computes for each request that it takes.
+// BenchmarkTokens measures the computation of a responder for each request that it
+// takes.
 func BenchmarkTokens(b *testing.B) {
 	k, err := newKeys(SuiteX25519SHA256, Acceptor, make([]byte, 32), make([]byte, 32), make([]byte, 32), 1, 2)
 	if err != nil {

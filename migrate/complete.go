@@ -3,10 +3,10 @@
 
 package migrate
 
-// Completing reports whether the peer may be about to complete a move of this
-// end. As long as the address of that move is there, the caller waits with the
-// next one (M581): a request replaces the one before, and if it then failed the
-// ends would be in different places.
+// Completing reports whether the peer may be about to complete a move of this end. As
+// long as the address of that move is there, the caller waits with the next one (M581).
+// A request replaces the one before. If it then failed, the ends would be in different
+// places.
 func (m *Machine) Completing() bool {
 	return m.att != nil && m.att.moved && m.att.completions < patience
 }
@@ -39,8 +39,8 @@ func (m *Machine) proof(seq uint32, tcb TCB) Request {
 func (m *Machine) repeatThird(acts []Action, now Time, tcb TCB) []Action {
 	a := m.att
 	if a.completions == maxCompletions {
-		// The peer may never have moved. What comes from it next, a RST or
-		// nothing, is TCP's business.
+		// The peer may never have moved. TCP handles its next segment, a RST, or
+		// silence.
 		m.att = nil
 		m.settleDrains(now) // M625
 		if !a.covered {
@@ -108,7 +108,8 @@ func (a *attempt) showsLoss(now Time) bool {
 func (m *Machine) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, consumed bool) {
 	p := m.prov
 	if s.RST {
-		// M527: the initiator's host no longer knows what our SYN-ACK answers.
+		// M527: the initiator's host no longer knows the request that our SYN-ACK
+		// answers.
 		if s.Seq == p.peerSeq+1 {
 			m.prov = nil
 			acts = append(acts, count(CountRefused), Action{Kind: ActDropPath})
@@ -149,9 +150,9 @@ func (m *Machine) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, co
 	return append(acts, count(CountAccepted)), s.Len == 0
 }
 
-// oldAlive reports whether the peer sent anything on the old path after its SYN
-// (M662). An initiator whose path is broken does not. What it sent before may arrive
-// later, but its timestamps are not newer than the SYN's.
+// oldAlive reports whether the peer sent anything on the old path after its SYN (M662).
+// An initiator whose path is broken does not. Its earlier segments may arrive later,
+// but their timestamps are not newer than the SYN's.
 func (p *provisional) oldAlive(tcb TCB) bool {
 	return p.tsval != 0 && int32(tcb.TSRecent-p.tsval) > 0
 }
@@ -183,7 +184,7 @@ func (k *keys) provenACK(r Request, counter uint64, nonce, seq uint32) bool {
 // finished is the last migration that the peer has completed. It stays for drainTime,
 // as the receipt may be lost (M548).
 type finished struct {
-	keys    *keys // those of this request, whatever was bound since
+	keys    *keys // the keys of this request, also after a later BindKey
 	counter uint64
 	nonce   uint32
 	until   Time
@@ -210,8 +211,8 @@ func onlyPorts(a, b Tuple) bool {
 // tokens (M222).
 func rcvNxtField(rel, nonce uint32) Token { return Token(uint64(rel)<<32 | uint64(nonce)) }
 
-// peerRcvNxt reads the peer's RCV.NXT from a Token field. A value outside of what is
-// in flight says nothing, and ok is false.
+// peerRcvNxt reads the peer's RCV.NXT from a Token field. A value that is not in flight
+// says nothing, and ok is false.
 func (m *Machine) peerRcvNxt(field Token, tcb TCB) (seq uint32, ok bool) {
 	if !m.suite.rolling() {
 		return 0, false

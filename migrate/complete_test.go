@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// TestNeverCompleted: an initiator that has moved to a path along which nothing
-// arrives at the peer, and perhaps nothing but a SYN-ACK comes back, repeats
-// itself a few times, and is not stuck.
+// TestNeverCompleted: an initiator has moved to a path along which nothing arrives at
+// the peer. Perhaps nothing but a SYN-ACK comes back. The initiator repeats itself a
+// few times, and is not stuck.
 //
 // M564: Until step 5 has arrived, the initiator MUST repeat step 4 by a timer, at most
 // maxCompletions times.
@@ -45,9 +45,9 @@ func TestNeverCompleted(t *testing.T) {
 					w.fatalf("gated %v", c.gated)
 				}
 				w.runUntil("given up", 2*time.Minute, func() bool { return c.conn.Phase() == Idle })
-				// Those of the timer, one for each SYN-ACK, the cover if that is
-				// another, and one for what the responder sends again along the old
-				// path.
+				// These are the ACKs of the timer, one for each SYN-ACK, and the cover
+				// if that is another. There is one for each segment that the responder
+				// sends again along the old path.
 				if want := maxCompletions + maxSYNACKSends; n < want || n > want+1+late {
 					w.fatalf("%d ACKs, and %d segments that ask for one", n, late)
 				}
@@ -69,8 +69,8 @@ func TestNeverCompleted(t *testing.T) {
 	}
 }
 
-// TestWhileCompleting is what an initiator that has moved makes of SYN-ACKs and
-// RSTs on its new path.
+// TestWhileCompleting has SYN-ACKs and RSTs come on the new path of an initiator that
+// has moved.
 //
 // M565: A repeated SYN-ACK MUST be answered by step 4 again, with the numbers and the
 // nonce of that SYN-ACK.
@@ -100,8 +100,7 @@ func TestWhileCompleting(t *testing.T) {
 				w.fatalf("%d packets in answer to %v, %v", n, &p, c.counts)
 			}
 		}
-		// The genuine one is, and what has been sent since is sent again if that
-		// had the time to arrive.
+		// The genuine one is. Later data is sent again if it had the time to arrive.
 		c.write(10)
 		for _, test := range []struct {
 			after time.Duration
@@ -184,8 +183,8 @@ func TestStartWhileCompleting(t *testing.T) {
 	}
 }
 
-// TestCompleting: patience with a move that the peer may be about to complete
-// has an end.
+// TestCompleting: an end waits for a limited time while the peer may be about to
+// complete a move.
 //
 // M581: An end that has moved MUST wait with its next request until step 5 has come,
 // or step 4 has been repeated patience times. It need not if the address is no longer

@@ -40,12 +40,13 @@ const (
 	FormatExperimental               // Kind 253 with ExIDs (RFC 6994)
 )
 
-// Config is what many connections share. It must not change once it is in use.
+// Config is the common configuration of many connections. It must not change once it is
+// in use.
 type Config struct {
 	// Policy is whether connections can migrate. Zero value: Preferred.
 	Policy Policy
-	// Suites are those that are allowed, in the order of preference. The opener
-	// offers the first one (M201). Nil: SuiteX25519SHA256, SuiteX25519SHA1.
+	// Suites are the allowed suites, in the order of preference. The opener offers the
+	// first one (M201). Nil: SuiteX25519SHA256, SuiteX25519SHA1.
 	Suites []SuiteID
 	// Format of the options. Both ends need the same (M104). Zero value:
 	// FormatKinds.
@@ -77,7 +78,7 @@ func (c *Config) hold() time.Duration {
 	return c.Hold
 }
 
-// Validate returns an error that says what is wrong with c, or nil.
+// Validate returns an error if a value of c is wrong, or nil.
 func (c *Config) Validate() error {
 	switch {
 	case c.Policy > Required:

@@ -6,8 +6,8 @@ package migrate
 // Counter is an event that is counted.
 type Counter uint8
 
-// Counters. Those of requests are of migrate SYNs that were dropped (M410), unless they
-// say otherwise.
+// Counters. Counters of requests count migrate SYNs that were dropped (M410), unless
+// they say otherwise.
 const (
 	CountUnknownToken   Counter = iota // request: no connection has the token
 	CountBadTag                        // request: wrong tag

@@ -129,7 +129,8 @@ func TestReqNoWraps(t *testing.T) {
 		if i, a := c.conn.Moves(); i != 330 || a != 110 {
 			t.Errorf("%d, %d moves", i, a)
 		}
-		// A record from before the wrap: the low byte is that of the next.
+		// A record from before the wrap. Its low byte is the low byte of the next
+		// request.
 		k := c.conn.keys
 		old := packet{Segment: Segment{
 			Tuple: Tuple{attacker, s.cur.Local}, SYN: true, Seq: s.rcvNxt - 1, Len: 1,

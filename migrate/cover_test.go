@@ -61,9 +61,9 @@ func TestMigrateFaults(t *testing.T) {
 	})
 }
 
-// TestCover: nothing goes along the new path that is beyond the window which has
-// come there: the unscaled one of the SYN-ACK, then that of step 3 or 5. The
-// responder's window moves as what goes along the old path arrives.
+// TestCover: nothing goes along the new path beyond the window that has come there.
+// First this is the unscaled window of the SYN-ACK, then the window of step 3 or 5. The
+// responder's window moves as data along the old path arrives.
 //
 // M543: With more than 65,535 bytes in flight, the initiator MUST send its ACK at
 // seq=Cuna first, and then MUST be silent until the cover.
@@ -148,8 +148,8 @@ func TestStep3(t *testing.T) {
 	}
 }
 
-// TestForgedWindow: whoever only knows the tuple does not make an initiator send
-// what the path does not carry yet.
+// TestForgedWindow: an attacker who only knows the tuple cannot make an initiator send
+// data that the path does not carry yet.
 //
 // M544: The initiator MUST send the cover when a scaled window that reaches it (step 3
 // or 5) has arrived behind the SYN-ACK.

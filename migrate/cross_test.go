@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestCrossing: both ends ask at about the same time. The opener's request wins,
-// unless it has been repeated: then whoever hears first yields.
+// TestCrossing: both ends ask at about the same time. The opener's request wins, unless
+// it has been repeated. Then the end that hears first yields.
 //
 // M584: An opener that receives a valid request while its own first SYN has not been
 // repeated yet MUST ignore it.
@@ -70,8 +70,8 @@ func TestCrossingRepeated(t *testing.T) {
 	}
 }
 
-// TestCrossingBothYield: two repeated requests that meet end each other. The
-// connection stays, and whoever asks next moves it.
+// TestCrossingBothYield: two repeated requests that meet end each other. The connection
+// stays, and the end that asks next moves it.
 func TestCrossingBothYield(t *testing.T) {
 	for suite := range SuiteID(3) {
 		w := variant{suite, FormatKinds, 28}.connected(t, 1)
@@ -107,7 +107,7 @@ func TestRequestWhileCompleting(t *testing.T) {
 		eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
 			w, c, s := inFlight(t, suite, initiator, flight)
 			s.srtt = time.Second
-			// Of what both send after the move, nothing arrives.
+			// After the move, no segment of either end arrives.
 			w.shape = func(p *packet) []time.Duration {
 				if len(c.moves) > 0 && p.kind() != "SYN+Migrate" {
 					return drop

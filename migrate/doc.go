@@ -1,9 +1,9 @@
 // Copyright 2026 The mnet Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package migrate is the protocol by which an established TCP connection moves to
-// other addresses. It has the options, the key exchange, the tokens and tags, and the
-// [Machine], which says for one connection what to send and what to believe.
+// Package migrate is the protocol by which an established TCP connection moves to other
+// addresses. It has the options, the key exchange, the tokens and the tags. Its
+// [Machine] decides for one connection which segments to send and to believe.
 //
 // The package is pure: it has no goroutine, socket, clock or lock. Time and randomness
 // are arguments. The caller gives events to the machine by calling its methods. The

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// drain is an old tuple that drains. What the peer sent there until it moved as well
-// may be in a queue that is seconds long. Once the tuple is released, a RST answers
-// what comes out of the queue.
+// drain is an old tuple that drains. The peer's segments from before its own move may
+// be in a queue that is seconds long. Once the tuple is released, a RST answers each
+// segment that comes out of the queue.
 type drain struct {
 	tuple Tuple
 	quiet time.Duration // without an arrival, after which it is released (M623)
@@ -19,15 +19,15 @@ type drain struct {
 }
 
 // drainFrom adds the tuple that the connection has just left. It stays until
-// settleDrains: the peer may not have moved yet (M625). srtt is that of the tuple.
+// settleDrains: the peer may not have moved yet (M625). srtt is the tuple's SRTT.
 func (m *Machine) drainFrom(acts []Action, now Time, t Tuple, srtt time.Duration) []Action {
 	if len(m.drains) == maxDrains { // M628
 		acts = append(acts, Action{Kind: ActDropDrain, Tuple: m.drains[0].tuple})
 		m.drains = slices.Delete(m.drains, 0, 1)
 	}
 	limit := now.Add(maxDrainTime)
-	// What is in flight needs one way of the path. That is less than the round-trip
-	// time, which slow start can double before it is measured again.
+	// Data in flight needs one way of the path. That is less than the round-trip time,
+	// which slow start can double before it is measured again.
 	m.drains = append(m.drains, drain{t, max(drainTime, 2*srtt), limit, limit})
 	return acts
 }

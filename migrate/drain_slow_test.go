@@ -33,8 +33,8 @@ func (e *end) released() time.Duration {
 }
 
 // TestSlowQueue moves away from a path whose queues, in both directions, take 8 s to
-// get empty. The responder hears of it at once, or late, and so goes on filling one
-// of them. Everything that is in them arrives at a tuple that its end knows.
+// get empty. The responder hears of it at once, or late, and so goes on filling one of
+// them. Everything in the queues arrives at a tuple that its end knows.
 //
 // M623: An old tuple and its port MUST be released when nothing has arrived there for
 // drainTime. Twice the old path's SRTT takes its place if that is longer.
@@ -83,7 +83,7 @@ func TestSlowQueue(t *testing.T) {
 	}
 }
 
-// TestDrainRenewed: what arrives keeps an old tuple, and nothing keeps it for ever.
+// TestDrainRenewed: arriving segments keep an old tuple, and nothing keeps it forever.
 //
 // M624: An old tuple MUST be released maxDrainTime after the move at the latest.
 func TestDrainRenewed(t *testing.T) {

@@ -134,7 +134,7 @@ func TestReturnFails(t *testing.T) {
 	})
 }
 
-// TestClosed: a machine that has been closed, in whatever it was, emits nothing.
+// TestClosed: a machine that has been closed in any state emits nothing.
 //
 // M627: A connection that is gone MUST have no old tuples either.
 func TestClosed(t *testing.T) {
@@ -215,7 +215,7 @@ func TestGivePlainAmid(t *testing.T) {
 	})
 }
 
-// TestOnlyPorts tells what of a path may be kept.
+// TestOnlyPorts finds out which knowledge of a path may be kept.
 func TestOnlyPorts(t *testing.T) {
 	base := Tuple{netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2")}
 	for _, test := range []struct {

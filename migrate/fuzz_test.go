@@ -49,7 +49,8 @@ func FuzzParseRequest(f *testing.F) {
 		if ok && !bytes.Contains(b, written) || !ok && r != (Request{}) {
 			t.Fatalf("%x: %+v, %v", b, r, ok)
 		}
-		// What has been found is found again, alone and behind NOPs; not twice.
+		// A request that was found is found again, alone and behind NOPs, but not
+		// twice.
 		for _, again := range [][]byte{written, append([]byte{kindNOP, kindNOP}, written...)} {
 			if s, found := ParseRequest(format, again); !found || s != r {
 				t.Fatalf("%x: %+v, %v", again, s, found)
@@ -201,8 +202,8 @@ func staged(t *testing.T, stage, suite, role uint8) (*world, *end) {
 	return w, e
 }
 
-// FuzzSegment: nothing that arrives on any tuple, in the middle of anything,
-// moves the connection without a tag of the peer, or leaves what cannot go on.
+// FuzzSegment: a segment arrives on any tuple, in the middle of anything. Without a tag
+// of the peer, it neither moves the connection nor leaves it unable to go on.
 func FuzzSegment(f *testing.F) {
 	for stage := range stages {
 		for suite := range uint8(3) {
@@ -248,7 +249,7 @@ func FuzzSegment(f *testing.F) {
 	})
 }
 
-// FuzzSYN: requests whatever their tags, as if these had been right.
+// FuzzSYN: requests with any tags, as if these had been right.
 func FuzzSYN(f *testing.F) {
 	for stage := range stages {
 		for suite := range uint8(3) {

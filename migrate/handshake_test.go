@@ -9,7 +9,7 @@ import (
 )
 
 // TestHandshakeNumbers has both ends send and acknowledge on the old path during the
-// handshake, of which the first SYN and the first SYN-ACK are lost.
+// handshake. The first SYN and the first SYN-ACK are lost.
 //
 // M501: The SYN MUST use no sequence number: its SEQ + 1 is Cuna, the first byte not
 // acknowledged. The SYN-ACK is at Suna - 1 in the same way, and acknowledges Cuna.

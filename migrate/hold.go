@@ -39,9 +39,9 @@ func (m *Machine) meant(opts []byte, seq uint32) bool {
 }
 
 // TimedOut takes TCP's decision to give up for want of acknowledgements (M708). err is
-// what the connection would end with, and allowed is as for Reset. TimedOut reports
-// whether the connection closes. In TIME-WAIT, where keep-alive asks a peer that is
-// gone, it does (M712).
+// the error that the connection would end with, and allowed is as for Reset. TimedOut
+// reports whether the connection closes. In TIME-WAIT, where keep-alive asks a peer
+// that is gone, it does (M712).
 func (m *Machine) TimedOut(now Time, err error, allowed bool, tcb TCB) (acts []Action, closes bool) {
 	switch {
 	case m.keys == nil || m.cfg.HoldOnTimeout == 0 || !tcb.Movable:
@@ -52,9 +52,9 @@ func (m *Machine) TimedOut(now Time, err error, allowed bool, tcb TCB) (acts []A
 	return m.beginHold(now, m.cfg.HoldOnTimeout, err, allowed, CountTimeoutHeld)
 }
 
-// NoPath takes the news that this end has no path left. The connection is held from
-// now on, as it would be when TCP gives up. err is what it ends with if no path appears
-// in time. If it must not be held, nothing changes.
+// NoPath takes the news that this end has no path left. The connection is held from now
+// on, as when TCP gives up. err is the error that it ends with if no path appears in
+// time. If it must not be held, nothing changes.
 func (m *Machine) NoPath(now Time, err error, allowed bool, tcb TCB) []Action {
 	if m.state != Confirmed || m.cfg.HoldOnTimeout == 0 || m.hold != nil || !tcb.Movable {
 		return nil

@@ -201,8 +201,8 @@ func TestAbort(t *testing.T) {
 	})
 }
 
-// TestAbortElsewhere: a proved abort closes from whichever tuple it comes, and
-// what is not proved, or not at RCV.NXT, does not.
+// TestAbortElsewhere: a proved abort closes the connection from each of its tuples. An
+// abort without proof, or not at RCV.NXT, does not.
 //
 // M722: A RST with a valid Abort tag and SEQ = RCV.NXT MUST close the connection on
 // whichever of its tuples it arrives.

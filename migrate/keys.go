@@ -214,8 +214,8 @@ func (k *keys) abortTag(r Role, seq uint32) uint64 {
 type Verifier keys
 
 // Verify reports whether the peer made the request that came on a SYN with sequence
-// number seq (M412). counter is that of the token in the table. Suites with a single
-// token take it from the request. Verify does not allocate (M410).
+// number seq (M412). counter is the counter of the token in the table. Suites with a
+// single token take it from the request. Verify does not allocate (M410).
 func (v *Verifier) Verify(r Request, counter uint64, seq uint32) bool {
 	k := (*keys)(v)
 	if !k.suite.rolling() {

@@ -11,7 +11,7 @@ const MaxTokens = tokenWindow
 // Limits of the negotiation (section 9 of the protocol).
 const (
 	// maxFollowUps stops a peer or middlebox that would make us repeat key halves
-	// for ever.
+	// forever.
 	maxFollowUps = 8
 
 	// maxOffers stops a box that drops SYNs with unknown options from making a
@@ -31,7 +31,7 @@ const (
 	// answers: all but the first of the burst tell nothing new (M312).
 	minReplyInterval = 100 * time.Millisecond
 
-	// lingerTime stops keys of a finished exchange from being kept for ever. So
+	// lingerTime stops keys of a finished exchange from being kept forever. For so
 	// long, an end that has confirmed answers a peer that may not have (M315).
 	lingerTime = 10 * time.Second
 
@@ -86,9 +86,9 @@ const (
 	// the third ACK again (M548).
 	drainTime = 3 * time.Second
 
-	// maxDrainTime stops a queue that never gets empty, or a host that goes on
-	// sending, from keeping an old tuple for ever (M624). It is as long as TIME-WAIT
-	// (RFC 9293, section 3.6.1), for the same reason.
+	// maxDrainTime stops a queue that never gets empty, or a host that goes on sending,
+	// from keeping an old tuple forever (M624). It is as long as TIME-WAIT (RFC 9293,
+	// section 3.6.1), for the same reason.
 	maxDrainTime = 2 * msl
 
 	// maxDrains stops a connection that migrates in a loop from holding ports

@@ -38,8 +38,8 @@ func TestConfirmedForGood(t *testing.T) {
 	}
 }
 
-// TestLinger: an end that has confirmed answers a peer that has not, a bounded
-// number of times and for a bounded time, and says nothing otherwise.
+// TestLinger: an end that has confirmed answers a peer that has not. It does so a
+// bounded number of times and for a bounded time, and says nothing otherwise.
 //
 // M314: An end that has confirmed MUST send Key-Confirm in answer only.
 //
@@ -72,7 +72,7 @@ func TestLinger(t *testing.T) {
 		if answers != maxFollowUps-1 {
 			t.Errorf("%d answers", answers+1)
 		}
-		// Beyond the bound the answer does not ride on what TCP needs.
+		// Beyond the bound, the answer does not ride on segments that TCP needs.
 		if o := d.c.ACKOption(nil, 40, TCB{}); o != nil {
 			t.Errorf("%x on an ACK", o)
 		}
@@ -101,8 +101,8 @@ func TestLingerDone(t *testing.T) {
 	}
 }
 
-// TestRepliesBounded: a peer or middlebox that repeats a key half for ever does
-// not make this end do so.
+// TestRepliesBounded: a peer or middlebox that repeats a key half forever does not make
+// this end do so.
 //
 // M311: Key-Rest, or a Key-Confirm with done = 0, MUST be answered at once, at most
 // maxFollowUps times.
@@ -181,9 +181,9 @@ func TestKeyOptionsTakeTurns(t *testing.T) {
 	}
 }
 
-// TestRequestConfirms: who asks for a migration has all keys. The end that it
-// asks needs no Key-Confirm any more, and does not give up when its follow-ups
-// are used up while a path is on trial.
+// TestRequestConfirms: an end that asks for a migration has all keys. The end that it
+// asks needs no Key-Confirm any more. It does not give up when its follow-ups are used
+// up while a path is on trial.
 //
 // M316: A valid request to migrate MUST count as done = 1.
 //

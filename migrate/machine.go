@@ -16,13 +16,13 @@ import (
 // # Errors
 //
 // Start, Probe and BindKey return an error if they cannot begin, and then have changed
-// nothing. An attempt that has begun ends by one ActDone, unless the machine is told
-// that the connection ends, by Closed or GivePlain. Its Err is nil, one of this
-// package's errors, or the cause that was given to Cancel; unless it is nil, the
-// connection stays where it was. ActFail ends the connection, with ErrAborted or the
-// error that began a hold. All other methods take whatever a peer or an attacker may
-// send. Bad input makes them count, and change nothing but what docs/protocol.md says.
-// After Closed no method has an effect.
+// nothing. An attempt that has begun ends by one ActDone, unless the connection ends first,
+// by Closed or GivePlain. The Err of ActDone is nil if the attempt has succeeded. Otherwise
+// it is one of this package's errors, or the cause that was given to Cancel, and the
+// connection stays where it was. ActFail ends the connection, with ErrAborted or the error
+// that began a hold. All other methods take anything that a peer or an attacker may send.
+// Bad input makes them count, and change nothing but what docs/protocol.md says. After
+// Closed no method has an effect.
 type Machine struct {
 	cfg    *Config
 	role   Role
@@ -161,7 +161,7 @@ func (m *Machine) Tokens() []TokenEntry {
 	return entries
 }
 
-// Verifier returns what checks the tags of the peer's requests, nil if there are no
+// Verifier returns a Verifier of the tags of the peer's requests, nil if there are no
 // keys. After BindKey it is another one.
 func (m *Machine) Verifier() *Verifier { return (*Verifier)(m.keys) }
 
@@ -231,7 +231,7 @@ func (m *Machine) Deadline() (at Time, ok bool) {
 	return at, ok
 }
 
-// Timer does what is due. It is to be called at Deadline or later.
+// Timer does the work that is due. It is to be called at Deadline or later.
 func (m *Machine) Timer(now Time, tcb TCB) (acts []Action) {
 	if m.neg != nil && m.state >= Keying && now >= m.neg.next {
 		acts = m.followUp(acts, now)

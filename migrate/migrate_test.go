@@ -82,7 +82,7 @@ func TestMigratePort(t *testing.T) {
 	}
 }
 
-// TestIdleLoss: nobody has anything to say, and step 5 is lost: the initiator
+// TestIdleLoss: neither end has anything to send, and step 5 is lost. The initiator
 // hears it when it asks again.
 func TestIdleLoss(t *testing.T) {
 	everyCase(t, func(t *testing.T, v variant, initiator Role) {

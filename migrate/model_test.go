@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// TestModel plays random schedules of applications, a bad network and an
-// attacker. At each step end.settle and model.step check what is always true;
-// in the end, with a network that works again, either end can migrate.
+// TestModel plays random schedules of applications, a bad network and an attacker. At
+// each step end.settle and model.step check the invariants. In the end, with a network
+// that works again, either end can migrate.
 //
 // MNET_SOAK=1 plays many more.
 func TestModel(t *testing.T) {
@@ -34,7 +34,7 @@ func TestModel(t *testing.T) {
 	for c, n := range total.counts {
 		switch Counter(c) {
 		case CountMalformed, CountPathBusy: // netstack's
-		case CountReflected: // asks for luck, see newModel
+		case CountReflected: // a rare chance, see newModel
 		case CountWrongState, CountHoldRefused, CountHoldExpired, CountAborted: // at the end of a connection
 		default:
 			if n == 0 {
@@ -244,7 +244,7 @@ func (m *model) attack(e *end) {
 	}
 }
 
-// check checks what is true after each event.
+// check checks the invariants after each event.
 func (m *model) check() {
 	for _, e := range m.ends {
 		if e.closed {

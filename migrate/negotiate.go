@@ -26,7 +26,7 @@ var negotiationStates = [...]string{"offered", "keying", "ready", "confirmed", "
 
 func (s NegotiationState) String() string { return negotiationStates[s] }
 
-// negotiation is what a machine needs until both ends have confirmed.
+// negotiation is the state that a machine has until both ends have confirmed.
 type negotiation struct {
 	key      *ecdh.PrivateKey // nil for suites without a key exchange
 	peerKey  [keySize]byte
@@ -34,7 +34,7 @@ type negotiation struct {
 	rest     bool // the peer's Key-Rest has come
 	iss, irs uint32
 
-	// keys are those of Key-Confirm, whatever is bound later. Nil before Ready.
+	// keys are the keys of Key-Confirm, also after a later BindKey. Nil before Ready.
 	keys *keys
 
 	turn   bool // if there is room for one option only, it is Key-Confirm's turn

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestOptionDropped has a box on the way drop what carries the option. The
-// connection opens and is plain TCP at both ends; few of its ACKs are lost.
+// TestOptionDropped has a box on the way drop segments with the option. The connection
+// opens and is plain TCP at both ends; few of its ACKs are lost.
 //
 // M306: A pure ACK that goes out anyway MUST carry them as long as fewer than
 // maxKeyACKs segments have. After that TCP's own ACKs MUST go without.
@@ -92,7 +92,8 @@ func TestNullKeepsOffering(t *testing.T) {
 	}
 }
 
-// TestRequiredKeepsOffering: who does not want plain TCP does not fall back to it.
+// TestRequiredKeepsOffering: an end that does not want plain TCP does not fall back to
+// it.
 //
 // M331: From the SYN or SYN-ACK after maxOffers on, the option MUST be left out,
 // unless the policy is required.
@@ -178,9 +179,8 @@ func TestVerdictUnderNoise(t *testing.T) {
 	}
 }
 
-// checkVerdict checks that both ends have settled within a bounded time, that
-// neither can initiate unless the other takes its requests, and that no byte is
-// lost.
+// checkVerdict checks that both ends have settled within a bounded time, and that no
+// byte is lost. Neither end can initiate unless the other takes its requests.
 func (w *world) checkVerdict() {
 	w.t.Helper()
 	w.runFor(20 * time.Second)

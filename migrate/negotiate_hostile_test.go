@@ -22,8 +22,8 @@ func flip(offset int, filter func(p *packet) bool) func(*packet) []time.Duration
 	}
 }
 
-// TestNegotiationGarbled: whatever part of a key or tag a middlebox changes,
-// the connection is plain TCP at the end that notices, and at the other.
+// TestNegotiationGarbled: a middlebox changes any part of a key or tag. The connection
+// is plain TCP at the end that notices, and at the other.
 //
 // M203: A SYN-ACK with another suite than offered, or an unknown one, MUST end the
 // negotiation.
@@ -158,8 +158,8 @@ func TestISNRewritten(t *testing.T) {
 	}
 }
 
-// TestKeysOutOfSequence: key options at another place than RCV.NXT, whatever they
-// are, change nothing and are not answered.
+// TestKeysOutOfSequence: key options at another place than RCV.NXT change nothing and
+// are not answered.
 //
 // M317: Key options MUST be taken from a segment with SEQ = RCV.NXT only.
 func TestKeysOutOfSequence(t *testing.T) {

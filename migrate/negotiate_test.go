@@ -20,7 +20,8 @@ func (w *world) confirmed() bool {
 	return true
 }
 
-// checkAgreement checks that each end publishes what the other would ask with.
+// checkAgreement checks that each end publishes the tokens by which the other would
+// ask.
 func (w *world) checkAgreement() {
 	w.t.Helper()
 	for _, e := range w.ends {
@@ -117,8 +118,8 @@ func TestNegotiationLoss(t *testing.T) {
 	}
 }
 
-// TestNegotiationNoise adds duplicates and reordering, and data, which has to
-// arrive whatever becomes of the options.
+// TestNegotiationNoise adds duplicates and reordering, and data. The data has to arrive
+// with or without the options.
 func TestNegotiationNoise(t *testing.T) {
 	for seed := range uint64(120) {
 		v := variants[seed%uint64(len(variants))]

@@ -152,7 +152,7 @@ func TestResponderRTT(t *testing.T) {
 	})
 }
 
-// TestPeerRcvNxt: what the peer says to have is believed only if it can be.
+// TestPeerRcvNxt: the peer's claim of received data is believed only if it can be true.
 func TestPeerRcvNxt(t *testing.T) {
 	c := &Machine{suite: SuiteX25519SHA256, keys: &keys{suite: SuiteX25519SHA256, iss: 0xffffff00}}
 	tcb := TCB{SndUna: 0xfffffff0, SndNxt: 0x10}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestReflection: an attacker sends back what this end has sent.
+// TestReflection: an attacker sends back a request of this end.
 //
 // M414: In suites 0x00 and 0x01 a migrate SYN MUST be dropped if it is the request
 // that this end itself sent last. In suite 0x02 the role is in the key.
@@ -20,10 +20,10 @@ func TestReflection(t *testing.T) {
 		r := c.conn.ownRequest
 		k := c.conn.keys
 		if k.suite.rolling() {
-			// Even a valid tag for these numbers is that of the other role.
+			// Even a valid tag for these numbers is of the other role.
 			r.Tag = k.requestTag(k.role, uint64(r.ReqNo), p.Seq)
 		} else {
-			// That its sequence number would be plausible is bad luck.
+			// Its sequence number is plausible by chance.
 			c.conn.ownRequest.Tag = k.draftTag(p.Seq, uint64(r.ReqNo))
 			r = c.conn.ownRequest
 		}
@@ -41,7 +41,7 @@ func TestReflection(t *testing.T) {
 	})
 }
 
-// TestReplay: a recorded request, and what it is worth, from another tuple.
+// TestReplay: an attacker plays a recorded request from another tuple.
 //
 // M215: In suites 0x00 and 0x01 a third ACK with the SEQ of the responder's own
 // SYN-ACK, or the number after it, MUST NOT be believed.
@@ -82,7 +82,8 @@ func TestReplay(t *testing.T) {
 		if len(synacks) != 2 {
 			w.fatalf("%v", synacks)
 		}
-		// What has been heard, sent back with each number that may help.
+		// The options of the recorded segments, sent back with each number that may
+		// help.
 		for _, o := range [][]byte{syn.Options, synacks[0].Options} {
 			for _, seq := range []uint32{syn.Seq, syn.Seq + 1, synacks[0].Seq, synacks[0].Seq + 1, s.rcvNxt} {
 				w.inject(packet{Segment: Segment{
@@ -130,9 +131,9 @@ func TestRecordedACK(t *testing.T) {
 	})
 }
 
-// TestRecordedHandshake: who has recorded a whole handshake, and kept the third
-// ACK from arriving, cannot complete it from elsewhere when the responder has
-// forgotten. Section 10: suites without a nonce do not stop that.
+// TestRecordedHandshake: an attacker has recorded a whole handshake, and kept the third
+// ACK from arriving. The attacker cannot complete it from elsewhere when the responder
+// has forgotten. Section 10: suites without a nonce do not stop that.
 //
 // M223: The responder MUST choose the nonce when it takes the request. The ACKs of
 // both ends MUST return it.
@@ -164,8 +165,8 @@ func TestRecordedHandshake(t *testing.T) {
 	}
 }
 
-// TestLostNonce: what the responder has sent last counts. The initiator takes
-// it, also after the responder has forgotten and heard a late SYN.
+// TestLostNonce: the responder's last SYN-ACK counts. The initiator takes it, also
+// after the responder has forgotten and heard a late SYN.
 func TestLostNonce(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		var syn packet

@@ -226,7 +226,7 @@ func (w *world) reply(c, s *end) (p packet) {
 	return p
 }
 
-// TestAnswers is what an initiator makes of what comes on the path on trial.
+// TestAnswers has segments of all kinds come on an initiator's path on trial.
 //
 // M213: In suites 0x00 and 0x01 a SYN-ACK with the SEQ of the SYN that it answers MUST
 // NOT be believed.

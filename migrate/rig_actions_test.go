@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// start asks for a migration from the i-th address and a port that has not been
-// used yet, as netstack does: it opens the path first.
+// start asks for a migration from the i-th address and a new port. As netstack does, it
+// opens the path first.
 func (e *end) start(i byte, keepOld bool) error {
 	e.port++
 	return e.startOn(netip.AddrPortFrom(host(e.role, i), 2000+e.port), keepOld, false)
@@ -161,7 +161,7 @@ func (e *end) rebind(r Rebind) {
 		w.fatalf("%v: %v taken for alive", e.role, e.cur)
 	}
 	if r.HasPeerRcvNxt {
-		// What the peer has said may be old, but not more than it has.
+		// The peer's number may be old, but not above its RCV.NXT.
 		if !leq(e.sndUna, r.PeerRcvNxt) || !leq(r.PeerRcvNxt, e.peer().rcvNxt) {
 			w.fatalf("%v: peer has %d, not %d", e.role, e.peer().rcvNxt, r.PeerRcvNxt)
 		}
@@ -177,8 +177,7 @@ func (e *end) rebind(r Rebind) {
 	}
 }
 
-// settle brings the token table in line with the machine and checks what is
-// always true.
+// settle brings the token table in line with the machine and checks the invariants.
 func (e *end) settle() {
 	w, c := e.w, e.conn
 	if c == nil {
@@ -238,8 +237,8 @@ func (e *end) settle() {
 	e.checkCounters()
 }
 
-// checkCounters checks section 4: counters grow, and whatever gets lost, the
-// next request is one that the peer takes.
+// checkCounters checks section 4: counters grow, and the peer takes the next request
+// after any loss.
 func (e *end) checkCounters() {
 	w, c := e.w, e.conn
 	if c.sent < e.sent || c.done < e.done || c.peerDone < e.peerDone {

@@ -181,7 +181,7 @@ var variants = func() (v []variant) {
 	return v
 }()
 
-// usual is what most connections are.
+// usual is the variant of most connections.
 var usual = variant{SuiteX25519SHA256, FormatKinds, 28}
 
 func (v variant) String() string {

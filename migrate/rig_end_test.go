@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// end is one end of a connection: the machine, and a TCP that has sequence
-// numbers but no bytes, goes back to SND.UNA when its timer says so and believes
-// in-order segments only. It carries out the machine's actions and fails the
-// test if one cannot be carried out.
+// end is one end of a connection: the machine, and a TCP that has sequence numbers but
+// no bytes. The TCP goes back to SND.UNA when its timer says so, and believes in-order
+// segments only. end carries out the machine's actions. It fails the test if one cannot
+// be carried out.
 type end struct {
 	w    *world
 	role Role
@@ -154,7 +154,7 @@ func (e *end) refuse(s Segment) {
 	}
 }
 
-// receiveRequest is what netstack does before it looks for a connection.
+// receiveRequest does netstack's work before it looks for a connection.
 func (e *end) receiveRequest(s Segment, req Request) {
 	v, counter, ok := e.table.Lookup(req.Token)
 	if !ok {

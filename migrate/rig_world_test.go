@@ -25,8 +25,8 @@ type world struct {
 	sent  int // packets, ever
 
 	delay time.Duration // one way
-	// shape, if not nil, decides what becomes of a packet: each result
-	// arrives, that much later than usual.
+	// shape, if not nil, decides the fate of a packet: each result is an arrival, that
+	// much later than usual.
 	shape func(p *packet) []time.Duration
 	// seen is told of each packet that is sent.
 	seen func(p *packet)
@@ -168,7 +168,7 @@ func (w *world) run(until Time, done func() bool) {
 		case fire == nil:
 			return
 		case machine:
-			// Section 9: whatever repeats, repeats after a while.
+			// Section 9: every repetition comes after a while.
 			if w.timers++; w.timers > 20 {
 				w.fatalf("%v: timer of the machine makes no progress", fire.role)
 			}
@@ -212,7 +212,7 @@ func (q *packets) Pop() any {
 	return p
 }
 
-// kind names what a packet is for.
+// kind names the purpose of a packet.
 func (p *packet) kind() string {
 	f := FormatKinds
 	if len(p.Options) > 0 && (p.Options[0] == kindExperimental) {
@@ -261,8 +261,8 @@ func (p *packet) from() Role {
 	return 2 // somebody else
 }
 
-// drop is what shape returns for a packet that is lost, pass for one that is
-// delivered as usual.
+// drop is the result of shape for a packet that is lost, pass for one that is delivered
+// as usual.
 var (
 	drop []time.Duration
 	pass = []time.Duration{0}

@@ -33,8 +33,8 @@ type Tuple struct{ Local, Remote netip.AddrPort }
 
 func (t Tuple) String() string { return t.Local.String() + "->" + t.Remote.String() }
 
-// TCB is what the machine needs to know of the transmission control block (RFC 9293,
-// section 3.3.1) at an event.
+// TCB is the part of the transmission control block (RFC 9293, section 3.3.1) that the
+// machine needs at an event.
 type TCB struct {
 	SndUna, SndNxt, RcvNxt uint32
 	// RcvAcc is the right edge of the window that this end has advertised.
@@ -54,7 +54,7 @@ type TCB struct {
 // may have forged any other.
 func (t TCB) MayQuote(seq uint32) bool { return leq(t.SndUna-1, seq) && leq(seq, t.SndNxt) }
 
-// Segment is what the machine needs to know of a received segment.
+// Segment is the part of a received segment that the machine needs.
 type Segment struct {
 	Tuple         Tuple
 	Seq, Ack      uint32

@@ -81,8 +81,8 @@ type failingReader struct{ err error }
 
 func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 
-// TestRandIsUsed: whoever passes the source of randomness relies on nothing
-// else being used.
+// TestRandIsUsed: a caller that passes a source of randomness relies on no other being
+// used.
 func TestRandIsUsed(t *testing.T) {
 	syn := func(seed byte) string {
 		c, err := NewMachine(Opener, &Config{}, constReader(seed))

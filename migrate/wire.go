@@ -28,7 +28,8 @@ const (
 // keySize is the size of an X25519 public key in bytes.
 const keySize = 32
 
-// layout is how a Format writes the options. Lengths are those of the content, in bytes.
+// layout is how a Format writes the options. Lengths are lengths of the content, in
+// bytes.
 type layout struct {
 	header   int // bytes before the content
 	synKey   int // key bytes that fit into the SYN beside the usual options

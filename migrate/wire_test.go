@@ -20,7 +20,7 @@ func opts(s string) []byte {
 	return b
 }
 
-// A Migrate option in both formats, and what it says.
+// A Migrate option in both formats, and its fields.
 const (
 	migrateKinds        = "10 13 2a 0102030405060708 1112131415161718"
 	migrateExperimental = "fd 15 6d67 2a 0102030405060708 1112131415161718"

@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// logWriter writes a log, and goes on when that fails, such as on a full disk: a node must
+// logWriter writes a log, and goes on when that fails, such as on a full disk. A node must
 // not end for want of a log. It reports the failure on stderr. It counts lost lines, and
 // reports them once writing works again.
 type logWriter struct {
