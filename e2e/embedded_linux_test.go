@@ -76,7 +76,7 @@ func TestEmbeddedWebSocket(t *testing.T) {
 	moved("the NAT has forgotten", 25*time.Second)
 
 	w.must(w.Uplinks[1].Down(kernel.LinkDown))
-	w.eventually("suspended", 10*time.Second, func() error {
+	w.eventually("held", 10*time.Second, func() error {
 		if m := conn.Migration(); !m.Holding {
 			return fmt.Errorf("%+v", m)
 		}

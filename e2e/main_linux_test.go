@@ -37,11 +37,11 @@ func lookForMissing() error {
 	if err := netstack.Patched(); err != nil {
 		return err
 	}
-	lab, err := kernel.New()
+	network, err := kernel.New()
 	if err != nil {
 		return err
 	}
-	lab.Close()
+	network.Close()
 	return nil
 }
 

@@ -35,12 +35,12 @@ type world struct {
 func newWorld(t testing.TB, cfg kernel.TopologyConfig) *world {
 	t.Helper()
 	need(t)
-	lab, err := kernel.New()
+	network, err := kernel.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(lab.Close)
-	topo, err := lab.Topology(cfg)
+	t.Cleanup(network.Close)
+	topo, err := network.Topology(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,7 @@ func TestSurvive(t *testing.T) {
 
 	before = w.moves(client)
 	w.must(w.Uplinks[1].Down(kernel.LinkDown))
-	w.eventually("suspended", 10*time.Second, func() error {
+	w.eventually("held", 10*time.Second, func() error {
 		for _, c := range w.status(client).Connections {
 			if c.State != "MIGRATE-WAIT" {
 				return fmt.Errorf("%+v", c)

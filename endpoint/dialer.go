@@ -17,9 +17,9 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// minAttempt is the least time for an attempt if there are more addresses to try,
+// minPartialTimeout is the least time for an address if there are more addresses to try,
 // unless less is left. An even share of a short timeout would fail them all.
-const minAttempt = 2 * time.Second
+const minPartialTimeout = 2 * time.Second
 
 // Resolver finds the addresses of a name; *net.Resolver does. network is "ip",
 // "ip4" or "ip6".
@@ -92,7 +92,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	}
 	var firstErr error
 	for i, remote := range targets {
-		c, err := d.attempt(ctx, network, remote, share(d.left(ctx, deadline), len(targets)-i))
+		c, err := d.dialSingle(ctx, network, remote, partialTimeout(d.left(ctx, deadline), len(targets)-i))
 		if err == nil {
 			c.peers.Store(&targets)
 			c.name = d.peerName(network, address)
@@ -157,12 +157,12 @@ func (d *Dialer) left(ctx context.Context, deadline time.Time) time.Duration {
 	return left
 }
 
-// share divides the time left among n attempts, as the net package does.
-func share(left time.Duration, n int) time.Duration {
+// partialTimeout divides the time left among n addresses, as the net package does.
+func partialTimeout(left time.Duration, n int) time.Duration {
 	if left == 0 || n == 1 {
 		return left
 	}
-	return min(max(left/time.Duration(n), minAttempt), left)
+	return min(max(left/time.Duration(n), minPartialTimeout), left)
 }
 
 // resolve returns the addresses to try.
@@ -229,8 +229,8 @@ func (d *Dialer) local() (netip.AddrPort, error) {
 	}
 }
 
-// attempt connects to remote within timeout, if that is not 0.
-func (d *Dialer) attempt(ctx context.Context, network string, remote netip.AddrPort, timeout time.Duration) (*Conn, error) {
+// dialSingle connects to remote within timeout, if that is not 0.
+func (d *Dialer) dialSingle(ctx context.Context, network string, remote netip.AddrPort, timeout time.Duration) (*Conn, error) {
 	if timeout != 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = withClockTimeout(ctx, d.Stack.Clock(), timeout)

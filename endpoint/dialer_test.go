@@ -252,7 +252,7 @@ func TestDialSharesTimeout(t *testing.T) {
 	}
 }
 
-func TestShare(t *testing.T) {
+func TestPartialTimeout(t *testing.T) {
 	for _, c := range []struct {
 		left time.Duration
 		n    int
@@ -261,10 +261,10 @@ func TestShare(t *testing.T) {
 		{0, 3, 0},
 		{9 * time.Second, 1, 9 * time.Second},
 		{9 * time.Second, 3, 3 * time.Second},
-		{3 * time.Second, 3, minAttempt},
+		{3 * time.Second, 3, minPartialTimeout},
 		{time.Second, 3, time.Second},
 	} {
-		if got := share(c.left, c.n); got != c.want {
+		if got := partialTimeout(c.left, c.n); got != c.want {
 			t.Errorf("share(%v, %d) = %v, want %v", c.left, c.n, got, c.want)
 		}
 	}

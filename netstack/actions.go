@@ -46,8 +46,8 @@ func (m *Migration) do(acts []migrate.Action, in gvisorSegment) {
 		case migrate.ActAnswer:
 			m.ep.MigrationAnswer()
 		case migrate.ActDone:
-			if m.attempt != nil {
-				m.attempt.rtt = a.Rebind.RTT
+			if m.call != nil {
+				m.call.rtt = a.Rebind.RTT
 			}
 			m.finish(a.Err)
 		case migrate.ActFail:
@@ -87,7 +87,7 @@ func (m *Migration) rebind(r migrate.Rebind, in gvisorSegment) {
 		At:        m.migrator.gv.Clock().Now(),
 		From:      from,
 		To:        m.current(),
-		Initiator: m.attempt != nil,
+		Initiator: m.call != nil,
 		RTT:       r.RTT,
 	})
 }

@@ -70,7 +70,7 @@ type Migration struct {
 	machine *migrate.Machine
 	settled chan struct{} // closed when the negotiation ends; nil: nobody waits
 	free    chan struct{} // closed when another attempt may begin; nil: nobody waits
-	attempt *attempt      // of this end; nil: none
+	call    *call         // of this end; nil: none
 	moves   *[]Move       // the last maxMoves; nil: none
 	held    int64         // bytes of the stack's bound on holds; 0: the connection has no hold
 }
@@ -85,7 +85,7 @@ func (s *Stack) NewMigration(ep tcpip.Endpoint, cfg *migrate.Config) (*Migration
 	if err := Patched(); err != nil {
 		return nil, err
 	}
-	m, err := s.migrator.newMigration(migrate.Opener, ep, s.migrator.share(cfg))
+	m, err := s.migrator.newMigration(migrate.Opener, ep, s.migrator.intern(cfg))
 	if err != nil {
 		return nil, err
 	}

@@ -136,8 +136,8 @@ type configKey struct {
 	suites        string
 }
 
-// share returns a configuration equal to cfg that other connections may have, too.
-func (m *migrator) share(cfg *migrate.Config) *migrate.Config {
+// intern returns a configuration equal to cfg that other connections may have, too.
+func (m *migrator) intern(cfg *migrate.Config) *migrate.Config {
 	key := configKey{policy: cfg.Policy, format: cfg.Format, hold: cfg.Hold, holdOnTimeout: cfg.HoldOnTimeout}
 	for _, s := range cfg.Suites {
 		key.suites += string(rune(s))

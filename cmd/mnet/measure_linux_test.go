@@ -22,17 +22,17 @@ import (
 	"github.com/mnet-dev/mnet/netstack"
 )
 
-// measureLab is two hosts, each with a node, and a wire between them. The stacks are 10.1.0.2
+// measureRig is two hosts, each with a node, and a wire between them. The stacks are 10.1.0.2
 // and 10.2.0.2.
-type measureLab struct {
+type measureRig struct {
 	mnet  string // the program
 	dir   string // of the sockets
 	hosts [2]*kernel.Namespace
 }
 
-var labNames = [2]string{"client", "server"}
+var hostNames = [2]string{"client", "server"}
 
-func newMeasureLab(t *testing.T) *measureLab {
+func newMeasureRig(t *testing.T) *measureRig {
 	t.Helper()
 	nl, err := kernel.New()
 	if err != nil {
@@ -40,12 +40,12 @@ func newMeasureLab(t *testing.T) *measureLab {
 	}
 	t.Cleanup(nl.Close)
 	dir := t.TempDir()
-	l := &measureLab{mnet: filepath.Join(dir, "mnet"), dir: dir}
+	l := &measureRig{mnet: filepath.Join(dir, "mnet"), dir: dir}
 	// A node starts its janitor by the name of the program.
 	if err := copyFile(l.mnet, "/proc/self/exe"); err != nil {
 		t.Fatal(err)
 	}
-	for i, name := range labNames {
+	for i, name := range hostNames {
 		if l.hosts[i], err = nl.Namespace(name); err != nil {
 			t.Fatal(err)
 		}
@@ -68,17 +68,17 @@ func newMeasureLab(t *testing.T) *measureLab {
 	return l
 }
 
-func (l *measureLab) socket(i int) string { return filepath.Join(l.dir, labNames[i]+".sock") }
+func (l *measureRig) socket(i int) string { return filepath.Join(l.dir, hostNames[i]+".sock") }
 
 // command returns mnet with arguments. Its default socket is the one of a host.
-func (l *measureLab) command(i int, args ...string) *exec.Cmd {
+func (l *measureRig) command(i int, args ...string) *exec.Cmd {
 	cmd := exec.Command(l.mnet, args...)
 	cmd.Env = append(os.Environ(), "MNET_SOCKET="+l.socket(i))
 	return cmd
 }
 
 // start starts mnet on a host, and returns its standard output or error.
-func (l *measureLab) start(t *testing.T, i int, stderr bool, args ...string) (*kernel.Process, io.Reader) {
+func (l *measureRig) start(t *testing.T, i int, stderr bool, args ...string) (*kernel.Process, io.Reader) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -98,7 +98,7 @@ func (l *measureLab) start(t *testing.T, i int, stderr bool, args ...string) (*k
 }
 
 // run runs mnet on the client, and returns its output and exit code.
-func (l *measureLab) run(t *testing.T, args ...string) (stdout, stderr string, code int) {
+func (l *measureRig) run(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd := l.command(0, args...)
@@ -119,7 +119,7 @@ func TestMeasureCommands(t *testing.T) {
 	if err := netstack.Patched(); err != nil {
 		t.Skip(err)
 	}
-	l := newMeasureLab(t)
+	l := newMeasureRig(t)
 	server, listening := l.start(t, 1, false, "bench", "--server")
 	awaitLine(t, listening, ":5201")
 

@@ -94,20 +94,20 @@ func TestNoNetAdmin(t *testing.T) {
 // newHost is a host with an address.
 func newHost(t *testing.T) *kernel.Namespace {
 	t.Helper()
-	lab, err := kernel.New()
+	network, err := kernel.New()
 	if err != nil {
 		t.Skip(err)
 	}
-	t.Cleanup(lab.Close)
-	host, err := lab.Namespace("host")
+	t.Cleanup(network.Close)
+	host, err := network.Namespace("host")
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer, err := lab.Namespace("peer")
+	peer, err := network.Namespace("peer")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := lab.Veth(host, "eth0", peer, "eth0", kernel.VethConfig{}); err != nil {
+	if err := network.Veth(host, "eth0", peer, "eth0", kernel.VethConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := host.AddAddress("eth0", netip.MustParsePrefix("192.0.2.1/24")); err != nil {

@@ -55,7 +55,7 @@ var steps = []func(*Host) error{
 	(*Host).openDevice,
 	(*Host).configureDevice,
 	(*Host).attach,
-	(*Host).share,
+	(*Host).openShare,
 	(*Host).roam,
 }
 
@@ -96,7 +96,7 @@ func (h *Host) attach() (err error) {
 	return err
 }
 
-func (h *Host) share() (err error) {
+func (h *Host) openShare() (err error) {
 	if h.cfg.shares() {
 		h.Share, err = hostnet.NewShare(h.cfg.shareConfig(h.Link.Name()))
 	}

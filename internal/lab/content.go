@@ -18,8 +18,8 @@ const (
 	echoSeed = 2
 )
 
-// stream is a pattern without end.
-func stream(seed uint64) *pattern.Reader { return pattern.New(seed, math.MaxInt64) }
+// contentOf is a pattern without end.
+func contentOf(seed uint64) *pattern.Reader { return pattern.New(seed, math.MaxInt64) }
 
 // digest is a digest of the bytes that were sent or have arrived.
 type digest struct {

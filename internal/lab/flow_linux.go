@@ -53,7 +53,7 @@ func dialFlow(ctx context.Context, c *control.Client, port uint16, seed uint64, 
 		tell:     tell,
 		stop:     make(chan struct{}),
 		done:     make(chan struct{}),
-		expected: pattern.NewChecker(stream(seed)),
+		expected: pattern.NewChecker(contentOf(seed)),
 		received: newDigest(),
 	}
 	var err error
@@ -81,7 +81,7 @@ func (f *flow) download() {
 // pingPong sends messages and waits for their echo, until this side is to end.
 func (f *flow) pingPong() {
 	defer close(f.done)
-	messages := stream(echoSeed)
+	messages := contentOf(echoSeed)
 	f.sent = newDigest()
 	tick := time.NewTicker(messagePace)
 	defer tick.Stop()

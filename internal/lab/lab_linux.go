@@ -35,7 +35,7 @@ const minQueue = 64 << 10
 type Lab struct {
 	cfg     Config
 	jan     *janitor.Janitor
-	net     *kernel.Lab
+	net     *kernel.Network
 	topo    *kernel.Topology
 	client  *child
 	server  *child

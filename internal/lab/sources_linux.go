@@ -20,8 +20,8 @@ const (
 	chunk = 32 << 10
 	// The kernel's download takes a part of the uplink's rate, in chunks so often
 	// that a gap is an outage.
-	kernelShare = 4
-	kernelPace  = 20 * time.Millisecond
+	kernelPart = 4
+	kernelPace = 20 * time.Millisecond
 )
 
 // sources are the services that are connected to. They run in this process, with
@@ -47,7 +47,7 @@ func listen(ctx context.Context, topo *kernel.Topology, rate int64) (*sources, e
 	}{
 		{topo.Server, bulkTarget, s.serveBulk},
 		{topo.Server, echoTarget, func(c net.Conn) { _, _ = io.Copy(c, c) }}, // the client sees missing bytes
-		{topo.Host, fmt.Sprintf(":%d", kernelPort), func(c net.Conn) { servePaced(c, rate/kernelShare) }},
+		{topo.Host, fmt.Sprintf(":%d", kernelPort), func(c net.Conn) { servePaced(c, rate/kernelPart) }},
 	} {
 		ln, err := svc.ns.Listen(ctx, "tcp", svc.address)
 		if err != nil {
@@ -97,7 +97,7 @@ func (s *sources) remove(c net.Conn) {
 // connection.
 func (s *sources) serveBulk(c net.Conn) {
 	defer close(s.bulkEnd)
-	content := stream(bulkSeed)
+	content := contentOf(bulkSeed)
 	s.bulk = newDigest()
 	enough := make(chan struct{})
 	s.running.Go(func() {

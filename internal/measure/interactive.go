@@ -60,23 +60,23 @@ func (p *pongs) counts() (sent, answered int) {
 }
 
 // interact sends messages and takes them back.
-func (s *Stream) interact(end time.Time) error {
+func (m *Measurement) interact(end time.Time) error {
 	sent := make(chan error, 1)
-	go func() { sent <- s.sendMessages(end) }()
-	err := s.takeMessages()
+	go func() { sent <- m.sendMessages(end) }()
+	err := m.takeMessages()
 	if err != nil {
-		relay.Abort(s.conn) // ends the sender
+		relay.Abort(m.conn) // ends the sender
 	}
 	if err := errors.Join(err, <-sent); err != nil {
 		return err
 	}
-	if sent, answered := s.pong.counts(); sent != answered {
+	if sent, answered := m.pong.counts(); sent != answered {
 		return fmt.Errorf("%d messages have come back of %d", answered, sent)
 	}
 	return nil
 }
 
-func (s *Stream) sendMessages(end time.Time) error {
+func (m *Measurement) sendMessages(end time.Time) error {
 	tick := time.NewTicker(messageEvery)
 	defer tick.Stop()
 	buf, from := make([]byte, messageSize), content()
@@ -84,18 +84,18 @@ func (s *Stream) sendMessages(end time.Time) error {
 		if _, err := io.ReadFull(from, buf); err != nil {
 			return err
 		}
-		s.pong.ping(time.Now())
-		if _, err := s.conn.Write(buf); err != nil {
+		m.pong.ping(time.Now())
+		if _, err := m.conn.Write(buf); err != nil {
 			return err
 		}
 	}
-	return s.conn.CloseWrite()
+	return m.conn.CloseWrite()
 }
 
-func (s *Stream) takeMessages() error {
+func (m *Measurement) takeMessages() error {
 	buf, check := make([]byte, messageSize), pattern.NewChecker(content())
 	for {
-		_, err := io.ReadFull(s.r, buf)
+		_, err := io.ReadFull(m.r, buf)
 		now := time.Now()
 		if err == io.EOF {
 			return nil
@@ -103,8 +103,8 @@ func (s *Stream) takeMessages() error {
 		if err != nil {
 			return err
 		}
-		s.rec.Add(now, messageSize)
-		if !s.pong.pong(now) {
+		m.rec.Add(now, messageSize)
+		if !m.pong.pong(now) {
 			return errors.New("a message that was not sent comes back")
 		}
 		if err := check.Check(buf); err != nil {
@@ -115,11 +115,11 @@ func (s *Stream) takeMessages() error {
 
 // RoundTrips returns the round-trip time of each message that came back, from number
 // skip on.
-func (s *Stream) RoundTrips(skip int) []time.Duration {
-	if s.pong == nil {
+func (m *Measurement) RoundTrips(skip int) []time.Duration {
+	if m.pong == nil {
 		return nil
 	}
-	s.pong.mu.Lock()
-	defer s.pong.mu.Unlock()
-	return slices.Clone(s.pong.taken[min(skip, len(s.pong.taken)):])
+	m.pong.mu.Lock()
+	defer m.pong.mu.Unlock()
+	return slices.Clone(m.pong.taken[min(skip, len(m.pong.taken)):])
 }

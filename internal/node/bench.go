@@ -124,11 +124,11 @@ func watchBench(begin time.Time, runs []*benchRun, tell func(BenchEvent) error) 
 	iv := &BenchInterval{End: time.Since(begin).Seconds()}
 	iv.Messages, iv.MessageMS = messages(runs, func(r *benchRun) int { return r.seen.messages })
 	for _, r := range runs {
-		bytes := r.stream.Bytes()
+		bytes := r.measurement.Bytes()
 		iv.Begin = r.seen.at
 		iv.Bytes += bytes - r.seen.bytes
 		r.seen.at, r.seen.bytes = iv.End, bytes
-		r.seen.messages = len(r.stream.RoundTrips(0))
+		r.seen.messages = len(r.measurement.RoundTrips(0))
 	}
 	iv.BitsPerSecond = float64(iv.Bytes) * 8 / (iv.End - iv.Begin)
 	return tell(BenchEvent{Interval: iv})
@@ -136,12 +136,12 @@ func watchBench(begin time.Time, runs []*benchRun, tell func(BenchEvent) error) 
 
 // benchRun is the measurement of one connection.
 type benchRun struct {
-	n      *Node
-	c      *Conn
-	req    BenchRequest
-	info   BenchConnection
-	stream *measure.Stream
-	err    error
+	n           *Node
+	c           *Conn
+	req         BenchRequest
+	info        BenchConnection
+	measurement *measure.Measurement
+	err         error
 
 	// Of the watcher: the results that it has told.
 	seen struct {
@@ -181,14 +181,14 @@ func (r *benchRun) start(ctx context.Context) error {
 		test.SndUna = func() uint32 { return r.c.TCPInfo().SndUna }
 	}
 	var err error
-	if r.stream, err = measure.Start(ctx, counted(r.c), test); err != nil {
+	if r.measurement, err = measure.Start(ctx, counted(r.c), test); err != nil {
 		return err
 	}
 	cur := r.c.Migration().Current
 	r.info = BenchConnection{
 		ID: r.c.ID, Local: cur.Local, Remote: cur.Remote,
 		Migratable: target.Migratable, Suite: target.Suite, Why: target.Why,
-		RTTMS: milliseconds(r.stream.RTT()),
+		RTTMS: milliseconds(r.measurement.RTT()),
 	}
 	return nil
 }
@@ -198,7 +198,7 @@ func (r *benchRun) run(ctx context.Context) error {
 	moving, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { r.move(moving) })
-	r.err = r.stream.Run(ctx)
+	r.err = r.measurement.Run(ctx)
 	stop()
 	wg.Wait()
 	return r.err
@@ -216,7 +216,7 @@ func (r *benchRun) move(ctx context.Context) {
 		}
 		from := r.c.Migration().Current.Local
 		m := BenchMove{Conn: r.c.ID, At: time.Since(begin).Seconds(), From: from}
-		mark := r.stream.Mark()
+		mark := r.measurement.Mark()
 		asked := time.Now()
 		err := r.n.migrate(ctx, r.c, r.target(i))
 		if ctx.Err() != nil {
@@ -243,9 +243,9 @@ func (r *benchRun) target(i int) netip.AddrPort {
 // outages returns the moves with the outage of each.
 func (r *benchRun) outages() []BenchMove {
 	moves := slices.Clone(r.moves)
-	for i, d := range r.stream.Outages(r.marks) {
+	for i, d := range r.measurement.Outages(r.marks) {
 		moves[i].OutageMS = milliseconds(d)
-		moves[i].OutageRTT = float64(d) / float64(r.stream.RTT())
+		moves[i].OutageRTT = float64(d) / float64(r.measurement.RTT())
 	}
 	return moves
 }

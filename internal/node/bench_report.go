@@ -88,7 +88,7 @@ func (r BenchRequest) report(runs []*benchRun, took time.Duration) *BenchReport 
 	rep := &BenchReport{Mode: r.Mode, Seconds: took.Seconds(), Asked: r.Migrations * len(runs), Moves: []BenchMove{}}
 	var ms, rtts []float64
 	for _, run := range runs {
-		rep.Bytes += run.stream.Bytes()
+		rep.Bytes += run.measurement.Bytes()
 		for _, m := range run.outages() {
 			rep.Moves = append(rep.Moves, m)
 			if m.Error != "" {
@@ -110,7 +110,7 @@ func (r BenchRequest) report(runs []*benchRun, took time.Duration) *BenchReport 
 func messages(runs []*benchRun, skip func(*benchRun) int) (int, *stats.Summary) {
 	var ms []float64
 	for _, run := range runs {
-		for _, d := range run.stream.RoundTrips(skip(run)) {
+		for _, d := range run.measurement.RoundTrips(skip(run)) {
 			ms = append(ms, milliseconds(d))
 		}
 	}

@@ -44,7 +44,7 @@ func (noUndo) Restore(hostnet.Setting) error { return nil }
 //
 //	client 10.1.0.2 ── 10.1.0.1 host ── wire ── host 10.2.0.1 ── 10.2.0.2 server
 type pair struct {
-	lab            *kernel.Lab
+	network        *kernel.Network
 	hosts          [2]*kernel.Namespace
 	client, server *Node
 }
@@ -67,17 +67,17 @@ func newPair(t *testing.T, delay time.Duration) *pair {
 
 func newPairOver(t *testing.T, wire kernel.WireConfig) *pair {
 	t.Helper()
-	lab, err := kernel.New()
+	network, err := kernel.New()
 	if err != nil {
 		t.Skip(err)
 	}
-	t.Cleanup(lab.Close)
-	p := &pair{lab: lab}
+	t.Cleanup(network.Close)
+	p := &pair{network: network}
 	for i, name := range []string{"client", "server"} {
-		p.hosts[i], err = lab.Namespace(name)
+		p.hosts[i], err = network.Namespace(name)
 		must(t, err)
 	}
-	_, err = lab.Wire(p.hosts[0], "wan0", p.hosts[1], "wan0", wire)
+	_, err = network.Wire(p.hosts[0], "wan0", p.hosts[1], "wan0", wire)
 	must(t, err)
 	prefixes := [2]netip.Prefix{netip.MustParsePrefix("10.1.0.0/24"), netip.MustParsePrefix("10.2.0.0/24")}
 	for i, h := range p.hosts {

@@ -31,7 +31,7 @@ const settle = time.Minute
 func BenchmarkHeap(b *testing.B) {
 	for _, n := range []int{1000, 1300, 1600} {
 		b.Run(fmt.Sprintf("conns=%d", n), func(b *testing.B) {
-			var sum held
+			var sum heapUse
 			for b.Loop() {
 				stacks, all := population(b, 0), population(b, n)
 				sum.client += all.client - stacks.client
@@ -47,11 +47,11 @@ func BenchmarkHeap(b *testing.B) {
 	}
 }
 
-// held is bytes on the heap.
-type held struct{ client, server, fresh int64 }
+// heapUse is bytes on the heap.
+type heapUse struct{ client, server, fresh int64 }
 
 // population measures two stacks with n connections between them.
-func population(b *testing.B, n int) held {
+func population(b *testing.B, n int) heapUse {
 	clock := faketime.NewManualClock()
 	r := newRig(b, netstack.Config{Clock: clock}, 0)
 	clients, servers := make([]*endpoint.Conn, n), make([]*endpoint.Conn, n)
@@ -74,7 +74,7 @@ func population(b *testing.B, n int) held {
 	one := heap()
 	r.close()
 	clear(servers)
-	return held{client: both - one, server: one - heap(), fresh: fresh - both}
+	return heapUse{client: both - one, server: one - heap(), fresh: fresh - both}
 }
 
 // heap returns the bytes of all objects in use. Pools give up their objects in

@@ -117,13 +117,13 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	start, steps := plan(cfg.Migrations)
-	w, err := newWorld(cfg, start)
+	n, err := newNetwork(cfg, start)
 	if err != nil {
 		return nil, err
 	}
-	defer w.close()
+	defer n.close()
 
-	r := &run{cfg: cfg, world: w, source: f, steps: steps, at: start}
+	r := &run{cfg: cfg, network: n, source: f, steps: steps, at: start}
 	if err := r.do(ctx, start); err != nil {
 		return nil, err
 	}

@@ -43,19 +43,19 @@ func (r *run) migrate(ctx context.Context, s step) error {
 		return err
 	}
 	if r.left != nil {
-		if err := r.world.leave(*r.left); err != nil {
+		if err := r.network.leave(*r.left); err != nil {
 			return err
 		}
 		r.left = nil
 	}
-	if err := r.world.arrive(s); err != nil {
+	if err := r.network.arrive(s); err != nil {
 		return err
 	}
 	m := Move{Initiator: s.initiator, BreakFirst: s.breakFirst, From: s.from.path(), To: s.to.path()}
-	o := r.world.meter.begin(s)
+	o := r.network.meter.begin(s)
 	m.AtMS = ms(o.start)
 	if s.breakFirst {
-		if err := r.world.leave(s); err != nil {
+		if err := r.network.leave(s); err != nil {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func (r *run) migrate(ctx context.Context, s step) error {
 	if err != nil {
 		return err
 	}
-	r.world.sender.migrated()
+	r.network.sender.migrated()
 	select {
 	case <-o.done:
 	case <-ctx.Done():

@@ -99,8 +99,8 @@ func (r *run) report() (*Report, error) {
 		SHA256:         fmt.Sprintf("%x", got),
 		SHA256Equal:    r.received == r.source.size && bytes.Equal(got, r.source.sum[:]),
 		Migrations:     int(client.Initiated + server.Initiated),
-		LongestStallMS: ms(r.world.meter.longestStall()),
-		NATInvalid:     r.world.invalid(),
+		LongestStallMS: ms(r.network.meter.longestStall()),
+		NATInvalid:     r.network.invalid(),
 		Suite:          client.Suite.String(),
 		Seed:           r.cfg.Seed,
 		RTTMS:          ms(r.cfg.RTT),
@@ -109,7 +109,7 @@ func (r *run) report() (*Report, error) {
 		VirtualSeconds: r.virtual.Seconds(),
 		Moves:          append([]Move{}, r.moves...), // never null in JSON
 	}
-	rep.RetransmittedBytes, rep.HeaderBytes.Before, rep.HeaderBytes.After = r.world.sender.snapshot()
+	rep.RetransmittedBytes, rep.HeaderBytes.Before, rep.HeaderBytes.After = r.network.sender.snapshot()
 	var outages, rtts []float64
 	for _, m := range r.moves {
 		outages = append(outages, m.OutageMS)

@@ -25,10 +25,10 @@ import (
 
 // run is one download.
 type run struct {
-	cfg    Config
-	world  *world
-	source *source
-	steps  []step
+	cfg     Config
+	network *network
+	source  *source
+	steps   []step
 
 	client, server atomic.Pointer[endpoint.Conn]
 	left           *step // the last one, if its old address is still there
@@ -56,7 +56,7 @@ func (r *run) do(ctx context.Context, start position) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer r.watch(cancel)()
-	r.world.net.Start()
+	r.network.sim.Start()
 	if err := r.download(ctx, cancel, start); err != nil {
 		cancel(err) // unless that is why
 		return context.Cause(ctx)
@@ -70,8 +70,8 @@ func (r *run) watch(cancel context.CancelCauseFunc) (stop func() bool) {
 	var before int64
 	since := time.Now()
 	var timer tcpip.Timer
-	timer = r.world.net.Clock.AfterFunc(stallLimit, func() {
-		now := r.world.meter.progress()
+	timer = r.network.sim.Clock.AfterFunc(stallLimit, func() {
+		now := r.network.meter.progress()
 		if now == before && time.Since(since) > patience {
 			moves, at := r.position()
 			cancel(fmt.Errorf("no data arrived for %v of virtual time, after %d bytes and %d migrations, at %v", stallLimit, now, moves, at))
@@ -123,7 +123,7 @@ func (r *run) options() endpoint.MigrationOptions {
 // serve starts the HTTP server.
 func (r *run) serve(ctx context.Context) (stop func(), err error) {
 	lc := endpoint.ListenConfig{
-		Stack:            r.world.server,
+		Stack:            r.network.server,
 		Migration:        endpoint.Required,
 		MigrationOptions: r.options(),
 	}
@@ -156,7 +156,7 @@ func (r *run) serve(ctx context.Context) (stop func(), err error) {
 // dial is the transport's DialContext.
 func (r *run) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	d := endpoint.Dialer{
-		Stack:            r.world.client,
+		Stack:            r.network.client,
 		Migration:        endpoint.Required,
 		MigrationOptions: r.options(),
 	}
@@ -165,7 +165,7 @@ func (r *run) dial(ctx context.Context, network, address string) (net.Conn, erro
 		return nil, err
 	}
 	r.client.Store(c.(*endpoint.Conn))
-	return &meteredConn{c, r.world.meter}, nil
+	return &meteredConn{c, r.network.meter}, nil
 }
 
 // get asks for the file.
@@ -204,8 +204,8 @@ func (r *run) receive(body io.Reader, triggers chan<- struct{}) error {
 		r.progress()
 		if err == io.EOF {
 			r.ended.Store(true)
-			r.world.meter.end()
-			r.virtual = r.world.net.Clock.Elapsed()
+			r.network.meter.end()
+			r.virtual = r.network.sim.Clock.Elapsed()
 			return nil
 		}
 		if err != nil {
@@ -227,7 +227,7 @@ func (r *run) progress() {
 	r.cfg.Progress(Progress{
 		Received:   r.received,
 		Total:      r.source.size,
-		Virtual:    r.world.net.Clock.Elapsed(),
+		Virtual:    r.network.sim.Clock.Elapsed(),
 		Migrations: moves,
 		Path:       path,
 	})

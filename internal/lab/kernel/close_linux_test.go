@@ -129,11 +129,11 @@ func descriptors(t *testing.T) []string {
 // TestCloseLeavesNothing builds all there is, with a child that hides from its
 // process group. Goroutines are checked after all tests.
 func TestCloseLeavesNothing(t *testing.T) {
-	newLab(t).Close() // opens the descriptors that the runtime keeps open, such as its poller
+	newNetwork(t).Close() // opens the descriptors that the runtime keeps open, such as its poller
 	threads, files, processors := namespaces(t, "self"), descriptors(t), runtime.GOMAXPROCS(0)
 
-	lab := newLab(t)
-	topo, err := lab.Topology(kernel.TopologyConfig{Uplinks: [2]kernel.WireConfig{{Delay: time.Hour}, {}}})
+	network := newNetwork(t)
+	topo, err := network.Topology(kernel.TopologyConfig{Uplinks: [2]kernel.WireConfig{{Delay: time.Hour}, {}}})
 	must(t, err)
 	child, pid := script(t, topo.Server, `setsid sleep infinity & echo $!; wait`)
 	stray := openProcess(t, pid)
@@ -147,8 +147,8 @@ func TestCloseLeavesNothing(t *testing.T) {
 		t.Fatalf("the threads are in %d namespaces, want 7 more than %d", len(inside), len(threads))
 	}
 
-	lab.Close()
-	lab.Close()
+	network.Close()
+	network.Close()
 	select {
 	case <-child.Done():
 	default:
@@ -166,7 +166,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		}
 	}
 	release()
-	if now := descriptors(t); slices.ContainsFunc(now, isOfLab) || len(now) > len(files)+1 { // the pidfd
+	if now := descriptors(t); slices.ContainsFunc(now, isOfNetwork) || len(now) > len(files)+1 { // the pidfd
 		t.Errorf("open files %v, want %v", now, files)
 	}
 	if now := runtime.GOMAXPROCS(0); now != processors {
@@ -174,31 +174,31 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 
 	for name, err := range map[string]error{
-		"Do":     topo.Client.Do(func() error { return nil }),
-		"SetUp":  topo.Client.SetUp("lo"),
-		"Dial":   knock(t, topo.Client, kernelHost, kernel.ErrClosed),
-		"Listen": second(topo.Client.Listen(t.Context(), "tcp", ":80")),
-		"Start":  second(topo.Client.Start(exec.Command("true"))),
-		"Lab":    second(lab.Namespace("late")),
-		"Veth":   lab.Veth(topo.Client, "a", topo.Host, "b", kernel.VethConfig{}),
-		"Wire":   second(lab.Wire(topo.Client, "a", topo.Client, "b", kernel.WireConfig{})),
+		"Do":        topo.Client.Do(func() error { return nil }),
+		"SetUp":     topo.Client.SetUp("lo"),
+		"Dial":      knock(t, topo.Client, kernelHost, kernel.ErrClosed),
+		"Listen":    second(topo.Client.Listen(t.Context(), "tcp", ":80")),
+		"Start":     second(topo.Client.Start(exec.Command("true"))),
+		"Namespace": second(network.Namespace("late")),
+		"Veth":      network.Veth(topo.Client, "a", topo.Host, "b", kernel.VethConfig{}),
+		"Wire":      second(network.Wire(topo.Client, "a", topo.Client, "b", kernel.WireConfig{})),
 	} {
 		if !errors.Is(err, kernel.ErrClosed) {
-			t.Errorf("%s in a closed laboratory: %v, want ErrClosed", name, err)
+			t.Errorf("%s in a closed network: %v, want ErrClosed", name, err)
 		}
 	}
 }
 
 func second[T any](_ T, err error) error { return err }
 
-// isOfLab recognises the open files of a laboratory.
-func isOfLab(file string) bool {
+// isOfNetwork recognises the open files of a network.
+func isOfNetwork(file string) bool {
 	return strings.HasPrefix(file, "net:[") || file == "/dev/net/tun" || strings.Contains(file, "timerfd")
 }
 
-// TestKilledLabLeavesNothing kills a process that has a laboratory.
-func TestKilledLabLeavesNothing(t *testing.T) {
-	newLab(t) // or skip
+// TestKilledProcessLeavesNothing kills a process that has a network.
+func TestKilledProcessLeavesNothing(t *testing.T) {
+	newNetwork(t) // or skip
 	cmd := nstest.Self(holder)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe() // the holder waits on it
@@ -244,7 +244,7 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 }
 
 func TestNewSaysWhatIsMissing(t *testing.T) {
-	newLab(t) // or skip
+	newNetwork(t) // or skip
 	cmd := nstest.Self(poor)
 	const nobody = 65534
 	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}

@@ -20,8 +20,8 @@ import (
 
 // Roles of a copy of the test binary.
 const (
-	holder = "holder" // build a laboratory and wait to be killed
-	poor   = "poor"   // tell why there can be no laboratory
+	holder = "holder" // build a network and wait to be killed
+	poor   = "poor"   // tell why there can be no network
 )
 
 // patience is the time after which a test that hangs fails.
@@ -33,35 +33,35 @@ func TestMain(m *testing.M) {
 
 // available returns an error that names a missing requirement of the tests.
 func available() error {
-	lab, err := kernel.New()
+	network, err := kernel.New()
 	if err != nil {
 		return err
 	}
-	lab.Close()
+	network.Close()
 	return nil
 }
 
-// tell says why there can be no laboratory.
+// tell says why there can be no network.
 func tell() {
 	if _, err := kernel.New(); errors.Is(err, kernel.ErrUnavailable) {
 		fmt.Println(err)
 	}
 }
 
-func newLab(t testing.TB) *kernel.Lab {
+func newNetwork(t testing.TB) *kernel.Network {
 	t.Helper()
 	nstest.Need(t)
-	lab, err := kernel.New()
+	network, err := kernel.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(lab.Close)
-	return lab
+	t.Cleanup(network.Close)
+	return network
 }
 
-func newNamespace(t testing.TB, lab *kernel.Lab, name string) *kernel.Namespace {
+func newNamespace(t testing.TB, network *kernel.Network, name string) *kernel.Namespace {
 	t.Helper()
-	ns, err := lab.Namespace(name)
+	ns, err := network.Namespace(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,11 +83,11 @@ func must(t testing.TB, err error) {
 
 // hold builds the standard network with a child in it, and tells the child's number.
 func hold() {
-	lab, err := kernel.New()
+	network, err := kernel.New()
 	if err != nil {
 		fail(err)
 	}
-	topo, err := lab.Topology(kernel.TopologyConfig{})
+	topo, err := network.Topology(kernel.TopologyConfig{})
 	if err != nil {
 		fail(err)
 	}
@@ -97,7 +97,7 @@ func hold() {
 	}
 	fmt.Println(child.Pid())
 	io.Copy(io.Discard, os.Stdin)
-	runtime.KeepAlive(lab)
+	runtime.KeepAlive(network)
 }
 
 func fail(err error) {

@@ -32,7 +32,7 @@ var settings = [][2]string{
 	{"net.netfilter.nf_conntrack_tcp_be_liberal", "0"},
 }
 
-// Namespace is a network namespace: a host or router of the laboratory.
+// Namespace is a network namespace: a host or router of the network.
 type Namespace struct {
 	name string
 	tid  int // its thread, which runs the functions of Do

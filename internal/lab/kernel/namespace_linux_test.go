@@ -17,7 +17,7 @@ import (
 )
 
 func TestNamespaceIsStrict(t *testing.T) {
-	ns := newNamespace(t, newLab(t), "host")
+	ns := newNamespace(t, newNetwork(t), "host")
 	for key, want := range map[string]string{
 		"net.netfilter.nf_conntrack_tcp_be_liberal": "0",
 		"net.ipv6.conf.default.accept_dad":          "0",
@@ -30,8 +30,8 @@ func TestNamespaceIsStrict(t *testing.T) {
 }
 
 func TestSysctl(t *testing.T) {
-	lab := newLab(t)
-	ns, other := newNamespace(t, lab, "one"), newNamespace(t, lab, "other")
+	network := newNetwork(t)
+	ns, other := newNamespace(t, network, "one"), newNamespace(t, network, "other")
 	const key = "net.ipv4.ip_default_ttl"
 	must(t, ns.Sysctl(key, "77"))
 	if got, err := ns.ReadSysctl(key); err != nil || got != "77" {
@@ -46,7 +46,7 @@ func TestSysctl(t *testing.T) {
 }
 
 func TestDo(t *testing.T) {
-	ns := newNamespace(t, newLab(t), "host")
+	ns := newNamespace(t, newNetwork(t), "host")
 	want := errors.New("of f")
 	if err := ns.Do(func() error { return want }); err != want {
 		t.Errorf("Do returns %v, want %v", err, want)
@@ -68,8 +68,8 @@ func TestDo(t *testing.T) {
 
 // TestBadInput: each error names the mistake.
 func TestBadInput(t *testing.T) {
-	lab := newLab(t)
-	ns := newNamespace(t, lab, "host")
+	network := newNetwork(t)
+	ns := newNamespace(t, network, "host")
 	ctx := newContext(t)
 	addr := netip.MustParsePrefix("10.0.0.1/24")
 	for _, test := range []struct {
@@ -88,15 +88,15 @@ func TestBadInput(t *testing.T) {
 		{"route that is not there", addr.Masked().String(), func() error { return ns.RemoveRoute(kernel.Route{To: addr, Dev: "lo"}) }},
 		{"rule for nobody", "prefix", func() error { return ns.AddRule(netip.Prefix{}, 100) }},
 		{"long device name", "wire", func() error {
-			_, err := lab.Wire(ns, strings.Repeat("x", 16), ns, "wan0", kernel.WireConfig{})
+			_, err := network.Wire(ns, strings.Repeat("x", 16), ns, "wan0", kernel.WireConfig{})
 			return err
 		}},
 		{"wire with a bad loss", "loss", func() error {
-			_, err := lab.Wire(ns, "wan0", ns, "wan1", kernel.WireConfig{Loss: 7})
+			_, err := network.Wire(ns, "wan0", ns, "wan1", kernel.WireConfig{Loss: 7})
 			return err
 		}},
 		{"two devices of one name", "busy", func() error {
-			_, err := lab.Wire(ns, "wan0", ns, "wan0", kernel.WireConfig{})
+			_, err := network.Wire(ns, "wan0", ns, "wan0", kernel.WireConfig{})
 			return err
 		}},
 	} {

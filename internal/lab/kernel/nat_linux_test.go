@@ -85,10 +85,10 @@ func TestNATTranslates(t *testing.T) {
 }
 
 func TestNAT66(t *testing.T) {
-	lab := newLab(t)
-	inside, nat, far := newNamespace(t, lab, "inside"), newNamespace(t, lab, "nat"), newNamespace(t, lab, "far")
-	must(t, lab.Veth(inside, "eth0", nat, "lan0", kernel.VethConfig{}))
-	must(t, lab.Veth(far, "eth0", nat, "wan0", kernel.VethConfig{}))
+	network := newNetwork(t)
+	inside, nat, far := newNamespace(t, network, "inside"), newNamespace(t, network, "nat"), newNamespace(t, network, "far")
+	must(t, network.Veth(inside, "eth0", nat, "lan0", kernel.VethConfig{}))
+	must(t, network.Veth(far, "eth0", nat, "wan0", kernel.VethConfig{}))
 	must(t, inside.AddAddress("eth0", netip.MustParsePrefix("fd00:1::2/64")))
 	must(t, nat.AddAddress("lan0", netip.MustParsePrefix("fd00:1::1/64")))
 	wan := netip.MustParsePrefix("fd00:2::1/64")
@@ -168,7 +168,7 @@ func invalid(t *testing.T, ns *kernel.Namespace) (dropped, counted uint64) {
 }
 
 func TestInvalidDroppedNeedsFirewall(t *testing.T) {
-	ns := newNamespace(t, newLab(t), "plain")
+	ns := newNamespace(t, newNetwork(t), "plain")
 	if n, err := ns.InvalidDropped(); err == nil {
 		t.Errorf("%d dropped by a firewall that is not there", n)
 	}

@@ -32,11 +32,11 @@ type Process struct {
 }
 
 // Start starts the command in the namespace, as the leader of a process group of its
-// own. The kernel kills it when the laboratory's process ends. When the command ends,
+// own. The kernel kills it when the process of the network ends. When the command ends,
 // the rest of its group is killed.
 //
 // Start keeps the settings of cmd.SysProcAttr and adds to them. Do not call cmd.Wait:
-// the laboratory does.
+// the network does.
 func (ns *Namespace) Start(cmd *exec.Cmd) (*Process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}

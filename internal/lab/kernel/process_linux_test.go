@@ -51,14 +51,14 @@ func TestStartRunsInNamespace(t *testing.T) {
 }
 
 func TestStartFails(t *testing.T) {
-	ns := newNamespace(t, newLab(t), "host")
+	ns := newNamespace(t, newNetwork(t), "host")
 	if _, err := ns.Start(exec.Command("/nonexistent")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a program that is not there: %v", err)
 	}
 }
 
 func TestWaitIsBounded(t *testing.T) {
-	ns := newNamespace(t, newLab(t), "host")
+	ns := newNamespace(t, newNetwork(t), "host")
 	p, err := ns.Start(exec.Command("sleep", "infinity"))
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -75,7 +75,7 @@ func TestWaitIsBounded(t *testing.T) {
 
 // TestStopKills: a child that ignores SIGTERM is killed, and so are its own children.
 func TestStopKills(t *testing.T) {
-	ns := newNamespace(t, newLab(t), "host")
+	ns := newNamespace(t, newNetwork(t), "host")
 	p, pid := script(t, ns, `trap '' TERM; sleep infinity & echo $!; while :; do wait; done`)
 	grandchild := openProcess(t, pid)
 	p.Stop()
@@ -88,7 +88,7 @@ func TestStopKills(t *testing.T) {
 
 // TestEndOfChildKillsItsGroup: processes that a child leaves behind do not live on.
 func TestEndOfChildKillsItsGroup(t *testing.T) {
-	ns := newNamespace(t, newLab(t), "host")
+	ns := newNamespace(t, newNetwork(t), "host")
 	r, w := io.Pipe()
 	defer r.Close()
 	cmd := exec.Command("sh", "-c", `sleep infinity >/dev/null & echo $!; read _`)

@@ -14,7 +14,7 @@ import (
 // until they are preempted. The kernel shares the CPUs much more finely.
 const wireProcessors = 4
 
-// processors guards the change of a setting that all laboratories share.
+// processors guards the change of a setting that all networks share.
 var processors sync.Mutex
 
 func addProcessors(n int) {

@@ -85,9 +85,9 @@ var (
 )
 
 // Topology builds the standard network.
-func (l *Lab) Topology(cfg TopologyConfig) (*Topology, error) {
+func (n *Network) Topology(cfg TopologyConfig) (*Topology, error) {
 	t := &Topology{}
-	b := builder{lab: l}
+	b := builder{network: n}
 	for _, n := range []struct {
 		ns   **Namespace
 		name string
@@ -120,8 +120,8 @@ func (l *Lab) Topology(cfg TopologyConfig) (*Topology, error) {
 
 // builder does one step after the other until one fails.
 type builder struct {
-	lab *Lab
-	err error
+	network *Network
+	err     error
 }
 
 func (b *builder) run(step func() error) {
@@ -131,13 +131,13 @@ func (b *builder) run(step func() error) {
 }
 
 func (b *builder) namespace(name string) (ns *Namespace) {
-	b.run(func() (err error) { ns, err = b.lab.Namespace(name); return err })
+	b.run(func() (err error) { ns, err = b.network.Namespace(name); return err })
 	return ns
 }
 
 // veth joins a host to a router, and gives both their addresses.
 func (b *builder) veth(host *Namespace, hostDev string, router *Namespace, routerDev string, s subnet) {
-	b.run(func() error { return b.lab.Veth(host, hostDev, router, routerDev, VethConfig{}) })
+	b.run(func() error { return b.network.Veth(host, hostDev, router, routerDev, VethConfig{}) })
 	b.addresses(host, hostDev, s.host())
 	b.addresses(router, routerDev, s.router())
 }
@@ -167,7 +167,7 @@ func (b *builder) uplink(t *Topology, i int, dev string, lan, wan subnet, cfg To
 	}
 	t.Uplinks[i] = u
 	b.run(func() (err error) {
-		u.wire, err = b.lab.Wire(t.Client, dev, nat, "lan0", cfg.Uplinks[i])
+		u.wire, err = b.network.Wire(t.Client, dev, nat, "lan0", cfg.Uplinks[i])
 		return err
 	})
 	b.addresses(nat, "lan0", lan.router())

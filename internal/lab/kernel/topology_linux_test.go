@@ -13,7 +13,7 @@ import (
 
 func newTopology(t *testing.T, cfg kernel.TopologyConfig) *kernel.Topology {
 	t.Helper()
-	topo, err := newLab(t).Topology(cfg)
+	topo, err := newNetwork(t).Topology(cfg)
 	must(t, err)
 	return topo
 }

@@ -18,21 +18,21 @@ const (
 	otherMetric     = 200 // and the number of the uplink
 )
 
-// Outage is a way for an uplink to be gone.
-type Outage int
+// Failure is a way for an uplink to be gone.
+type Failure int
 
 const (
 	// AddressGone takes the address and its routes from the device, as when a
 	// Wi-Fi network is left.
-	AddressGone Outage = iota + 1
+	AddressGone Failure = iota + 1
 	// LinkDown sets the device down, as when a cable is pulled.
 	LinkDown
 	// Blackhole loses all packets. The client sees nothing of it.
 	Blackhole
 )
 
-func (o Outage) String() string {
-	switch o {
+func (f Failure) String() string {
+	switch f {
 	case AddressGone:
 		return "address gone"
 	case LinkDown:
@@ -40,7 +40,7 @@ func (o Outage) String() string {
 	case Blackhole:
 		return "blackhole"
 	default:
-		return fmt.Sprintf("Outage(%d)", int(o))
+		return fmt.Sprintf("Failure(%d)", int(f))
 	}
 }
 
@@ -53,9 +53,9 @@ type Uplink struct {
 	table int
 	wire  *Wire
 
-	mu     sync.Mutex
-	metric int
-	outage Outage // zero while it is up
+	mu      sync.Mutex
+	metric  int
+	failure Failure // zero while it is up
 }
 
 // Dev is the name of the device in the client.
@@ -86,11 +86,11 @@ func (u *Uplink) Gateway6() netip.Addr { return u.lan.router()[1].Addr() }
 func (u *Uplink) Public4() netip.Addr { return u.wan.host()[0].Addr() }
 
 // Down takes the uplink away, until Up. An uplink that is down already is an error.
-func (u *Uplink) Down(how Outage) error {
+func (u *Uplink) Down(how Failure) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.outage != 0 {
-		return fmt.Errorf("kernel: uplink %s is down already (%v): call Up first", u.dev, u.outage)
+	if u.failure != 0 {
+		return fmt.Errorf("kernel: uplink %s is down already (%v): call Up first", u.dev, u.failure)
 	}
 	switch how {
 	case AddressGone:
@@ -106,7 +106,7 @@ func (u *Uplink) Down(how Outage) error {
 	default:
 		return fmt.Errorf("kernel: uplink %s: %v: give AddressGone, LinkDown or Blackhole", u.dev, how)
 	}
-	u.outage = how
+	u.failure = how
 	return nil
 }
 
@@ -122,7 +122,7 @@ func (u *Uplink) Up() error {
 	if err := u.configure(); err != nil {
 		return err
 	}
-	u.outage = 0
+	u.failure = 0
 	return nil
 }
 
@@ -178,7 +178,7 @@ func (u *Uplink) setMetric(metric int) error {
 	}
 	old := u.routes()
 	u.metric = metric
-	if u.outage == AddressGone || u.outage == LinkDown {
+	if u.failure == AddressGone || u.failure == LinkDown {
 		return nil // Up will see to it
 	}
 	if err := u.configure(); err != nil {

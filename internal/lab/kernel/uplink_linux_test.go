@@ -30,7 +30,7 @@ func expectUplink(t *testing.T, topo *kernel.Topology, peers <-chan netip.AddrPo
 }
 
 func TestUplinkGoesAndComes(t *testing.T) {
-	for _, how := range []kernel.Outage{kernel.AddressGone, kernel.LinkDown} {
+	for _, how := range []kernel.Failure{kernel.AddressGone, kernel.LinkDown} {
 		t.Run(how.String(), func(t *testing.T) {
 			topo := newTopology(t, kernel.TopologyConfig{})
 			peers := echo(t, topo.Host)

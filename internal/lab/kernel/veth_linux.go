@@ -9,17 +9,17 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// VethConfig is how a [Lab.Veth] is made.
+// VethConfig is how a [Network.Veth] is made.
 type VethConfig struct {
 	MTU int // in bytes; zero means 1500
 }
 
 // Veth joins two namespaces by a pair of Ethernet devices, which are up: a link at
 // the speed of the kernel. TCP segments travel it uncut, as large as 64 kB.
-func (l *Lab) Veth(a *Namespace, devA string, b *Namespace, devB string, cfg VethConfig) error {
-	l.mu.Lock() // Close closes b.fd
-	defer l.mu.Unlock()
-	if l.closed {
+func (n *Network) Veth(a *Namespace, devA string, b *Namespace, devB string, cfg VethConfig) error {
+	n.mu.Lock() // Close closes b.fd
+	defer n.mu.Unlock()
+	if n.closed {
 		return fmt.Errorf("kernel: link %s to %s: %w", a.name, b.name, ErrClosed)
 	}
 	attrs := netlink.NewLinkAttrs()

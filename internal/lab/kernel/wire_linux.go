@@ -29,22 +29,22 @@ type WireStats struct {
 }
 
 // Wire makes a wire from a device in a to one in b. The devices are point-to-point,
-// up, and have no addresses yet. The wire lasts as long as the laboratory.
+// up, and have no addresses yet. The wire lasts as long as the network.
 //
 // Delays are exact to some tenths of a millisecond while there is a CPU to run on.
 // To keep that so, GOMAXPROCS is raised by 4 for each wire.
-func (l *Lab) Wire(a *Namespace, devA string, b *Namespace, devB string, cfg WireConfig) (*Wire, error) {
+func (n *Network) Wire(a *Namespace, devA string, b *Namespace, devB string, cfg WireConfig) (*Wire, error) {
 	w, err := newWire(a, devA, b, devB, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("kernel: wire %s %s to %s %s: %w", a.name, devA, b.name, devB, err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
 		w.close()
 		return nil, fmt.Errorf("kernel: wire %s to %s: %w", a.name, b.name, ErrClosed)
 	}
-	l.wires = append(l.wires, w)
+	n.wires = append(n.wires, w)
 	return w, nil
 }
 

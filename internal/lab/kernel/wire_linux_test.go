@@ -27,9 +27,9 @@ var (
 // wired makes two namespaces with a wire between them.
 func wired(t testing.TB, cfg kernel.WireConfig) (left, right *kernel.Namespace, w *kernel.Wire) {
 	t.Helper()
-	lab := newLab(t)
-	left, right = newNamespace(t, lab, "left"), newNamespace(t, lab, "right")
-	w, err := lab.Wire(left, "wan0", right, "wan0", cfg)
+	network := newNetwork(t)
+	left, right = newNamespace(t, network, "left"), newNamespace(t, network, "right")
+	w, err := network.Wire(left, "wan0", right, "wan0", cfg)
 	must(t, err)
 	must(t, left.AddAddress("wan0", leftAddr))
 	must(t, right.AddAddress("wan0", rightAddr))
@@ -211,9 +211,9 @@ func TestWireCutsSegments(t *testing.T) {
 }
 
 func TestVeth(t *testing.T) {
-	lab := newLab(t)
-	left, right := newNamespace(t, lab, "left"), newNamespace(t, lab, "right")
-	must(t, lab.Veth(left, "eth0", right, "eth1", kernel.VethConfig{MTU: 9000}))
+	network := newNetwork(t)
+	left, right := newNamespace(t, network, "left"), newNamespace(t, network, "right")
+	must(t, network.Veth(left, "eth0", right, "eth1", kernel.VethConfig{MTU: 9000}))
 	must(t, left.AddAddress("eth0", leftAddr))
 	must(t, right.AddAddress("eth1", rightAddr))
 	peers := echo(t, right)
@@ -223,7 +223,7 @@ func TestVeth(t *testing.T) {
 	}
 	_, err := transfer(c, 16<<20)
 	must(t, err)
-	if err := lab.Veth(left, "eth0", right, "eth2", kernel.VethConfig{}); err == nil {
+	if err := network.Veth(left, "eth0", right, "eth2", kernel.VethConfig{}); err == nil {
 		t.Error("a second device of one name is no error")
 	}
 }

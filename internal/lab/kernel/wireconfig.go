@@ -63,7 +63,7 @@ const (
 type Direction int
 
 const (
-	AtoB Direction = iota // from the first device of [Lab.Wire] to the second
+	AtoB Direction = iota // from the first device of [Network.Wire] to the second
 	BtoA
 )
 

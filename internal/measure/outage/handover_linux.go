@@ -54,8 +54,8 @@ func (n *network) measure(ctx context.Context, c Cell, i int) (_ result, err err
 	if err != nil {
 		return result{}, err
 	}
-	stream := newStream(c.Direction, uint64(i), received)
-	user := use(stream, conn)
+	app := newApplication(c.Direction, uint64(i), received)
+	user := use(app, conn)
 	defer func() { err = errors.Join(err, user.stop()) }()
 
 	select {
@@ -63,7 +63,7 @@ func (n *network) measure(ctx context.Context, c Cell, i int) (_ result, err err
 	case <-ctx.Done():
 		return result{}, ctx.Err()
 	}
-	if c.Direction == Interactive && !stream.pings.Await(ctx.Done(), time.Now(), pingLen) {
+	if c.Direction == Interactive && !app.pings.Await(ctx.Done(), time.Now(), pingLen) {
 		return result{}, fmt.Errorf("no ping is sent: %w", ctx.Err())
 	}
 	at, err := n.handover()
@@ -86,7 +86,7 @@ func (n *network) measure(ctx context.Context, c Cell, i int) (_ result, err err
 		return result{}, fmt.Errorf("%d bytes have arrived, want %d after the handover: %w", received.Total(), size, ctx.Err())
 	}
 	if c.Direction == Interactive {
-		return result{outage: longestAnswer(&stream.pings, received, at, size)}, cl.survived()
+		return result{outage: longestAnswer(&app.pings, received, at, size)}, cl.survived()
 	}
 	gap, took := received.Since(at, size)
 	return result{outage: gap, nextMB: took}, cl.survived()

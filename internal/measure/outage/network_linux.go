@@ -38,7 +38,7 @@ type network struct {
 	mode Mode
 	at   int // the uplink in use
 
-	lab            *kernel.Lab
+	net            *kernel.Network
 	client, server *host.Host // nil before they are opened
 	service        *service
 }
@@ -52,10 +52,10 @@ func newNetwork(ctx context.Context, mode Mode, rtt time.Duration, observe func(
 			n.close()
 		}
 	}()
-	if n.lab, err = kernel.New(); err != nil {
+	if n.net, err = kernel.New(); err != nil {
 		return nil, err
 	}
-	n.Topology, err = n.lab.Topology(kernel.TopologyConfig{
+	n.Topology, err = n.net.Topology(kernel.TopologyConfig{
 		Uplinks:     [2]kernel.WireConfig{wire(rtt), wire(rtt)},
 		ServerPorts: []uint16{mnetPort, kernelPort},
 	})
@@ -157,8 +157,8 @@ func (n *network) close() error {
 			errs = append(errs, h.Close())
 		}
 	}
-	if n.lab != nil {
-		n.lab.Close()
+	if n.net != nil {
+		n.net.Close()
 	}
 	return errors.Join(errs...)
 }

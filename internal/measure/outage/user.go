@@ -11,7 +11,7 @@ import (
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
-// user runs a stream over one connection after the other.
+// user runs an application over one connection after the other.
 type user struct {
 	conns   chan net.Conn
 	current net.Conn
@@ -19,11 +19,11 @@ type user struct {
 	wrong   error
 }
 
-func use(s *stream, c net.Conn) *user {
+func use(a *application, c net.Conn) *user {
 	u := &user{conns: make(chan net.Conn, 1)}
 	u.running.Go(func() {
 		for c := range u.conns {
-			if err := s.run(c); errors.Is(err, errWrong) {
+			if err := a.run(c); errors.Is(err, errWrong) {
 				u.wrong = err
 			}
 			relay.Abort(c)

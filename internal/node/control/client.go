@@ -62,17 +62,17 @@ func (c *Client) Subscribe(ctx context.Context, ready func(), f func(node.Event)
 
 // Serve has ports served until ctx ends. opened is called once they are.
 func (c *Client) Serve(ctx context.Context, req ServeRequest, opened func([]node.Service) error) error {
-	return Stream(ctx, c, http.MethodPost, "serve", req, opened)
+	return follow(ctx, c, http.MethodPost, "serve", req, opened)
 }
 
 // Forward has ports forwarded until ctx ends. opened is called once they are.
 func (c *Client) Forward(ctx context.Context, req ForwardRequest, opened func([]node.Service) error) error {
-	return Stream(ctx, c, http.MethodPost, "forward", req, opened)
+	return follow(ctx, c, http.MethodPost, "forward", req, opened)
 }
 
 // SOCKS has a proxy until ctx ends. opened is called once it is there.
 func (c *Client) SOCKS(ctx context.Context, req SOCKSRequest, opened func([]node.Service) error) error {
-	return Stream(ctx, c, http.MethodPost, "socks", req, opened)
+	return follow(ctx, c, http.MethodPost, "socks", req, opened)
 }
 
 // Dial connects to address by the node's stack. end says how the connection ended,
@@ -185,9 +185,9 @@ func (c *Client) call(ctx context.Context, method, path string, body, result any
 	return nil
 }
 
-// Stream sends a request and calls f for each value of the answer, until ctx ends, f
+// follow sends a request and calls f for each value of the answer, until ctx ends, f
 // fails or the node does. It returns the reason, or nil if the answer has ended.
-func Stream[T any](ctx context.Context, c *Client, method, path string, body any, f func(T) error) error {
+func follow[T any](ctx context.Context, c *Client, method, path string, body any, f func(T) error) error {
 	resp, err := c.do(ctx, method, path, body)
 	if err != nil {
 		return err
@@ -196,7 +196,7 @@ func Stream[T any](ctx context.Context, c *Client, method, path string, body any
 	return decodeAll(ctx, resp.Body, f)
 }
 
-// decodeAll calls f for each value that r has, as Stream does.
+// decodeAll calls f for each value that r has, as follow does.
 func decodeAll[T any](ctx context.Context, r io.Reader, f func(T) error) error {
 	dec := json.NewDecoder(r)
 	for {

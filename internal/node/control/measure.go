@@ -18,18 +18,18 @@ type BenchServeRequest struct {
 
 // Ping pings, and calls f with each result, until ctx ends.
 func (c *Client) Ping(ctx context.Context, req node.PingRequest, f func(node.PingEvent) error) error {
-	return Stream(ctx, c, http.MethodPost, "ping", req, f)
+	return follow(ctx, c, http.MethodPost, "ping", req, f)
 }
 
 // Bench measures, and calls f with each result, until ctx ends.
 func (c *Client) Bench(ctx context.Context, req node.BenchRequest, f func(node.BenchEvent) error) error {
-	return Stream(ctx, c, http.MethodPost, "bench", req, f)
+	return follow(ctx, c, http.MethodPost, "bench", req, f)
 }
 
 // BenchServe has the node listen for measurements until ctx ends. opened is called
 // once it does.
 func (c *Client) BenchServe(ctx context.Context, req BenchServeRequest, opened func([]node.Service) error) error {
-	return Stream(ctx, c, http.MethodPost, "bench/serve", req, opened)
+	return follow(ctx, c, http.MethodPost, "bench/serve", req, opened)
 }
 
 func (s *Server) ping(w http.ResponseWriter, r *http.Request) {

@@ -38,14 +38,14 @@ func (ls links) close() {
 }
 
 // openLinks opens all links. If it fails, it returns the links that it has opened.
-func openLinks(lab *kernel.Lab) (ls links, err error) {
-	veth, err := openVeth(lab)
+func openLinks(network *kernel.Network) (ls links, err error) {
+	veth, err := openVeth(network)
 	if err != nil {
 		return nil, err
 	}
 	ls = append(ls, veth)
 	for _, driver := range []tun.Driver{tun.Water, tun.VNetHdr} {
-		l, err := openTun(lab, driver)
+		l, err := openTun(network, driver)
 		if err != nil {
 			return ls, err
 		}
@@ -55,16 +55,16 @@ func openLinks(lab *kernel.Lab) (ls links, err error) {
 }
 
 // openVeth joins two namespaces.
-func openVeth(lab *kernel.Lab) (l link, err error) {
-	a, err := lab.Namespace("near")
+func openVeth(network *kernel.Network) (l link, err error) {
+	a, err := network.Namespace("near")
 	if err != nil {
 		return l, err
 	}
-	b, err := lab.Namespace("far")
+	b, err := network.Namespace("far")
 	if err != nil {
 		return l, err
 	}
-	if err := lab.Veth(a, "veth0", b, "veth0", kernel.VethConfig{}); err != nil {
+	if err := network.Veth(a, "veth0", b, "veth0", kernel.VethConfig{}); err != nil {
 		return l, err
 	}
 	if err := a.AddAddress("veth0", near); err != nil {
@@ -77,8 +77,8 @@ func openVeth(lab *kernel.Lab) (l link, err error) {
 }
 
 // openTun puts a stack behind a TUN device.
-func openTun(lab *kernel.Lab, driver tun.Driver) (l link, err error) {
-	ns, err := lab.Namespace(driver.String())
+func openTun(network *kernel.Network, driver tun.Driver) (l link, err error) {
+	ns, err := network.Namespace(driver.String())
 	if err != nil {
 		return l, err
 	}

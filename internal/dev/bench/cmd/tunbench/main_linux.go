@@ -56,12 +56,12 @@ func run(ctx context.Context, cfg config, w io.Writer) error {
 	if cfg.rounds < 1 || cfg.time <= 0 {
 		return errors.New("give at least one round, and some time")
 	}
-	lab, err := kernel.New()
+	network, err := kernel.New()
 	if err != nil {
 		return err
 	}
-	defer lab.Close()
-	links, err := openLinks(lab)
+	defer network.Close()
+	links, err := openLinks(network)
 	defer links.close()
 	if err != nil {
 		return err

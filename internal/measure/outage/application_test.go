@@ -45,8 +45,8 @@ func dialLocally(t *testing.T, addr string) net.Conn {
 	return c
 }
 
-// TestStreamResumes breaks each kind of stream twice.
-func TestStreamResumes(t *testing.T) {
+// TestApplicationResumes breaks the connection of each kind of application.
+func TestApplicationResumes(t *testing.T) {
 	for _, d := range []Direction{Download, Upload, Interactive} {
 		t.Run(string(d), func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), testPatience)
@@ -60,7 +60,7 @@ func TestStreamResumes(t *testing.T) {
 				size = 3 * pingLen
 			}
 			conn := dialLocally(t, addr)
-			u := use(newStream(d, 7, received), conn)
+			u := use(newApplication(d, 7, received), conn)
 			for range 3 {
 				if !received.Await(ctx.Done(), time.Now(), size) {
 					t.Fatalf("%d bytes have come", received.Total())

@@ -13,9 +13,9 @@ import (
 	"github.com/mnet-dev/mnet/internal/measure/arrivals"
 )
 
-// stream is the client's application. It goes on from where it was when it is given
+// application is the client's application. It goes on from where it was when it is given
 // another connection.
-type stream struct {
+type application struct {
 	direction Direction
 	id        uint64
 	received  *arrivals.Recorder // at the receiving end: the server's, for an upload
@@ -23,31 +23,31 @@ type stream struct {
 	pings arrivals.Recorder // when they were sent, if it is interactive
 }
 
-func newStream(d Direction, id uint64, received *arrivals.Recorder) *stream {
-	return &stream{direction: d, id: id, received: received}
+func newApplication(d Direction, id uint64, received *arrivals.Recorder) *application {
+	return &application{direction: d, id: id, received: received}
 }
 
 // run uses a connection until that fails. The error is never nil.
-func (s *stream) run(c net.Conn) error {
-	switch s.direction {
+func (a *application) run(c net.Conn) error {
+	switch a.direction {
 	case Download:
-		return s.download(c)
+		return a.download(c)
 	case Upload:
-		return s.upload(c)
+		return a.upload(c)
 	default:
-		return s.interact(c)
+		return a.interact(c)
 	}
 }
 
-func (s *stream) download(c net.Conn) error {
-	if err := (header{opDownload, s.id, s.received.Total()}).write(c); err != nil {
+func (a *application) download(c net.Conn) error {
+	if err := (header{opDownload, a.id, a.received.Total()}).write(c); err != nil {
 		return err
 	}
-	return receive(c, s.received)
+	return receive(c, a.received)
 }
 
-func (s *stream) upload(c net.Conn) error {
-	if err := (header{opUpload, s.id, 0}).write(c); err != nil {
+func (a *application) upload(c net.Conn) error {
+	if err := (header{opUpload, a.id, 0}).write(c); err != nil {
 		return err
 	}
 	var b [8]byte
@@ -58,26 +58,26 @@ func (s *stream) upload(c net.Conn) error {
 }
 
 // interact sends the messages without an answer at once, and then a ping at a time.
-func (s *stream) interact(c net.Conn) error {
-	offset := s.received.Total()
-	if err := (header{opEcho, s.id, offset}).write(c); err != nil {
+func (a *application) interact(c net.Conn) error {
+	offset := a.received.Total()
+	if err := (header{opEcho, a.id, offset}).write(c); err != nil {
 		return err
 	}
 	stop := make(chan struct{})
 	var pinging sync.WaitGroup
-	pinging.Go(func() { s.ping(c, offset, stop) })
-	err := receive(c, s.received)
+	pinging.Go(func() { a.ping(c, offset, stop) })
+	err := receive(c, a.received)
 	close(stop)
 	pinging.Wait()
 	return err
 }
 
 // ping sends until it is stopped or the connection fails.
-func (s *stream) ping(c net.Conn, offset int64, stop <-chan struct{}) {
+func (a *application) ping(c net.Conn, offset int64, stop <-chan struct{}) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	for {
-		at, end := time.Now(), s.pings.Total()
+		at, end := time.Now(), a.pings.Total()
 		again := end > offset
 		if !again {
 			end += pingLen
@@ -90,7 +90,7 @@ func (s *stream) ping(c net.Conn, offset int64, stop <-chan struct{}) {
 			offset += int64(n)
 		}
 		if !again {
-			s.pings.Add(at, pingLen)
+			a.pings.Add(at, pingLen)
 		}
 		select {
 		case <-tick.C:

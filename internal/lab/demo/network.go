@@ -20,7 +20,7 @@ const httpPort = 80
 // window (RFC 6928) and one of the acknowledgements must fit.
 const minQueue = 32 << 10
 
-// world is the network of a run:
+// network is a run's network, with the stacks at its ends:
 //
 //	        ┌─ uplink 0: IPv4, IPv6 ─┐
 //	client ─┼─ uplink 1: IPv4 ─ NAT ─┼─ core ─ bottleneck ─ server
@@ -28,8 +28,8 @@ const minQueue = 32 << 10
 //
 // At any time, either end has the one address that it uses. In a migration that makes
 // before it breaks, it has the next one, too.
-type world struct {
-	net            *simnet.Multihomed
+type network struct {
+	sim            *simnet.Multihomed
 	client, server *netstack.Stack
 	uplinks        [uplinks]*netstack.NIC
 	ethernet       *netstack.NIC // the server's
@@ -38,19 +38,19 @@ type world struct {
 	sender *sender
 }
 
-// newWorld builds the network and its stacks, with both ends where they start.
-func newWorld(cfg Config, start position) (*world, error) {
+// newNetwork builds the network and its stacks, with both ends where they start.
+func newNetwork(cfg Config, start position) (*network, error) {
 	m := simnet.NewMultihomed(topology(cfg))
-	w := &world{net: m, meter: &meter{clock: m.Clock}, sender: &sender{}}
-	m.Bottleneck.Use(w.sender.box())
-	for i := range w.uplinks {
+	n := &network{sim: m, meter: &meter{clock: m.Clock}, sender: &sender{}}
+	m.Bottleneck.Use(n.sender.box())
+	for i := range n.uplinks {
 		m.Uplinks[i].SetDown(i != start.client.uplink)
 	}
-	if err := w.plug(cfg, start); err != nil {
-		w.close()
+	if err := n.plug(cfg, start); err != nil {
+		n.close()
 		return nil, err
 	}
-	return w, nil
+	return n, nil
 }
 
 // topology puts the delay into the uplinks: a link that goes down takes with it the
@@ -87,30 +87,30 @@ func topology(cfg Config) simnet.MultihomedConfig {
 }
 
 // plug builds the stacks and attaches them to the network.
-func (w *world) plug(cfg Config, start position) (err error) {
-	if w.client, err = w.newStack(w.net.Client); err != nil {
+func (n *network) plug(cfg Config, start position) (err error) {
+	if n.client, err = n.newStack(n.sim.Client); err != nil {
 		return err
 	}
-	if w.server, err = w.newStack(w.net.Server); err != nil {
+	if n.server, err = n.newStack(n.sim.Server); err != nil {
 		return err
 	}
-	for i, ifc := range w.net.Client.Interfaces() {
-		capture := both(inboundTCP(w.meter.arrived), cfg.captureOf(fmt.Sprintf("client up%d", i)))
+	for i, ifc := range n.sim.Client.Interfaces() {
+		capture := both(inboundTCP(n.meter.arrived), cfg.captureOf(fmt.Sprintf("client up%d", i)))
 		var addrs []netip.Prefix
 		if i == start.client.uplink {
 			addrs = []netip.Prefix{prefix(start.client.addr)}
 		}
-		if w.uplinks[i], err = attach(w.client, ifc, addrs, capture); err != nil {
+		if n.uplinks[i], err = attach(n.client, ifc, addrs, capture); err != nil {
 			return err
 		}
 	}
-	w.ethernet, err = attach(w.server, w.net.Server.Interfaces()[0],
+	n.ethernet, err = attach(n.server, n.sim.Server.Interfaces()[0],
 		[]netip.Prefix{prefix(servers[0][0]), prefix(servers[1][0])}, cfg.captureOf("server eth0"))
 	return err
 }
 
-func (w *world) newStack(h *simnet.Host) (*netstack.Stack, error) {
-	o := w.net.StackOptions(h.Name())
+func (n *network) newStack(h *simnet.Host) (*netstack.Stack, error) {
+	o := n.sim.StackOptions(h.Name())
 	s, err := netstack.New(netstack.Config{Clock: o.Clock, RandSource: o.RandSource, SecureRNG: o.SecureRNG})
 	if err != nil {
 		return nil, err
@@ -128,37 +128,37 @@ func attach(s *netstack.Stack, link stack.LinkEndpoint, addrs []netip.Prefix, ca
 }
 
 // close ends both stacks, then time.
-func (w *world) close() {
-	for _, s := range []*netstack.Stack{w.client, w.server} {
+func (n *network) close() {
+	for _, s := range []*netstack.Stack{n.client, n.server} {
 		if s != nil {
 			s.Close()
 		}
 	}
-	w.net.Close()
+	n.sim.Close()
 }
 
 // arrive gives the end that moves its next address, and the client the link that
 // leads there.
-func (w *world) arrive(s step) error {
+func (n *network) arrive(s step) error {
 	if s.initiator == Server {
-		return w.ethernet.AddAddress(prefix(s.to.server))
+		return n.ethernet.AddAddress(prefix(s.to.server))
 	}
-	w.net.Uplinks[s.to.client.uplink].SetDown(false)
-	return w.uplinks[s.to.client.uplink].AddAddress(prefix(s.to.client.addr))
+	n.sim.Uplinks[s.to.client.uplink].SetDown(false)
+	return n.uplinks[s.to.client.uplink].AddAddress(prefix(s.to.client.addr))
 }
 
 // invalid returns how many packets the NAT has dropped since they did not fit the
 // connection as it knew it.
-func (w *world) invalid() uint64 { return w.net.NATs[behindNAT].Stats().Invalid }
+func (n *network) invalid() uint64 { return n.sim.NATs[behindNAT].Stats().Invalid }
 
 // leave takes the previous address away, and the client's link in the same
 // instant down with all that is on it.
-func (w *world) leave(s step) error {
+func (n *network) leave(s step) error {
 	if s.initiator == Server {
-		return w.ethernet.RemoveAddress(s.from.server)
+		return n.ethernet.RemoveAddress(s.from.server)
 	}
-	w.net.Uplinks[s.from.client.uplink].SetDown(true)
-	return w.uplinks[s.from.client.uplink].RemoveAddress(s.from.client.addr)
+	n.sim.Uplinks[s.from.client.uplink].SetDown(true)
+	return n.uplinks[s.from.client.uplink].RemoveAddress(s.from.client.addr)
 }
 
 // prefix returns the subnet of a with a in it.

@@ -26,9 +26,9 @@ type Test struct {
 	SndUna func() uint32
 }
 
-// Stream is a measurement of one connection, at the end that dialled. Run runs it;
+// Measurement is a measurement of one connection, at the end that dialled. Run runs it;
 // the other methods may be called meanwhile.
-type Stream struct {
+type Measurement struct {
 	test Test
 	conn relay.Conn
 	r    *bufio.Reader
@@ -44,14 +44,14 @@ type Stream struct {
 }
 
 // Start agrees with the server on the measurement.
-func Start(ctx context.Context, conn relay.Conn, test Test) (*Stream, error) {
+func Start(ctx context.Context, conn relay.Conn, test Test) (*Measurement, error) {
 	h := hello{Version, test.Mode, test.Duration.Seconds()}
 	if _, err := h.check(); err != nil {
 		return nil, err
 	}
 	stop := abortWith(ctx, conn)
 	defer stop()
-	s := &Stream{test: test, conn: conn, r: bufio.NewReader(conn)}
+	m := &Measurement{test: test, conn: conn, r: bufio.NewReader(conn)}
 	begin := time.Now()
 	var w welcome
 	err := conn.SetDeadline(begin.Add(helloTimeout))
@@ -59,9 +59,9 @@ func Start(ctx context.Context, conn relay.Conn, test Test) (*Stream, error) {
 		err = writeLine(conn, h)
 	}
 	if err == nil {
-		err = readLine(s.r, maxLine, &w)
+		err = readLine(m.r, maxLine, &w)
 	}
-	s.rtt = time.Since(begin)
+	m.rtt = time.Since(begin)
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
@@ -74,93 +74,93 @@ func Start(ctx context.Context, conn relay.Conn, test Test) (*Stream, error) {
 	case w.Version != Version:
 		return nil, errLine
 	}
-	s.rec = newRecorder()
+	m.rec = newRecorder()
 	if test.Mode == Interactive {
-		s.pong = newPongs(test.Duration)
+		m.pong = newPongs(test.Duration)
 	}
 	if test.SndUna != nil {
 		// The answer has acknowledged all that was sent.
-		s.first = test.SndUna()
+		m.first = test.SndUna()
 	}
-	return s, nil
+	return m, nil
 }
 
 // Run measures until the duration is over and all has arrived, or ctx ends.
-func (s *Stream) Run(ctx context.Context) error {
-	stop := abortWith(ctx, s.conn)
+func (m *Measurement) Run(ctx context.Context) error {
+	stop := abortWith(ctx, m.conn)
 	defer stop()
-	err := s.run(time.Now().Add(s.test.Duration))
+	err := m.run(time.Now().Add(m.test.Duration))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if s.test.Mode != Upload {
-		s.gaps = gapsOf(s.rec)
+	if m.test.Mode != Upload {
+		m.gaps = gapsOf(m.rec)
 	}
 	return err
 }
 
-func (s *Stream) run(end time.Time) error {
-	if err := s.conn.SetDeadline(end.Add(grace)); err != nil {
+func (m *Measurement) run(end time.Time) error {
+	if err := m.conn.SetDeadline(end.Add(grace)); err != nil {
 		return err
 	}
-	switch s.test.Mode {
+	switch m.test.Mode {
 	case Upload:
-		return s.upload(end)
+		return m.upload(end)
 	case Download:
-		return receive(s.r, s.rec)
+		return receive(m.r, m.rec)
 	default:
-		return s.interact(end)
+		return m.interact(end)
 	}
 }
 
-func (s *Stream) upload(end time.Time) error {
-	if err := send(s.conn, end, &s.sent); err != nil {
+func (m *Measurement) upload(end time.Time) error {
+	if err := send(m.conn, end, &m.sent); err != nil {
 		return err
 	}
-	if err := s.conn.CloseWrite(); err != nil {
+	if err := m.conn.CloseWrite(); err != nil {
 		return err
 	}
 	var o outcome
-	if err := readLine(s.r, maxOutcome, &o); err != nil {
+	if err := readLine(m.r, maxOutcome, &o); err != nil {
 		return err
 	}
-	s.gaps = o.Gaps
+	m.gaps = o.Gaps
 	switch {
 	case o.Error != "":
 		return errors.New("at the receiver: " + o.Error)
-	case o.Bytes != s.sent.Load():
-		return fmt.Errorf("%d bytes have arrived of %d", o.Bytes, s.sent.Load())
+	case o.Bytes != m.sent.Load():
+		return fmt.Errorf("%d bytes have arrived of %d", o.Bytes, m.sent.Load())
 	}
 	return nil
 }
 
 // RTT is how long hello and welcome took.
-func (s *Stream) RTT() time.Duration { return s.rtt }
+func (m *Measurement) RTT() time.Duration { return m.rtt }
 
 // Bytes is how much has arrived by now, as far as this end knows.
-func (s *Stream) Bytes() int64 {
-	if s.test.Mode != Upload {
-		return s.rec.Total()
+func (m *Measurement) Bytes() int64 {
+	if m.test.Mode != Upload {
+		return m.rec.Total()
 	}
-	return s.acknowledged()
+	return m.acknowledged()
 }
 
-func (s *Stream) acknowledged() int64 {
-	if s.test.SndUna == nil {
-		return s.sent.Load()
+func (m *Measurement) acknowledged() int64 {
+	if m.test.SndUna == nil {
+		return m.sent.Load()
 	}
-	una := s.test.SndUna() // before sent: the acknowledged bytes were counted
-	return acknowledged(s.sent.Load(), s.first, una)
+	una := m.test.SndUna() // before sent: the acknowledged bytes were counted
+	return acknowledged(m.sent.Load(), m.first, una)
 }
 
 // Mark returns the offset that identifies a move which begins now.
-func (s *Stream) Mark() int64 {
-	if s.test.Mode == Upload {
-		return s.acknowledged()
+func (m *Measurement) Mark() int64 {
+	if m.test.Mode == Upload {
+		return m.acknowledged()
 	}
-	return s.rec.Mark(time.Now())
+	return m.rec.Mark(time.Now())
 }
 
 // Outages returns the outage of each move that began at marks, in order, once Run
 // has returned. It is 0 if there was none of at least a millisecond.
-func (s *Stream) Outages(marks []int64) []time.Duration { return outages(marks, s.gaps) }
+func (m *Measurement) Outages(marks []int64) []time.Duration { return outages(marks, m.gaps) }

@@ -30,17 +30,17 @@ var (
 	errClosed = fmt.Errorf("connection ended: %w", net.ErrClosed)
 )
 
-// attemptMode is what an attempt is for.
-type attemptMode uint8
+// callMode is what a call is for.
+type callMode uint8
 
 const (
-	moveFromLive attemptMode = iota // to move; the old path may work
-	moveFromGone                    // to move; the old path does not work
+	moveFromLive callMode = iota // to move; the old path may work
+	moveFromGone                 // to move; the old path does not work
 	probeOnly
 )
 
-// attempt is a request of this end to move, or to find out whether it could.
-type attempt struct {
+// call is a call of Migrate, Leave or Probe that waits for its attempt to end.
+type call struct {
 	done chan error // gets the result
 	rtt  time.Duration
 }
@@ -59,40 +59,40 @@ func (m *Migration) Leave(ctx context.Context, local, remote netip.AddrPort) err
 	return m.move(ctx, local, remote, moveFromGone)
 }
 
-func (m *Migration) move(ctx context.Context, local, remote netip.AddrPort, mode attemptMode) error {
-	a, err := m.start(ctx, local, remote, mode)
+func (m *Migration) move(ctx context.Context, local, remote netip.AddrPort, mode callMode) error {
+	c, err := m.start(ctx, local, remote, mode)
 	if err != nil {
 		return err
 	}
-	return m.wait(ctx, a)
+	return m.wait(ctx, c)
 }
 
 // Probe finds out whether Migrate would succeed, without moving the connection. It
 // returns the round-trip time of the new path, 0 if that could not be measured.
 func (m *Migration) Probe(ctx context.Context, local, remote netip.AddrPort) (time.Duration, error) {
-	a, err := m.start(ctx, local, remote, probeOnly)
+	c, err := m.start(ctx, local, remote, probeOnly)
 	if err != nil {
 		return 0, err
 	}
-	if err := m.wait(ctx, a); err != nil {
+	if err := m.wait(ctx, c); err != nil {
 		return 0, err
 	}
-	return a.rtt, nil
+	return c.rtt, nil
 }
 
 // start begins an attempt, after a move that is under way has been completed or given
 // up.
-func (m *Migration) start(ctx context.Context, local, remote netip.AddrPort, mode attemptMode) (a *attempt, err error) {
+func (m *Migration) start(ctx context.Context, local, remote netip.AddrPort, mode callMode) (c *call, err error) {
 	for {
 		var free <-chan struct{}
 		m.ep.MigrationLock(func() {
 			if free = m.underWay(); free == nil {
-				a, err = m.startLocked(local, remote, mode)
+				c, err = m.startLocked(local, remote, mode)
 			}
 			m.sync()
 		})
 		if free == nil {
-			return a, err
+			return c, err
 		}
 		select {
 		case <-free:
@@ -127,8 +127,8 @@ func (m *Migration) busy() bool {
 }
 
 // startLocked replaces an attempt of this end by a new one.
-func (m *Migration) startLocked(local, remote netip.AddrPort, mode attemptMode) (*attempt, error) {
-	if m.attempt != nil {
+func (m *Migration) startLocked(local, remote netip.AddrPort, mode callMode) (*call, error) {
+	if m.call != nil {
 		m.do(m.machine.Cancel(ErrSuperseded), gvisorSegment{})
 	}
 	cur := m.ep.MigrationID()
@@ -166,10 +166,10 @@ func (m *Migration) startLocked(local, remote netip.AddrPort, mode attemptMode) 
 		m.ep.MigrationDropPath()
 		return nil, err
 	}
-	a := &attempt{done: make(chan error, 1)}
-	m.attempt = a
+	c := &call{done: make(chan error, 1)}
+	m.call = c
 	m.do(acts, gvisorSegment{})
-	return a, nil
+	return c, nil
 }
 
 func pathError(err tcpip.Error, local netip.AddrPort) error {
@@ -181,27 +181,27 @@ func pathError(err tcpip.Error, local netip.AddrPort) error {
 	}
 }
 
-// wait returns the result of a, which it gives up when ctx ends.
-func (m *Migration) wait(ctx context.Context, a *attempt) error {
+// wait returns the result of c, which it gives up when ctx ends.
+func (m *Migration) wait(ctx context.Context, c *call) error {
 	select {
-	case err := <-a.done:
+	case err := <-c.done:
 		return err
 	case <-ctx.Done():
 	}
 	m.ep.MigrationLock(func() {
-		if m.attempt == a {
+		if m.call == c {
 			m.do(m.machine.Cancel(context.Cause(ctx)), gvisorSegment{})
 			m.sync()
 		}
 	})
 	// The attempt ended in the meantime, or it has just been given up.
-	return <-a.done
+	return <-c.done
 }
 
 // finish tells the caller of the attempt how it ended. Caller holds the endpoint.
 func (m *Migration) finish(err error) {
-	if a := m.attempt; a != nil {
-		m.attempt = nil
-		a.done <- err
+	if c := m.call; c != nil {
+		m.call = nil
+		c.done <- err
 	}
 }

@@ -19,13 +19,13 @@ var (
 	// ErrUnavailable is the error of [New] on a machine that lacks a requirement. The
 	// text names it.
 	ErrUnavailable = errors.New("kernel: no network laboratory here")
-	// ErrClosed is the error of everything that is asked of a closed laboratory.
-	ErrClosed = errors.New("the laboratory is closed")
+	// ErrClosed is the error of everything that is asked of a closed network.
+	ErrClosed = errors.New("the network is closed")
 )
 
-// Lab is a set of network namespaces and of links between them. Its methods may be
+// Network is a set of network namespaces and of links between them. Its methods may be
 // called from several goroutines.
-type Lab struct {
+type Network struct {
 	mu         sync.Mutex
 	closed     bool
 	namespaces []*Namespace
@@ -33,15 +33,15 @@ type Lab struct {
 	closing    sync.Once
 }
 
-// New returns an empty laboratory, or an [ErrUnavailable].
-func New() (*Lab, error) {
+// New returns an empty network, or an [ErrUnavailable].
+func New() (*Network, error) {
 	if err := probe(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return &Lab{}, nil
+	return &Network{}, nil
 }
 
-// probe tries the requirements of a laboratory.
+// probe tries the requirements of a network.
 func probe() error {
 	ns, err := newNamespace("probe")
 	if err != nil {
@@ -72,18 +72,18 @@ func probe() error {
 // once (no duplicate address detection). It ignores router advertisements. Connection
 // tracking is as strict as the kernel can be: segments outside of a TCP window are
 // invalid.
-func (l *Lab) Namespace(name string) (*Namespace, error) {
+func (n *Network) Namespace(name string) (*Namespace, error) {
 	ns, err := newNamespace(name)
 	if err != nil {
 		return nil, err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
 		ns.close()
 		return nil, ns.wrap(ErrClosed)
 	}
-	l.namespaces = append(l.namespaces, ns)
+	n.namespaces = append(n.namespaces, ns)
 	return ns, nil
 }
 
@@ -92,15 +92,15 @@ func (l *Lab) Namespace(name string) (*Namespace, error) {
 // several times. The kernel clears a namespace that nobody holds a moment later.
 // Sockets that the program opened in a namespace keep it alive until the program closes
 // them.
-func (l *Lab) Close() {
-	l.closing.Do(l.close)
+func (n *Network) Close() {
+	n.closing.Do(n.close)
 }
 
-func (l *Lab) close() {
-	l.mu.Lock()
-	l.closed = true
-	namespaces, wires := l.namespaces, l.wires
-	l.mu.Unlock()
+func (n *Network) close() {
+	n.mu.Lock()
+	n.closed = true
+	namespaces, wires := n.namespaces, n.wires
+	n.mu.Unlock()
 
 	var wg sync.WaitGroup
 	for _, ns := range namespaces {
