@@ -38,7 +38,7 @@ type migration struct {
 	busy *migrationBusy
 
 	// gated: nothing is sent on the current tuple, because its address is
-	// gone. held: the connection is in MIGRATE_WAIT. Nothing is sent, and
+	// gone. held: the connection is held (MIGRATE_WAIT). Nothing is sent, and
 	// resets are not believed.
 	gated bool
 	held  bool

@@ -6,6 +6,7 @@ package tcp
 import (
 	"time"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/seqnum"
 )
 
@@ -85,4 +86,23 @@ func (e *Endpoint) migrateProbeInterval() time.Duration {
 func (e *Endpoint) migrateProbesEarly() bool {
 	patience := e.keepalive.idle + time.Duration(e.keepalive.count)*e.keepalive.interval
 	return e.probing() && e.stack.Clock().NowMonotonic().Sub(e.rcv.lastRcvdAckTime) < patience
+}
+
+// migrateUnanswered tells the handler that the peer does not answer.
+//
+// +checklocks:e.mu
+func (e *Endpoint) migrateUnanswered() {
+	if m := e.mig; m != nil && m.h != nil && !m.closed {
+		m.h.MigrationUnanswered(e.rcv.lastRcvdAckTime)
+	}
+}
+
+// MigrationHeard returns the time of the peer's last acceptable segment with an ACK.
+//
+// +checklocks:e.mu
+func (e *Endpoint) MigrationHeard() tcpip.MonotonicTime {
+	if e.rcv == nil {
+		return tcpip.MonotonicTime{}
+	}
+	return e.rcv.lastRcvdAckTime
 }

@@ -4,8 +4,10 @@
 package tcp
 
 import (
+	"encoding/binary"
 	"sync/atomic"
 
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
@@ -52,4 +54,39 @@ func (e *Endpoint) errorTuple() stack.TransportEndpointID {
 		}
 	}
 	return e.TransportEndpointInfo.ID
+}
+
+// migrateUnreachable tells the handler about an ICMP error for the current tuple.
+func (e *Endpoint) migrateUnreachable(pkt *stack.PacketBuffer) {
+	if seq, ok := quotedSequence(pkt); ok {
+		if h, ok := e.MigrationHandler().(migrationHandler); ok {
+			h.MigrationUnreachable(seq)
+		}
+	}
+}
+
+// migratePathUnreachable tells the handler about an ICMP error for another tuple than
+// the current one.
+func (e *Endpoint) migratePathUnreachable(id stack.TransportEndpointID, transErr stack.TransportError, pkt *stack.PacketBuffer) {
+	switch transErr.Kind() {
+	case stack.DestinationHostUnreachableTransportError, stack.DestinationNetworkUnreachableTransportError,
+		stack.DestinationPortUnreachableTransportError:
+	default:
+		return
+	}
+	if seq, ok := quotedSequence(pkt); ok {
+		if h, ok := e.MigrationHandler().(migrationHandler); ok {
+			h.MigrationPathUnreachable(id, seq)
+		}
+	}
+}
+
+// quotedSequence returns the sequence number of the segment that an ICMP error quotes.
+// An error quotes at least eight bytes of the segment (RFC 792).
+func quotedSequence(pkt *stack.PacketBuffer) (seq uint32, ok bool) {
+	quoted, ok := pkt.Data().PullUp(header.TCPSeqNumOffset + 4)
+	if !ok {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(quoted[header.TCPSeqNumOffset:]), true
 }
