@@ -52,9 +52,10 @@ func soakOneConnection(t *testing.T, suite migrate.SuiteID, moves int) {
 	w.Rate, w.Loss = 10_000_000, 0.02
 	up := simnet.Uplink{Link: simnet.Symmetric(w)}
 	r := newRig(t, rigConfig{
-		seed:    7,
-		uplinks: []simnet.Uplink{up, up},
-		homes:   []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.2/24"), netip.MustParsePrefix("fd00:9::1/64")},
+		seed:       7,
+		coalescing: time.Millisecond,
+		uplinks:    []simnet.Uplink{up, up},
+		homes:      []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("10.9.0.2/24"), netip.MustParsePrefix("fd00:9::1/64")},
 	})
 	r.dialer.MigrationOptions.Suites = []migrate.SuiteID{suite}
 	r.listen.MigrationOptions.Suites = []migrate.SuiteID{suite}
