@@ -48,6 +48,9 @@ Needs root or CAP_NET_ADMIN. 'mnet doctor' says what else is missing.`,
   mnet up --config /etc/mnet.yaml`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkGiven(cmd.Flags()); err != nil {
+				return &usageError{cmd, err}
+			}
 			cfg := node.Config{}
 			if file != "" {
 				if err := node.ReadConfig(file, &cfg); err != nil {
@@ -81,6 +84,21 @@ Needs root or CAP_NET_ADMIN. 'mnet doctor' says what else is missing.`,
 	fs.StringVar(&flags.Log, "log", "", "file for the log (default standard error)")
 	fs.BoolVarP(&flags.Verbose, "verbose", "v", false, "log what is for debugging, too")
 	return cmd
+}
+
+// checkGiven refuses values that mean a default where one is left out: whoever gives one
+// means something else.
+func checkGiven(given *pflag.FlagSet) (err error) {
+	for _, c := range []struct{ name, value, instead string }{
+		{"config", "", "name a file, or leave it out"},
+		{"mtu", "0", "leave it out for the default"},
+		{"hold", "0s", "give a negative value to wait not at all, or leave it out for the default"},
+	} {
+		if f := given.Lookup(c.name); f.Changed && f.Value.String() == c.value {
+			return fmt.Errorf("--%s %q: %s", c.name, c.value, c.instead)
+		}
+	}
+	return nil
 }
 
 // override takes from flags the values that were given on the command line.

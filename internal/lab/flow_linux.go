@@ -14,6 +14,7 @@ import (
 
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/internal/measure/pattern"
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 	"github.com/mnet-dev/mnet/internal/node"
 	"github.com/mnet-dev/mnet/internal/node/control"
 	"github.com/mnet-dev/mnet/internal/node/relay"
@@ -242,6 +243,7 @@ func (f *flow) result(mark, now time.Time) FlowResult {
 	return res
 }
 
+// milliseconds leaves out what is below the accuracy of a real network.
 func milliseconds(d time.Duration) float64 {
-	return float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
+	return stats.Milliseconds(d.Round(100 * time.Microsecond))
 }

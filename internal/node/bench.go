@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/measure"
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
@@ -188,7 +189,7 @@ func (r *benchRun) start(ctx context.Context) error {
 	r.info = BenchConnection{
 		ID: r.c.ID, Local: cur.Local, Remote: cur.Remote,
 		Migratable: target.Migratable, Suite: target.Suite, Why: target.Why,
-		RTTMS: milliseconds(r.measurement.RTT()),
+		RTTMS: stats.Milliseconds(r.measurement.RTT()),
 	}
 	return nil
 }
@@ -222,7 +223,7 @@ func (r *benchRun) move(ctx context.Context) {
 		if ctx.Err() != nil {
 			return // the measurement has ended first
 		}
-		m.TookMS = milliseconds(time.Since(asked))
+		m.TookMS = stats.Milliseconds(time.Since(asked))
 		if m.To = r.c.Migration().Current.Local; err != nil {
 			m.Error = err.Error()
 		}
@@ -244,7 +245,7 @@ func (r *benchRun) target(i int) netip.AddrPort {
 func (r *benchRun) outages() []BenchMove {
 	moves := slices.Clone(r.moves)
 	for i, d := range r.measurement.Outages(r.marks) {
-		moves[i].OutageMS = milliseconds(d)
+		moves[i].OutageMS = stats.Milliseconds(d)
 		moves[i].OutageRTT = float64(d) / float64(r.measurement.RTT())
 	}
 	return moves

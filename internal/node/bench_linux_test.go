@@ -17,6 +17,7 @@ import (
 
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
 	"github.com/mnet-dev/mnet/internal/measure"
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 )
 
 // benchDelay is the delay of the wire, one way.
@@ -49,7 +50,7 @@ func (p *pair) bench(t *testing.T, req BenchRequest) (*BenchReport, int) {
 		t.Fatalf("start: %+v", start)
 	}
 	for _, c := range start.Connections {
-		if c.RTTMS < milliseconds(2*benchDelay) {
+		if c.RTTMS < stats.Milliseconds(2*benchDelay) {
 			t.Errorf("RTT %v ms, less than the wire's", c.RTTMS)
 		}
 	}
@@ -78,19 +79,19 @@ func TestBenchMoves(t *testing.T) {
 				if m.From == m.To || m.From.Addr() != m.To.Addr() {
 					t.Errorf("moved from %v to %v, want another port", m.From, m.To)
 				}
-				if m.TookMS < milliseconds(2*benchDelay) {
+				if m.TookMS < stats.Milliseconds(2*benchDelay) {
 					t.Errorf("a move took %v ms, less than a round trip", m.TookMS)
 				}
 				// In place, the old path works until the move is done. Data that is
 				// sent again costs a round trip. A busy machine costs more.
-				if m.OutageMS > milliseconds(patience)/10 {
+				if m.OutageMS > stats.Milliseconds(patience)/10 {
 					t.Errorf("outage %v ms", m.OutageMS)
 				}
 			}
 			if (rep.MessageMS != nil) != (mode == measure.Interactive) {
 				t.Errorf("messages: %v", rep.MessageMS)
 			}
-			if rep.MessageMS != nil && rep.MessageMS.Median < milliseconds(2*benchDelay) {
+			if rep.MessageMS != nil && rep.MessageMS.Median < stats.Milliseconds(2*benchDelay) {
 				t.Errorf("messages take %v ms there and back", rep.MessageMS.Median)
 			}
 		})
@@ -143,7 +144,7 @@ func TestBenchSeesOutage(t *testing.T) {
 			}
 			// Data on the wire, or data that waited for the application, arrives in
 			// the first moments. On a busy machine these may be long.
-			least := milliseconds(dark / 2)
+			least := stats.Milliseconds(dark / 2)
 			if m := rep.Moves[0]; m.OutageMS < least || rep.OutageMS.Max != m.OutageMS || m.OutageRTT <= 0 {
 				t.Errorf("outage %v ms, want at least %v: %+v", m.OutageMS, least, rep)
 			}

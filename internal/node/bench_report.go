@@ -111,7 +111,7 @@ func messages(runs []*benchRun, skip func(*benchRun) int) (int, *stats.Summary) 
 	var ms []float64
 	for _, run := range runs {
 		for _, d := range run.measurement.RoundTrips(skip(run)) {
-			ms = append(ms, milliseconds(d))
+			ms = append(ms, stats.Milliseconds(d))
 		}
 	}
 	if len(ms) == 0 {

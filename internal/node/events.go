@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 )
 
 // EventKind is the kind of an event.
@@ -91,7 +92,7 @@ func (n *Node) observe(ev endpoint.RoamEvent) {
 		From:   ev.From,
 		To:     ev.To,
 		Uplink: ev.Uplink.String(),
-		TookMS: milliseconds(ev.Took),
+		TookMS: stats.Milliseconds(ev.Took),
 	}, ev.Err)
 }
 
@@ -108,5 +109,3 @@ func (n *Node) moved(c *Conn, m MoveStatus, err error) {
 	c.mu.Unlock()
 	n.publish(e)
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -19,6 +19,7 @@ import (
 	"github.com/mnet-dev/mnet/endpoint/roam"
 	"github.com/mnet-dev/mnet/internal/broadcast"
 	"github.com/mnet-dev/mnet/internal/measure"
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 )
@@ -186,7 +187,7 @@ func (n *Node) migrate(ctx context.Context, c *Conn, local netip.AddrPort) error
 		Cause:  "asked for",
 		From:   from,
 		To:     c.Migration().Current.Local,
-		TookMS: milliseconds(time.Since(begin)),
+		TookMS: stats.Milliseconds(time.Since(begin)),
 	}, err)
 	if err != nil {
 		return fmt.Errorf("connection %s: %w", c.ID, err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 	"github.com/mnet-dev/mnet/netstack"
 )
 
@@ -112,7 +113,7 @@ func (n *Node) pingEcho(ctx context.Context, req PingRequest, tell func(PingEven
 	data := make([]byte, pingSize)
 	return req.repeat(ctx, tell, func(ctx context.Context) (PingReply, error) {
 		r, err := p.Ping(ctx, data)
-		return PingReply{RTTMS: milliseconds(r.RTT), TTL: r.TTL}, err
+		return PingReply{RTTMS: stats.Milliseconds(r.RTT), TTL: r.TTL}, err
 	})
 }
 
@@ -151,7 +152,7 @@ func (n *Node) pingPath(ctx context.Context, req PingRequest, tell func(PingEven
 		if rtt == 0 { // it was repeated
 			rtt = time.Since(begin)
 		}
-		return PingReply{RTTMS: milliseconds(rtt)}, err
+		return PingReply{RTTMS: stats.Milliseconds(rtt)}, err
 	})
 }
 

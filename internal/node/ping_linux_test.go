@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 )
 
 // pings returns the target and the replies of pings.
@@ -46,7 +47,7 @@ func TestPingEcho(t *testing.T) {
 	}
 	for i, r := range replies {
 		// Two routers are on the way.
-		if r.Seq != i+1 || r.Error != "" || r.TTL != 62 || r.RTTMS < milliseconds(2*delay) {
+		if r.Seq != i+1 || r.Error != "" || r.TTL != 62 || r.RTTMS < stats.Milliseconds(2*delay) {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -77,7 +78,7 @@ func TestPingPath(t *testing.T) {
 		t.Fatalf("%+v: %+v", target, replies)
 	}
 	for _, r := range replies {
-		if r.Error != "" || r.RTTMS < milliseconds(2*delay) {
+		if r.Error != "" || r.RTTMS < stats.Milliseconds(2*delay) {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 	"github.com/mnet-dev/mnet/migrate"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
@@ -120,7 +121,7 @@ func (n *Node) connStatus(c *Conn) ConnStatus {
 		Local: m.Current.Local, Remote: m.Current.Remote,
 		State:      tcp.State,
 		Migratable: m.State == migrate.Confirmed,
-		RTTMS:      milliseconds(tcp.RTT),
+		RTTMS:      stats.Milliseconds(tcp.RTT),
 		Unanswered: tcp.Unanswered,
 		InFlight:   tcp.InFlight,
 		BytesIn:    c.progress.BToA.Load(),
@@ -140,7 +141,7 @@ func (n *Node) connStatus(c *Conn) ConnStatus {
 		s.State = "MIGRATE-WAIT"
 	}
 	if tcp.SinceHeard >= 0 {
-		ms := milliseconds(tcp.SinceHeard)
+		ms := stats.Milliseconds(tcp.SinceHeard)
 		s.LastContactMS = &ms
 	}
 	c.mu.Lock()

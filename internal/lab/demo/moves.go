@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 )
 
 // maxAttempts is how often a migration is tried: where packets get lost, so may
@@ -53,7 +53,7 @@ func (r *run) migrate(ctx context.Context, s step) error {
 	}
 	m := Move{Initiator: s.initiator, BreakFirst: s.breakFirst, From: s.from.path(), To: s.to.path()}
 	o := r.network.meter.begin(s)
-	m.AtMS = ms(o.start)
+	m.AtMS = stats.Milliseconds(o.start)
 	if s.breakFirst {
 		if err := r.network.leave(s); err != nil {
 			return err
@@ -80,7 +80,7 @@ func (r *run) migrate(ctx context.Context, s step) error {
 		// The next migration ends it: data still under way there shall arrive.
 		r.left = &s
 	}
-	m.OutageMS = ms(o.longest)
+	m.OutageMS = stats.Milliseconds(o.longest)
 	m.OutageRTT = float64(o.longest) / float64(r.cfg.RTT)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -93,5 +93,3 @@ func (r *run) setPosition(p position) {
 	defer r.mu.Unlock()
 	r.at = p
 }
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mnet-dev/mnet/internal/measure/arrivals"
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 )
 
 // begin is when the streams of the tests begin.
@@ -42,7 +43,7 @@ func TestLongestAnswer(t *testing.T) {
 			return a
 		}(), 100, 20},
 	} {
-		if got := longestAnswer(pings, test.answers, at(41), test.n); ms(got) != float64(test.want) {
+		if got := longestAnswer(pings, test.answers, at(41), test.n); stats.Milliseconds(got) != float64(test.want) {
 			t.Errorf("%s: %v, want %d ms", test.name, got, test.want)
 		}
 	}

@@ -83,7 +83,7 @@ func (a *application) ping(c net.Conn, offset int64, stop <-chan struct{}) {
 			end += pingLen
 		}
 		for offset < end {
-			n, err := c.Write(patternAt(offset, int(end-offset)))
+			n, err := c.Write(bytesAt(offset, int(end-offset)))
 			if err != nil {
 				return
 			}

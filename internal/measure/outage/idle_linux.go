@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mnet-dev/mnet/endpoint"
+	"github.com/mnet-dev/mnet/internal/measure/stats"
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
@@ -74,7 +75,7 @@ func idle(ctx context.Context, rtt time.Duration, count int) (_ Row, err error) 
 	for range clients {
 		select {
 		case t := <-moved:
-			times = append(times, ms(t.Sub(at)))
+			times = append(times, stats.Milliseconds(t.Sub(at)))
 		case <-ctx.Done():
 			return Row{}, fmt.Errorf("%d of %d connections have moved: %w", len(times), count, ctx.Err())
 		}
@@ -112,7 +113,7 @@ func echo(c net.Conn, offset int64) error {
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	b := [1]byte(patternAt(offset, 1))
+	b := [1]byte(bytesAt(offset, 1))
 	if _, err := c.Write(b[:]); err != nil {
 		return err
 	}

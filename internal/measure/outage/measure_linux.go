@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/mnet-dev/mnet/internal/measure/pattern"
 )
 
 // Config configures [Measure].
@@ -71,7 +73,7 @@ func (cfg Config) cell(ctx context.Context, c Cell) (_ Row, err error) {
 		switch {
 		case err == nil:
 			results = append(results, r)
-		case errors.Is(err, errWrong) || ctx.Err() != nil:
+		case errors.Is(err, pattern.ErrWrong) || ctx.Err() != nil:
 			return Row{}, err
 		default:
 			cfg.Failed(c, err)

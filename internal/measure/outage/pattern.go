@@ -4,37 +4,28 @@
 package outage
 
 import (
-	"bytes"
-	"errors"
-	"math/rand/v2"
+	"io"
+	"math"
+
+	"github.com/mnet-dev/mnet/internal/measure/pattern"
 )
 
-// errWrong is the error of a receiver that has got a wrong byte.
-var errWrong = errors.New("a byte of the stream is wrong")
+// patternSeed makes all streams the same, so that either end can check any of them.
+const patternSeed = 1
 
-// pattern repeats in all streams. Its length is a prime, so that bytes which are
-// moved by a power of two are wrong.
-var pattern = func() []byte {
-	b := make([]byte, 65521)
-	rand.NewChaCha8([32]byte{}).Read(b)
+// streamAt is a stream from an offset on. It has no end.
+func streamAt(offset int64) *pattern.Reader {
+	r := pattern.New(patternSeed, math.MaxInt64)
+	_, _ = r.Seek(offset, io.SeekStart) // fails before the start only
+	return r
+}
+
+// bytesAt returns the n bytes of a stream from an offset on.
+func bytesAt(offset int64, n int) []byte {
+	b := make([]byte, n)
+	_, _ = streamAt(offset).Read(b) // has no end
 	return b
-}()
-
-// patternAt returns some of the bytes from an offset on, at most max and at least
-// one.
-func patternAt(offset int64, max int) []byte {
-	b := pattern[offset%int64(len(pattern)):]
-	return b[:min(len(b), max)]
 }
 
-// check compares b with the pattern at the offset.
-func check(offset int64, b []byte) error {
-	for len(b) > 0 {
-		want := patternAt(offset, len(b))
-		if !bytes.Equal(b[:len(want)], want) {
-			return errWrong
-		}
-		b, offset = b[len(want):], offset+int64(len(want))
-	}
-	return nil
-}
+// check compares b with the bytes at the offset. The error is a pattern.ErrWrong.
+func check(offset int64, b []byte) error { return pattern.NewChecker(streamAt(offset)).Check(b) }

@@ -14,7 +14,7 @@ import (
 
 // The protocol between client and server. The client begins with a header: the
 // operation, the number of its stream, and the offset at which to begin. The server
-// answers an upload with the offset that it has reached. Then the pattern follows.
+// answers an upload with the offset that it has reached. Then the stream follows.
 const headerLen = 1 + 8 + 8
 
 type header struct {
@@ -59,18 +59,13 @@ const (
 	pingEvery = 20 * time.Millisecond
 )
 
-// send writes the pattern from an offset on until that fails.
+// send writes a stream from an offset on until that fails.
 func send(w io.Writer, offset int64) error {
-	for {
-		n, err := w.Write(patternAt(offset, chunk))
-		if err != nil {
-			return err
-		}
-		offset += int64(n)
-	}
+	_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{streamAt(offset)}, make([]byte, chunk))
+	return err
 }
 
-// receive reads the pattern until that fails, and notes each arrival.
+// receive reads a stream until that fails, and notes each arrival.
 func receive(r io.Reader, to *arrivals.Recorder) error {
 	buf := make([]byte, chunk)
 	for {

@@ -58,9 +58,9 @@ type result struct {
 func (c Cell) row(n int, results []result) Row {
 	var outages, next []float64
 	for _, r := range results {
-		outages = append(outages, ms(r.outage))
+		outages = append(outages, stats.Milliseconds(r.outage))
 		if r.nextMB > 0 {
-			next = append(next, ms(r.nextMB))
+			next = append(next, stats.Milliseconds(r.nextMB))
 		}
 	}
 	row := c.newRow(n, outages)
@@ -77,7 +77,7 @@ func (c Cell) row(n int, results []result) Row {
 
 // newRow returns a row with the columns that all rows have.
 func (c Cell) newRow(n int, times []float64) Row {
-	s, rtt := stats.Summarize(times), ms(c.RTT)
+	s, rtt := stats.Summarize(times), stats.Milliseconds(c.RTT)
 	row := Row{
 		Peer: c.Peer, RTTMS: rtt, Mode: c.Mode, Direction: c.Direction,
 		N: n, OK: len(times),
@@ -107,5 +107,3 @@ func compare(rows []Row) {
 		}
 	}
 }
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/mnet-dev/mnet/internal/measure/arrivals"
+	"github.com/mnet-dev/mnet/internal/measure/pattern"
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
@@ -69,7 +70,7 @@ func (s *service) handle(c net.Conn) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.conns, c)
-		if errors.Is(err, errWrong) {
+		if errors.Is(err, pattern.ErrWrong) {
 			s.wrong = err
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/mnet-dev/mnet/internal/measure/pattern"
 	"github.com/mnet-dev/mnet/internal/node/relay"
 )
 
@@ -23,7 +24,7 @@ func use(a *application, c net.Conn) *user {
 	u := &user{conns: make(chan net.Conn, 1)}
 	u.running.Go(func() {
 		for c := range u.conns {
-			if err := a.run(c); errors.Is(err, errWrong) {
+			if err := a.run(c); errors.Is(err, pattern.ErrWrong) {
 				u.wrong = err
 			}
 			relay.Abort(c)

@@ -5,9 +5,13 @@ package pattern
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 )
+
+// ErrWrong is the error of a [Checker] that has got another byte.
+var ErrWrong = errors.New("wrong byte")
 
 // Checker compares bytes that arrive with the bytes of a [Reader].
 type Checker struct {
@@ -18,7 +22,8 @@ type Checker struct {
 // NewChecker returns a Checker that expects the bytes of from, from its offset on.
 func NewChecker(from *Reader) *Checker { return &Checker{from: from} }
 
-// Check compares b with the next bytes. The error says where the first wrong byte is.
+// Check compares b with the next bytes. The error is an [ErrWrong] that says where
+// the first wrong byte is.
 func (c *Checker) Check(b []byte) error {
 	if len(c.want) < len(b) {
 		c.want = make([]byte, len(b))
@@ -33,5 +38,5 @@ func (c *Checker) Check(b []byte) error {
 	for i < n && b[i] == want[i] {
 		i++
 	}
-	return fmt.Errorf("wrong byte at offset %d", at+int64(i))
+	return fmt.Errorf("%w at offset %d", ErrWrong, at+int64(i))
 }

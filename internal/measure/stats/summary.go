@@ -4,7 +4,10 @@
 // Package stats sums up measured values.
 package stats
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Summary sums up a number of measured values. It is zero if there are none.
 type Summary struct {
@@ -28,3 +31,6 @@ func Summarize(values []float64) Summary {
 		Max:    v[n-1],
 	}
 }
+
+// Milliseconds returns d in milliseconds.
+func Milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -76,7 +76,7 @@ func Listen(path string, uid int, willCreate func(path string) error) (net.Liste
 // who may not make it is likely to lack the rights for the rest of a node as well.
 func explainListen(err error) error {
 	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("control socket: %w: run as root or with CAP_NET_ADMIN, and in a place where that user may write (--socket)", err)
+		return fmt.Errorf("control socket: %w (%w): run as root or with CAP_NET_ADMIN, and in a place where that user may write (--socket)", netstack.ErrPermission, err)
 	}
 	return fmt.Errorf("control socket: %w: choose another place (--socket)", err)
 }
