@@ -183,9 +183,9 @@ func lossy(r *rig, uplink int) {
 // TestHandover bounds the outage of make before break. Data in flight on the old
 // path is delayed, and new data follows it at once.
 //
-// M601: What is in flight when an end moves is late if the old path is alive (section
-// 6.4), else missing. What is missing MUST be sent again at once from the lowest byte,
-// in slow start.
+// M601: Data in flight when an end moves is late if the old path is alive (section 6.4),
+// else missing. Missing data MUST be sent again at once from the lowest byte, in slow
+// start.
 func TestHandover(t *testing.T) {
 	const ms, kib = time.Millisecond, 1 << 10
 	near, far := mbit(20, 5*ms, 128*kib), mbit(20, 20*ms, 128*kib)
