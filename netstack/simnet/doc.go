@@ -6,7 +6,7 @@
 //
 // A [Network] consists of hosts, routers and links. A [Host] owns a gVisor stack. Each
 // of its [Interface] values is a stack.LinkEndpoint to be given to CreateNIC. A [Link]
-// joins two nodes with delay, rate, queue, loss, reordering and duplication per
+// joins two ends with delay, rate, queue, loss, reordering and duplication per
 // direction, all changeable at any time. It may carry middleboxes ([Box]): [NAT],
 // [Firewall], [OptionBox], [SequenceShifter], [Filter]. A [Recorder] keeps a trace, and
 // [Network.Last] the last packets of each link; [Mermaid] draws both.

@@ -34,7 +34,7 @@ type Interface struct {
 
 var (
 	_ stack.LinkEndpoint = (*Interface)(nil)
-	_ Node               = (*Interface)(nil)
+	_ End                = (*Interface)(nil)
 )
 
 // Name returns the name of the host, which traces show.

@@ -15,7 +15,7 @@ const DefaultMTU = 1500
 // Direction is one of the two directions of a link.
 type Direction uint8
 
-// The directions of a link, after the order of the nodes in [Network.Connect]. By
+// The directions of a link, after the order of the ends in [Network.Connect]. By
 // convention A is the inner side: the client's, and the side that a NAT or firewall
 // protects.
 const (
@@ -48,22 +48,22 @@ type LinkConfig struct {
 // Symmetric describes a link whose two directions are alike.
 func Symmetric(w Wire) LinkConfig { return LinkConfig{AtoB: w, BtoA: w} }
 
-// Node is an end of a link: an [Interface] or a [Router].
-type Node interface {
+// End is an end of a link: an [Interface] or a [Router].
+type End interface {
 	// Name returns the name used in traces.
 	Name() string
-	// attach makes the link one of the node's.
+	// attach makes the link one of the end's.
 	attach(l *Link)
 	// receive takes a packet that came out of the link.
 	receive(p *Packet, from *Link)
 }
 
-// Link connects two nodes. Packets from A to B first pass the wire, then the boxes in
+// Link connects two ends. Packets from A to B first pass the wire, then the boxes in
 // the order of [Link.Use]. Packets from B to A pass the boxes in reverse order, then
 // the wire. The boxes thus sit at B's end.
 type Link struct {
 	net   *Network
-	ends  [2]Node // A, B
+	ends  [2]End  // A, B
 	wires [2]wire // by Direction
 
 	mu        sync.Mutex
@@ -76,10 +76,10 @@ type Link struct {
 }
 
 // A returns the inner end.
-func (l *Link) A() Node { return l.ends[0] }
+func (l *Link) A() End { return l.ends[0] }
 
 // B returns the outer end, where the boxes are.
-func (l *Link) B() Node { return l.ends[1] }
+func (l *Link) B() End { return l.ends[1] }
 
 // Use appends middleboxes at B's end.
 func (l *Link) Use(boxes ...Box) {
@@ -130,8 +130,8 @@ func (l *Link) SetMTU(mtu int) {
 // Stats returns the counters of a direction.
 func (l *Link) Stats(d Direction) WireStats { return l.wires[d].snapshot() }
 
-// enter takes a packet from a node into the link.
-func (l *Link) enter(p *Packet, from Node, now time.Duration) {
+// enter takes a packet from an end into the link.
+func (l *Link) enter(p *Packet, from End, now time.Duration) {
 	p.link, p.dir, p.hop = l, AtoB, 0
 	if from == l.ends[1] {
 		p.dir = BtoA

@@ -17,7 +17,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 )
 
-// Network is a simulated network: a clock, and nodes joined by links.
+// Network is a simulated network: a clock, and hosts and routers joined by links.
 type Network struct {
 	// Clock is the time of everything in the network.
 	Clock *Clock
@@ -56,12 +56,12 @@ func (n *Network) StackOptions(name string) stack.Options {
 	}
 }
 
-// Connect joins two nodes by a link. An Interface has one link only.
-func (n *Network) Connect(a, b Node, cfg LinkConfig) *Link {
+// Connect joins two ends by a link. An Interface has one link only.
+func (n *Network) Connect(a, b End, cfg LinkConfig) *Link {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	id := len(n.links)
-	l := &Link{net: n, ends: [2]Node{a, b}, mtu: cfg.MTU, blackhole: cfg.PMTUBlackhole}
+	l := &Link{net: n, ends: [2]End{a, b}, mtu: cfg.MTU, blackhole: cfg.PMTUBlackhole}
 	if l.mtu == 0 {
 		l.mtu = DefaultMTU
 	}

@@ -43,7 +43,7 @@ type route struct {
 	link   *Link
 }
 
-var _ Node = (*Router)(nil)
+var _ End = (*Router)(nil)
 
 // NewRouter adds a router.
 func (n *Network) NewRouter(name string, cfg RouterConfig) *Router {

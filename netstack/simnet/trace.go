@@ -37,7 +37,7 @@ func (f Fate) String() string {
 // Record is one packet seen by a [Recorder].
 type Record struct {
 	Time     time.Duration // virtual, since the start
-	From, To string        // names of the link's nodes
+	From, To string        // names of the link's ends
 	Dir      Direction
 	Fate     Fate // always FateSent if a Recorder used as a box saw it
 	Src, Dst netip.AddrPort
