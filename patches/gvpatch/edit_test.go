@@ -16,6 +16,9 @@ import (
 
 func needsGit(t *testing.T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("runs git some hundred times")
+	}
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip(err)
 	}
