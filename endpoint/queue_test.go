@@ -48,6 +48,32 @@ func TestRequestsQueue(t *testing.T) {
 	}
 }
 
+// TestResetsQueue has the host at a replayed address answer SYN-ACK and ACK by a RST each,
+// and the two queue at the server. The first ends the path on trial. The second was for a
+// tuple that the connection does not have any more: it must not count as one on the
+// current path.
+//
+// M527: A RST on the provisional path with SEQ = Cuna MUST end that path. Any other RST
+// there MUST be ignored.
+func TestResetsQueue(t *testing.T) {
+	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
+	v.mallory.plays(v.capture(v.c), withSource(v.mallory.local))
+	answer := v.mallory.wants("replay", fSYNACK)
+	v.mallory.takes() // an ACK, where the window is large
+	rst := segment{src: answer.dst, dst: answer.src, seq: answer.ack, flags: fRST}
+	counted := v.server.MigrationStats().Counts
+	v.mallory.playsTogether(rst, rst)
+	if v.s.Migration().Holding {
+		t.Error("holding")
+	}
+	want := tally{migrate.CountRefused: 1}
+	if got := since(counted, v.server.MigrationStats().Counts); !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
+	}
+	v.mallory.wantsNothing("resets")
+	v.unharmed(t)
+}
+
 // TestRequestQueuesBehindReset has a request queue behind a forged RST. The connection
 // waits because of the one, and takes the other.
 func TestRequestQueuesBehindReset(t *testing.T) {

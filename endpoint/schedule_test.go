@@ -59,7 +59,7 @@ func TestSchedules(t *testing.T) {
 		}
 	}
 	t.Logf("%d schedules, %d moves, %d attempts that failed", n, moves, failures)
-	if moves == 0 {
+	if moves == 0 && n > 1 {
 		t.Error("nothing ever moved")
 	}
 }

@@ -50,7 +50,10 @@ func (e *Endpoint) migrateSegment(s *segment) (done bool, err tcpip.Error) {
 // +checklocksexclude:e.snd.rtt.rttMutex
 func (e *Endpoint) migrateArrival(s *segment) (done bool, err tcpip.Error) {
 	m := e.mig
-	if m.h == nil || m.closed || !(m.inspect || s.migrate) {
+	// A segment may have been queued on a tuple that the segment in front of it has
+	// ended. It is not TCP's: a RST there would count as one on the current tuple.
+	other := s.id != e.TransportEndpointInfo.ID
+	if m.h == nil || m.closed || !(m.inspect || s.migrate || other) {
 		return s.migrate, nil
 	}
 	done, err = e.migrateInspect(s)
