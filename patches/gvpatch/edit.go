@@ -104,15 +104,11 @@ func (t *tool) openEdit(ctx context.Context, dir string) (*edit.Repo, error) {
 			return nil, err
 		}
 	}
-	original, _, err := t.original(ctx, t.pin.Version, t.pin.Sum)
+	original, _, err := t.build(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r, err = edit.Create(ctx, dir, original, t.pin, t.series)
-	if err != nil {
-		return nil, finding{err}
-	}
-	return r, nil
+	return edit.Create(ctx, dir, original, t.pin, t.series)
 }
 
 // staleText says how the edits of an old series are carried over to a new one.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -336,4 +337,21 @@ func TestEditElsewhere(t *testing.T) {
 	if len(series.Patches) != 2 || pin.Version != gvVersion || pin.Sum != r.tool.pin.Sum {
 		t.Errorf("series %q, pin %+v", series.Patches, pin)
 	}
+}
+
+// TestEditNeedsGit has no git.
+func TestEditNeedsGit(t *testing.T) {
+	goBin, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(goBin, filepath.Join(bin, filepath.Base(goBin))); err != nil {
+		t.Skip(err) // where links need a privilege
+	}
+	r := newRig(t)
+	t.Setenv("PATH", bin)
+	r.run(exitFailure, "git is not installed; gvpatch edit and rebase need it", "edit")
+	r.run(exitOK, "written to", "apply")
+	r.run(exitOK, "the build uses it", "check")
 }

@@ -121,7 +121,7 @@ func (p *moduleProxy) publish(t *testing.T, module, version string, files map[st
 func (p *moduleProxy) env() []string {
 	return []string{
 		"GOPROXY=" + fileURL(p.dir) + "," + fileURL(p.fallback), "GOMODCACHE=" + p.cache,
-		"GOSUMDB=off", "GOTOOLCHAIN=local", "GOFLAGS=-modcacherw", "GOWORK=",
+		"GOSUMDB=off", "GOENV=off", "GOPRIVATE=", "GONOPROXY=", "GOTOOLCHAIN=local", "GOFLAGS=-modcacherw", "GOWORK=",
 	}
 }
 
