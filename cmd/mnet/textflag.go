@@ -15,14 +15,18 @@ type textSlice[T any, P interface {
 	*T
 	encoding.TextUnmarshaler
 }] struct {
-	values *[]T
-	name   string // of the type, for --help
+	values  *[]T
+	name    string // of the type, for --help
+	example string // of a value, for errors; empty if the values' own errors have one
 }
 
 func (s textSlice[T, P]) Set(text string) error {
 	for part := range strings.SplitSeq(text, ",") {
 		var v T
 		if err := P(&v).UnmarshalText([]byte(strings.TrimSpace(part))); err != nil {
+			if s.example != "" {
+				err = fmt.Errorf("want one such as %s", s.example)
+			}
 			return err
 		}
 		*s.values = append(*s.values, v)

@@ -67,17 +67,17 @@ Needs root or CAP_NET_ADMIN. 'mnet doctor' says what else is missing.`,
 	fs.StringVar(&flags.Device, "device", "", "name of the TUN device (default "+node.DefaultDevice+")")
 	fs.StringVar(&flags.Driver, "driver", "", "auto, vnet_hdr or water")
 	fs.Uint32Var(&flags.MTU, "mtu", 0, "MTU of the device, bytes (default 1500)")
-	fs.Var(textSlice[netip.Prefix, *netip.Prefix]{&flags.Host, "prefix"}, "host", "address of the host on the device, such as 10.77.0.1/24")
-	fs.Var(textSlice[netip.Prefix, *netip.Prefix]{&flags.Addresses, "prefix"}, "address", "address of the stack, such as 10.77.0.2/24")
-	fs.Var(textSlice[netip.Prefix, *netip.Prefix]{&flags.Routes, "prefix"}, "route", "further prefix that the host sends to the stack")
+	fs.Var(textSlice[netip.Prefix, *netip.Prefix]{&flags.Host, "prefix", "10.77.0.1/24"}, "host", "address of the host on the device, such as 10.77.0.1/24")
+	fs.Var(textSlice[netip.Prefix, *netip.Prefix]{&flags.Addresses, "prefix", "10.77.0.2/24"}, "address", "address of the stack, such as 10.77.0.2/24")
+	fs.Var(textSlice[netip.Prefix, *netip.Prefix]{&flags.Routes, "prefix", "10.78.0.0/16"}, "route", "further prefix that the host sends to the stack")
 	fs.BoolVar(&flags.Masquerade, "masquerade", false, "let the stack out by the host's uplinks, behind the host's addresses")
 	fs.BoolVar(&flags.DNAT, "dnat", false, "make ports that are served reachable on the host's own addresses")
 	fs.StringVar(&flags.Policy, "policy", "", "when connections move by themselves: handover, interactive or manual (default "+node.DefaultPolicy+")")
 	fs.Var(wordSlice{&flags.Suites, "strings"}, "suite", "suite that connections may use, the best first: x25519-sha256, x25519-sha1, null")
 	fs.BoolVar(&flags.Require, "require", false, "refuse connections that cannot migrate")
 	fs.DurationVar(&flags.Hold, "hold", 0, "how long a connection waits without a path (default "+node.DefaultHold.String()+"; negative: not at all)")
-	fs.Var(textSlice[node.ServeRule, *node.ServeRule]{&flags.Serve, "rule"}, "serve", "port of the stack that leads to a service, such as 22=127.0.0.1:22")
-	fs.Var(textSlice[node.ForwardRule, *node.ForwardRule]{&flags.Forward, "rule"}, "forward", "port of the host that leads out by the stack, such as 8080=server:80")
+	fs.Var(textSlice[node.ServeRule, *node.ServeRule]{&flags.Serve, "rule", ""}, "serve", "port of the stack that leads to a service, such as 22=127.0.0.1:22")
+	fs.Var(textSlice[node.ForwardRule, *node.ForwardRule]{&flags.Forward, "rule", ""}, "forward", "port of the host that leads out by the stack, such as 8080=server:80")
 	fs.Var(wordSlice{&flags.SOCKS, "strings"}, "socks", "address of the host for a SOCKS 5 proxy, such as 127.0.0.1:1080")
 	fs.StringVar(&flags.Socket, "socket", "", "control socket (default "+control.DefaultSocket()+", or "+control.SocketEnv+")")
 	fs.StringVar(&flags.SocketOwner, "socket-owner", "", "user, by name or number, who may control the node, beside root")
@@ -92,7 +92,7 @@ func checkGiven(given *pflag.FlagSet) (err error) {
 	for _, c := range []struct{ name, value, instead string }{
 		{"config", "", "name a file, or leave it out"},
 		{"mtu", "0", "leave it out for the default"},
-		{"hold", "0s", "give a negative value to wait not at all, or leave it out for the default"},
+		{"hold", "0s", "give a negative value for no wait, or leave it out for the default"},
 	} {
 		if f := given.Lookup(c.name); f.Changed && f.Value.String() == c.value {
 			return fmt.Errorf("--%s %q: %s", c.name, c.value, c.instead)
