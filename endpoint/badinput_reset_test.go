@@ -249,6 +249,8 @@ func TestResetUnknown(t *testing.T) {
 
 // TestRequestTimeWait sends requests to a tuple in TIME-WAIT, where a SYN could
 // open a connection anew.
+//
+// M405: The token table MUST be asked before any listener and any 4-tuple look-up.
 func TestRequestTimeWait(t *testing.T) {
 	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	v.listening()

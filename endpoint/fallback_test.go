@@ -256,6 +256,9 @@ func TestWithoutExtensions(t *testing.T) {
 }
 
 // TestRequiredDial fails dials whose negotiation fails, and resets them.
+//
+// M345: With policy required, a connection without the option in its SYN-ACK MUST fail
+// to open.
 func TestRequiredDial(t *testing.T) {
 	for _, s := range []simnet.Segments{simnet.OnSYN, simnet.OnSYNACK, simnet.OnACK} {
 		t.Run(fmt.Sprint(s), func(t *testing.T) {
@@ -291,6 +294,9 @@ func TestRequiredDial(t *testing.T) {
 }
 
 // TestRequiredListener resets connections that cannot migrate.
+//
+// M346: An acceptor with policy required MUST reset a connection whose SYN lacked the
+// option.
 func TestRequiredListener(t *testing.T) {
 	r := newRig(t, rigConfig{})
 	r.listen.Migration = Required

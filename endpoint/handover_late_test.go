@@ -4,7 +4,10 @@
 package endpoint
 
 import (
+	"context"
+	"errors"
 	"io"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -54,6 +57,13 @@ func newLeaving(t *testing.T, cfg rigConfig, mtu int, up bool) *leaving {
 //
 // M674: Late data MUST be taken for lost when this time has passed since the move: SRTT
 // + 4 · RTTVAR of the old path, plus the RTT of the new. An unknown RTT is InitialRTO.
+//
+// M676: Lost late data MUST be sent again before new data, as far as the windows
+// allow, in segments of the new path's MSS. It is no sign of congestion on the new
+// path.
+//
+// M677: A retransmission time-out on the new path MUST end the lateness of all data.
+// So MUST another move and the end of the connection.
 func TestHandoverLate(t *testing.T) {
 	const mtu = 1280
 	lose := func(l *leaving) { l.net.Uplinks[0].SetDown(true) }
@@ -99,6 +109,12 @@ func TestHandoverLate(t *testing.T) {
 				if err := l.src.CloseWrite(); err != nil {
 					t.Fatal(err)
 				}
+				l.inner[1].set(func(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
+					if _, whole := p.TCP(); !whole {
+						t.Errorf("a fragment: %d bytes", len(p.Bytes()))
+					}
+					return simnet.Pass
+				})
 				l.migrate(l.c, "10.2.0.2")
 				if took := l.net.Clock.Elapsed() - begin; took > 60*time.Millisecond {
 					t.Fatalf("moved after %v", took)
@@ -123,6 +139,9 @@ func TestHandoverLate(t *testing.T) {
 // TestHandoverSlowStart moves away from a long queue, whose data is late for many round
 // trips of the new path. SND.UNA says nothing about the new path meanwhile, so SACKs
 // have to open its congestion window.
+//
+// M672: Until SND.UNA has reached the SND.NXT of the move, a SACK of new data MUST do
+// what an ACK would. It restarts the retransmission timer and opens the window.
 func TestHandoverSlowStart(t *testing.T) {
 	cfg := bigBuffers()
 	cfg.CongestionControl = netstack.Reno // without HyStart, to fill the queue
@@ -139,6 +158,106 @@ func TestHandoverSlowStart(t *testing.T) {
 		}
 		if now.CongestionWindow <= 2*tcp.InitialCwnd {
 			t.Errorf("up %v: congestion window of %d packets, want more than twice the initial %d", up, now.CongestionWindow, tcp.InitialCwnd)
+		}
+	}
+}
+
+// TestHandoverGated has late data be lost while the client waits, without a word, for an
+// answer from somewhere else. The client gives up waiting.
+//
+// M678: While output is gated or the connection is held, late data MUST NOT be sent.
+// The time passes.
+func TestHandoverGated(t *testing.T) {
+	l := newLeaving(t, rigConfig{}, 0, true)
+	data := newStream(l.src, l.dst, 2)
+	data.send(t, lateBytes)
+	l.migrate(l.c, "10.2.0.2")
+	l.net.Uplinks[0].SetDown(true)
+	l.net.Uplinks[2].SetDown(true)
+	l.sleep(2 * delay) // until the server has moved
+	var rec recorder
+	l.inner[1].set(rec.Process)
+	ctx, cancel := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() { left <- netstack.MigrationOf(l.c.ep).Leave(ctx, addr("10.3.0.2"), netip.AddrPort{}) }()
+	payload := func() (n int) {
+		for _, seg := range rec.takes() {
+			if seg.dir == simnet.AtoB {
+				n += len(seg.Payload())
+			}
+		}
+		return n
+	}
+	l.sleep(delay)
+	payload() // what was on its way
+	l.sleep(time.Second)
+	if n := payload(); n > 0 {
+		t.Errorf("%d bytes sent meanwhile", n)
+	}
+	cancel()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	l.sleep(delay + 5*time.Millisecond)
+	if payload() == 0 {
+		t.Error("nothing is sent when the wait is over")
+	}
+	data.finish(t)
+}
+
+// TestHandoverFoundLost loses nearly all that is in flight, and moves when the sender has
+// found that by the last two segments, which arrive.
+//
+// M675: What had been found lost before the move MUST stay lost.
+func TestHandoverFoundLost(t *testing.T) {
+	const size = 40_000
+	l := newLeaving(t, rigConfig{}, 0, true)
+	data := newStream(l.src, l.dst, 2)
+	data.send(t, 1000)
+	l.sleep(3 * delay)
+	end := sequenceOf(l.c).nxt + size
+	l.inner[0].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+		if seg, ok := p.TCP(); ok && len(seg.Payload()) > 0 && end-seg.SequenceNumber() > 2*1420 {
+			return simnet.Drop
+		}
+		return simnet.Pass
+	})
+	var rec recorder
+	l.inner[1].set(rec.Process)
+	data.send(t, size)
+	l.sleep(60 * time.Millisecond) // the SACKs arrive in the middle of the handshake
+	l.migrate(l.c, "10.2.0.2")
+	rec.takes()
+	l.sleep(2 * delay)
+	n := 0
+	for _, seg := range rec.takes() {
+		n += len(seg.Payload())
+	}
+	if n < 5*1420 {
+		t.Errorf("%d bytes sent again", n)
+	}
+	data.finish(t)
+}
+
+// TestHandoverUntold moves while data is in flight on the old path, and the peer cannot
+// tell which of it arrives.
+//
+// M664: Late data needs SACK, RACK and timestamps. Without one of them what is in
+// flight MUST be taken for missing.
+func TestHandoverUntold(t *testing.T) {
+	for name, cfg := range map[string]netstack.Config{"SACK": {DisableSACK: true}, "RACK": {DisableRACK: true}} {
+		for _, up := range []bool{false, true} {
+			l := newLeaving(t, rigConfig{client: cfg, server: cfg}, 0, up)
+			data := newStream(l.src, l.dst, 2)
+			data.send(t, lateBytes)
+			if err := l.src.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			l.migrate(l.c, "10.2.0.2")
+			data.check(t)
+			if n := l.repeats.total(); n < 10_000 {
+				t.Errorf("no %s, up %v: %d bytes sent twice", name, up, n)
+			}
 		}
 	}
 }

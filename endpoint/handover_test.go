@@ -186,6 +186,15 @@ func lossy(r *rig, uplink int) {
 // M601: Data in flight when an end moves is late if the old path is alive (section 6.4),
 // else missing. Missing data MUST be sent again at once from the lowest byte, in slow
 // start.
+//
+// M671: The congestion window of the new path MUST NOT count late data. RTT samples,
+// RACK, duplicate ACKs and the retransmission timer of the new path MUST leave it out.
+//
+// M673: Late data is lost when three packets that were sent after it on the old path
+// have arrived. The order MUST be that of RFC 8985, section 6.2.
+//
+// M679: If RTT is known and something is late, cwnd MUST be 1 at first, and grow by
+// one each RTT / InitialCwnd beside slow start. Else the initial window goes at once.
 func TestHandover(t *testing.T) {
 	const ms, kib = time.Millisecond, 1 << 10
 	near, far := mbit(20, 5*ms, 128*kib), mbit(20, 20*ms, 128*kib)

@@ -139,6 +139,9 @@ func (r *rig) checkNATs(tb testing.TB) {
 // SYN or SYN-ACK.
 //
 // M643: SACK blocks above MUST be left out.
+//
+// M644: The window MUST be counted from the clamped ACK to the true right edge,
+// rounded up. It MUST NOT be zero while the peer has data in flight.
 func TestNATInFlight(t *testing.T) {
 	sizes := []int64{0, 10_000, 200_000, 1 << 20, 4 << 20}
 	if testing.Short() {

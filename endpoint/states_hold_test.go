@@ -132,6 +132,30 @@ func TestHoldOnTimeout(t *testing.T) {
 	})
 }
 
+// TestHoldStopsTimers holds a connection that has data in flight.
+//
+// M704: TCP's timers MUST stand still during a hold.
+func TestHoldStopsTimers(t *testing.T) {
+	r := newRig(t, rigConfig{})
+	r.dialer.MigrationOptions.HoldOnTimeout = time.Hour
+	c, s := r.open(serverAddr)
+	exchange(t, c, s, 1000)
+	r.breakUplink(0)
+	c.Write([]byte("lost"))
+	netstack.MigrationOf(c.ep).Hold()
+	before := c.TCPInfo()
+	r.sleep(time.Minute)
+	if now := c.TCPInfo(); now.RTO != before.RTO || now.InFlight != before.InFlight {
+		t.Errorf("%+v, was %+v", now, before)
+	}
+	r.migrate(c, "10.2.0.2")
+	b := make([]byte, 4)
+	s.SetReadDeadline(r.net.Clock.Now().Add(time.Second))
+	if n, err := s.Read(b); n != 4 || string(b) != "lost" {
+		t.Errorf("read %q, %v", b[:n], err)
+	}
+}
+
 // TestAbortWhileHeld has the peer's application abort while a connection waits. The
 // connection has nothing left to wait for. It reports the abort, not the reason for the
 // wait.

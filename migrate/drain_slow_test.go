@@ -38,6 +38,8 @@ func (e *end) released() time.Duration {
 //
 // M623: An old tuple and its port MUST be released when nothing has arrived there for
 // drainTime. Twice the old path's SRTT takes its place if that is longer.
+//
+// M626: An old tuple MUST NOT be released because all data has arrived.
 func TestSlowQueue(t *testing.T) {
 	const queued, interval = 40, 200 * time.Millisecond
 	for _, lost := range []int{0, 5} { // of step 4: the last is sent after 3 s
