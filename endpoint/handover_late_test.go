@@ -55,8 +55,8 @@ func newLeaving(t *testing.T, cfg rigConfig, mtu int, up bool) *leaving {
 // TestHandoverLate does to a connection what can happen while data that it has sent
 // on the old path, and a FIN behind it, is late.
 //
-// M674: Late data MUST be taken for lost when this time has passed since the move: SRTT
-// + 4 · RTTVAR of the old path, plus the RTT of the new. An unknown RTT is InitialRTO.
+// M674: Late data MUST be taken for lost after a time that counts from the move. It is
+// SRTT + 4 · RTTVAR of the old path, plus the RTT of the new path (InitialRTO if unknown).
 //
 // M676: Lost late data MUST be sent again before new data, as far as the windows
 // allow, in segments of the new path's MSS. It is no sign of congestion on the new

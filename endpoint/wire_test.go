@@ -87,8 +87,8 @@ func TestKeyOptionsOnPureACKs(t *testing.T) {
 	}
 }
 
-// TestWindowNotScaledYet has a client move that may send more than the window of the
-// SYN-ACK says, and keeps each scaled window from it for a while.
+// TestWindowNotScaledYet has a client move whose congestion window is larger than the
+// window of the SYN-ACK. Each scaled window gets lost for a while.
 //
 // M545: After the SYN-ACK the initiator MUST take Cuna + 65,535 as the right edge
 // until a scaled window arrives.
