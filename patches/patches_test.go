@@ -67,6 +67,16 @@ func TestSumIsKnown(t *testing.T) {
 	}
 }
 
+// TestNoAddress checks that no header names an e-mail address: the project has none.
+func TestNoAddress(t *testing.T) {
+	for _, p := range Embedded().Patches {
+		headers, _, _ := bytes.Cut(p.Data, []byte("\n\n"))
+		if bytes.ContainsRune(headers, '@') {
+			t.Errorf("%s has an address:\n%s", p.Name, headers)
+		}
+	}
+}
+
 func TestSeriesIsACopy(t *testing.T) {
 	Embedded().Patches[0].Name = "changed"
 	Embedded().Overlay["changed"] = nil

@@ -106,3 +106,15 @@ func TestCheckUse(t *testing.T) {
 		})
 	}
 }
+
+// TestCheckUseWorkFile takes away the go.work, and its replacement.
+func TestCheckUseWorkFile(t *testing.T) {
+	r := newRig(t)
+	r.run(exitOK, "go.work makes the module use it", "apply", "-use", "go.work")
+	r.run(exitOK, "the build uses it", "check", "-use", "go.work")
+	r.run(exitFinding, "go.mod does not replace", "check")
+	write(t, r.dir, map[string]string{"go.work": "go 1.26\n\nuse .\n"})
+	r.run(exitFinding, "go.work does not replace", "check", "-use", "go.work")
+	r.check(os.Remove(r.path("go.work")))
+	r.run(exitFinding, "go.work is not there", "check", "-use", "go.work")
+}

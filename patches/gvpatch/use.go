@@ -8,6 +8,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/mnet-dev/mnet/patches/gvpatch/internal/gocmd"
@@ -21,8 +23,8 @@ const (
 	useNone = "none"
 )
 
-func useFlag(fs *flag.FlagSet) *string {
-	return fs.String("use", "", "the `file` that points to the directory: go.mod, go.work or none (default go.mod, and go.work in mnet itself)")
+func useFlag(flags *flag.FlagSet) *string {
+	return flags.String("use", "", "the `file` that points to the directory: go.mod, go.work or none (default go.mod, and go.work in mnet itself)")
 }
 
 // use returns the value of -use, or its default.
@@ -69,7 +71,11 @@ func (t *tool) checkModUse(ctx context.Context, mod *gocmd.ModFile, dir string) 
 }
 
 func (t *tool) checkWorkUse(ctx context.Context, mod *gocmd.ModFile, dir string) error {
-	work, err := gocmd.WorkFile(ctx, filepath.Join(mod.Root(), "go.work"))
+	name := filepath.Join(mod.Root(), "go.work")
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		return findingf("%s is not there; run gvpatch apply again", name)
+	}
+	work, err := gocmd.WorkFile(ctx, name)
 	if err != nil {
 		return err
 	}
