@@ -48,10 +48,11 @@ func Open(ctx context.Context, cfg Config) (*Host, error) {
 	return open(ctx, cfg, steps)
 }
 
-// steps make the parts of a Host, in this order. The stack comes first: it does not
-// touch the host, and checks its own configuration.
+// steps make the parts of a Host, in this order. The first two do not touch the host: the
+// stack checks its own configuration, and checkHost looks for what is in use.
 var steps = []func(*Host) error{
 	(*Host).newStack,
+	(*Host).checkHost,
 	(*Host).openDevice,
 	(*Host).configureDevice,
 	(*Host).attach,
@@ -79,6 +80,8 @@ func (h *Host) newStack() (err error) {
 	h.Stack, err = netstack.New(h.cfg.Stack)
 	return err
 }
+
+func (h *Host) checkHost() error { return h.cfg.Device.CheckHost(h.cfg.Host) }
 
 func (h *Host) openDevice() (err error) {
 	h.Link, err = tun.Open(h.cfg.Device)

@@ -121,6 +121,27 @@ func isLocal(h *netlink.Handle, a netip.Addr) bool {
 	return err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL
 }
 
+// CheckHost says what keeps this host from a device with the name in c and with addrs: a
+// device of that name, or another one with such an address. It changes nothing, and
+// [Open] and [Link.Configure] may still fail. The error is an [ErrInUse], or an error of
+// the system. CheckHost is for Linux. Elsewhere the error is an [errors.ErrUnsupported].
+func (c Config) CheckHost(addrs []netip.Prefix) error {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("tun: %w", explainErrno(err))
+	}
+	defer h.Close()
+	if c.Name != "" {
+		if _, err := h.LinkByName(c.Name); err == nil {
+			return fmt.Errorf("tun: %w", explainOpen(c.Name, unix.EBUSY))
+		}
+	}
+	if err := checkFree(h, addrs); err != nil {
+		return fmt.Errorf("tun: %w", err)
+	}
+	return nil
+}
+
 // checkFree makes sure that the host has none of addrs: the kernel would take one
 // for a second device, and send from it over either.
 func checkFree(h *netlink.Handle, addrs []netip.Prefix) error {

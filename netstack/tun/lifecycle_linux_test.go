@@ -65,8 +65,15 @@ func TestConfigure(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			free := tun.Config{Name: "mnetfree"}
+			if err := free.CheckHost(addrs); err != nil {
+				t.Errorf("%v: before the device has them: %v", driver, err)
+			}
 			if err := link.Configure(addrs, routes); err != nil {
 				t.Error(err)
+			}
+			if err := free.CheckHost(addrs); !errors.Is(err, tun.ErrInUse) {
+				t.Errorf("%v: when the device has them: %v", driver, err)
 			}
 			ifi, err := net.InterfaceByName("mnetconf")
 			if err != nil {
@@ -149,7 +156,11 @@ func TestNameInUse(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"mnetbusy", "mnetkeep", "lo"} {
-			if _, err := tun.Open(tun.Config{Name: name, Driver: driver}); !errors.Is(err, tun.ErrInUse) {
+			cfg := tun.Config{Name: name, Driver: driver}
+			if err := cfg.CheckHost(nil); !errors.Is(err, tun.ErrInUse) {
+				t.Errorf("%v: check %s: %v", driver, name, err)
+			}
+			if _, err := tun.Open(cfg); !errors.Is(err, tun.ErrInUse) {
 				t.Errorf("%v: open %s: %v", driver, name, err)
 			}
 		}

@@ -30,6 +30,11 @@ func openDevice(cfg Config) (device, string, error) {
 	return newPacketDevice(ifce, cfg.MTU), ifce.Name(), nil
 }
 
+// CheckHost is for Linux.
+func (c Config) CheckHost(addrs []netip.Prefix) error {
+	return fmt.Errorf("tun: %w: look for devices and addresses by the system's own tools", errors.ErrUnsupported)
+}
+
 // Configure is for Linux.
 func (l *Link) Configure(addrs, routes []netip.Prefix) error {
 	return fmt.Errorf("tun: %s: %w: set addresses, routes and MTU by the system's own tools", l.name, errors.ErrUnsupported)
