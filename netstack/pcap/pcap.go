@@ -29,12 +29,12 @@ const HeaderSnapLen = 128
 // Config configures a [Writer].
 type Config struct {
 	// SnapLen is how many bytes of each packet are kept. Zero means all.
-	SnapLen int
+	SnapLen uint32
 }
 
 // Writer writes a pcapng file. Its methods are safe for concurrent use.
 type Writer struct {
-	snapLen int
+	snapLen uint32
 
 	mu   sync.Mutex
 	out  io.Writer
@@ -68,7 +68,7 @@ func (w *Writer) Interface(name string) func(netstack.CapturedPacket) {
 
 // addInterface is called with w.mu held.
 func (w *Writer) addInterface(name string) (err error) {
-	intf := pcapgo.NgInterface{Name: name, LinkType: layers.LinkTypeRaw, SnapLength: uint32(w.snapLen)}
+	intf := pcapgo.NgInterface{Name: name, LinkType: layers.LinkTypeRaw, SnapLength: w.snapLen}
 	if w.ng != nil {
 		_, err = w.ng.AddInterface(intf)
 		return err
@@ -85,7 +85,7 @@ func (w *Writer) write(index int, p netstack.CapturedPacket) {
 	}
 	data := p.Data
 	if w.snapLen > 0 {
-		data = data[:min(w.snapLen, len(data))]
+		data = data[:min(int(w.snapLen), len(data))]
 	}
 	info := gopacket.CaptureInfo{
 		Timestamp:      p.Time,
