@@ -49,7 +49,7 @@ func Open(ctx context.Context, cfg Config) (*Host, error) {
 }
 
 // steps make the parts of a Host, in this order. The first two do not touch the host: the
-// stack checks its own configuration, and checkHost looks for what is in use.
+// stack checks its own configuration, and checkHost looks for names and addresses in use.
 var steps = []func(*Host) error{
 	(*Host).newStack,
 	(*Host).checkHost,

@@ -121,10 +121,9 @@ func isLocal(h *netlink.Handle, a netip.Addr) bool {
 	return err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL
 }
 
-// CheckHost says what keeps this host from a device with the name in c and with addrs: a
-// device of that name, or another one with such an address. It changes nothing, and
-// [Open] and [Link.Configure] may still fail. The error is an [ErrInUse], or an error of
-// the system. CheckHost is for Linux. Elsewhere the error is an [errors.ErrUnsupported].
+// CheckHost looks whether a device of this host has the name in c or one of addrs. It
+// changes nothing, and [Open] and [Link.Configure] may still fail. The error is an
+// [ErrInUse], or an error of the system. CheckHost is for Linux. Elsewhere the error is an [errors.ErrUnsupported].
 func (c Config) CheckHost(addrs []netip.Prefix) error {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
