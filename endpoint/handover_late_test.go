@@ -208,7 +208,7 @@ func TestHandoverGated(t *testing.T) {
 // TestHandoverFoundLost loses nearly all that is in flight, and moves when the sender has
 // found that by the last two segments, which arrive.
 //
-// M675: What had been found lost before the move MUST stay lost.
+// M675: Data that was found lost before the move MUST stay lost.
 func TestHandoverFoundLost(t *testing.T) {
 	const size = 40_000
 	l := newLeaving(t, rigConfig{}, 0, true)
