@@ -86,7 +86,8 @@ outage: ## outages of handovers on real kernels: a table, and JSON to stdout; ne
 .PHONY: fuzz
 fuzz: patched ## each fuzz target for FUZZTIME
 	@set -e; for dir in $$(find . -path ./third_party -prune -o -name '*_test.go' -exec grep -l '^func Fuzz' {} + | xargs -n 1 dirname | sort -u); do \
-		for target in $$($(PATCHED) $(GO) test -list '^Fuzz' $$dir | grep '^Fuzz'); do \
+		list=$$($(PATCHED) $(GO) test -list '^Fuzz' $$dir); \
+		for target in $$(echo "$$list" | grep '^Fuzz'); do \
 			echo "$$dir $$target"; \
 			$(PATCHED) $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$dir; \
 		done; \
