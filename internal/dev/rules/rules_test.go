@@ -5,6 +5,7 @@ package main
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -232,5 +233,19 @@ M201 It MAY leave.
 `
 	if b.String() != want {
 		t.Errorf("%s\nwant\n%s", b.String(), want)
+	}
+}
+
+// TestRepository: each rule of this repository has code and a test.
+func TestRepository(t *testing.T) {
+	tree, err := read(os.DirFS("../../.."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range tree.check() {
+		t.Error(f)
+	}
+	if len(tree.rules) == 0 {
+		t.Error("no rules")
 	}
 }
