@@ -123,7 +123,8 @@ func isLocal(h *netlink.Handle, a netip.Addr) bool {
 
 // CheckHost looks whether a device of this host has the name in c or one of addrs. It
 // changes nothing, and [Open] and [Link.Configure] may still fail. The error is an
-// [ErrInUse], or an error of the system. CheckHost is for Linux. Elsewhere the error is an [errors.ErrUnsupported].
+// [ErrInUse], or an error of the system. CheckHost is for Linux. Elsewhere the error is an
+// [errors.ErrUnsupported].
 func (c Config) CheckHost(addrs []netip.Prefix) error {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
