@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
@@ -161,3 +163,45 @@ func (b *bulk) receive(d time.Duration) float64 {
 
 // window returns the congestion window, in segments.
 func (b *bulk) window() float64 { return float64(b.client.TCPInfo().CongestionWindow) }
+
+// TestRenoFlightSize loses a packet on a path that has reordered one before. RACK then
+// takes its time until it declares the loss, while SACKs come, and the sender has nothing
+// more to send. Reno sets ssthresh to half of FlightSize (RFC 5681, equation 4), which
+// includes what is SACKed.
+func TestRenoFlightSize(t *testing.T) {
+	const (
+		late, lost, last = 300, 801, 1000 // packets, by number
+		want             = (last - lost + 1) / 2
+	)
+	cfg := bigBuffers()
+	cfg.CongestionControl = netstack.Reno
+	w := simnet.Wire{Delay: delay, Rate: 50 * simnet.Mbit, Queue: 4 << 20}
+	r := newRig(t, rigConfig{seed: 1, uplinks: []simnet.Uplink{{Link: simnet.Symmetric(w)}}, client: cfg, server: cfg})
+	r.dialer.Migration, r.listen.Migration = Off, Off
+	c, s := r.pair(serverAddr)
+	seen := make(map[uint32]bool) // by sequence number
+	r.net.Uplinks[0].Use(simnet.TCPFilter(func(s header.TCP, d simnet.Direction, _ int) simnet.Verdict {
+		seq := s.SequenceNumber()
+		if d != simnet.AtoB || len(s.Payload()) == 0 || seen[seq] {
+			return simnet.Pass
+		}
+		seen[seq] = true
+		switch len(seen) {
+		case late:
+			return simnet.Delay(500 * time.Microsecond) // two others overtake it
+		case lost:
+			return simnet.Drop
+		}
+		return simnet.Pass
+	}))
+	if _, err := c.Write(make([]byte, last*fullSegment)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyN(io.Discard, s, last*fullSegment); err != nil {
+		t.Fatal(err)
+	}
+	r.sleep(time.Second) // until the last acknowledgement has come
+	if got := c.TCPInfo().CongestionWindow; got < want-2 || got > want+2 {
+		t.Errorf("window of %d packets after a loss with %d in flight, want about %d", got, last-lost+1, want)
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
@@ -50,6 +52,8 @@ type rigConfig struct {
 	// jumbo makes the usual links carry packets of 9000 bytes. That saves packets in a
 	// test with megabytes in flight.
 	jumbo bool
+	// offload lets the client's TCP send segments of many packets (GSO).
+	offload bool
 	// nat, if not nil, is on each uplink that has none of its own.
 	nat *simnet.NATConfig
 
@@ -119,8 +123,8 @@ func openRig(tb testing.TB, cfg rigConfig) *rig {
 	tb.Cleanup(r.close)
 	r.trace = startTrace(tb, r.net, cfg.env)
 	var nics []*netstack.NIC
-	r.client, r.up = r.plug(r.net.Client, cfg.client)
-	r.server, nics = r.plug(r.net.Server, cfg.server)
+	r.client, r.up = r.plug(r.net.Client, cfg.client, cfg.offload)
+	r.server, nics = r.plug(r.net.Server, cfg.server, false)
 	r.eth = nics[0]
 	r.dialer, r.listen = Dialer{Stack: r.client}, ListenConfig{Stack: r.server}
 	r.net.Start()
@@ -157,7 +161,7 @@ func (r *rig) topology(cfg rigConfig) simnet.MultihomedConfig {
 }
 
 // plug makes the stack of a host.
-func (r *rig) plug(h *simnet.Host, cfg netstack.Config) (*netstack.Stack, []*netstack.NIC) {
+func (r *rig) plug(h *simnet.Host, cfg netstack.Config, offload bool) (*netstack.Stack, []*netstack.NIC) {
 	r.tb.Helper()
 	opts := r.net.StackOptions(h.Name())
 	cfg.Clock, cfg.RandSource, cfg.SecureRNG = opts.Clock, opts.RandSource, opts.SecureRNG
@@ -168,7 +172,11 @@ func (r *rig) plug(h *simnet.Host, cfg netstack.Config) (*netstack.Stack, []*net
 	h.Bind(s.GVisor())
 	var nics []*netstack.NIC
 	for number, i := range h.Interfaces() {
-		n, err := s.Attach(i, netstack.AttachOptions{
+		link := stack.LinkEndpoint(i)
+		if offload {
+			link = gsoLink{i}
+		}
+		n, err := s.Attach(link, netstack.AttachOptions{
 			Addresses: i.Prefixes(),
 			Routes:    []netstack.Route{{Destination: netstack.Default4}, {Destination: netstack.Default6}},
 			Capture:   r.trace.capture(fmt.Sprintf("%s %d", h.Name(), number)),
@@ -180,6 +188,16 @@ func (r *rig) plug(h *simnet.Host, cfg netstack.Config) (*netstack.Stack, []*net
 	}
 	return s, nics
 }
+
+// gsoLink is an interface that leaves the division of segments into packets to the stack
+// below TCP.
+type gsoLink struct{ *simnet.Interface }
+
+// GSOMaxSize implements stack.GSOEndpoint.
+func (gsoLink) GSOMaxSize() uint32 { return 1 << 15 }
+
+// SupportedGSO implements stack.GSOEndpoint.
+func (gsoLink) SupportedGSO() stack.SupportedGSO { return stack.GVisorGSOSupported }
 
 // close ends the stacks, then time. A test that makes many rigs calls it before it
 // ends.
