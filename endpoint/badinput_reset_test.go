@@ -231,6 +231,9 @@ func TestAbortEarly(t *testing.T) {
 }
 
 // TestResetUnknown answers requests for unknown connections as the draft does.
+//
+// M411: A migrate SYN MUST be dropped if its token is unknown. A setting answers it
+// with RST, as the draft has it.
 func TestResetUnknown(t *testing.T) {
 	v := newVictim(t, rigConfig{server: netstack.Config{Migration: netstack.MigrationConfig{ResetUnknown: true}}}, migrate.SuiteX25519SHA256)
 	v.listening()

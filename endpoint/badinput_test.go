@@ -27,6 +27,14 @@ func (v *victim) listening() {
 }
 
 // TestBadRequests sends migrate SYNs that prove nothing.
+//
+// M410: A migrate SYN that is dropped MUST get no answer, at constant cost, without
+// state or allocation. It MUST be counted.
+//
+// M411: A migrate SYN MUST be dropped if its token is unknown. A setting answers it
+// with RST, as the draft has it.
+//
+// M412: A migrate SYN MUST be dropped if its tag is wrong.
 func TestBadRequests(t *testing.T) {
 	for _, suite := range allSuites {
 		t.Run(suite.String(), func(t *testing.T) {

@@ -252,7 +252,7 @@ func (d *Dialer) dialSingle(ctx context.Context, network string, remote netip.Ad
 		c.ep.Close()
 		return nil, syscallError("setsockopt", terr)
 	}
-	if d.Migration == Required {
+	if d.Migration == Required { // M345
 		if err := c.awaitMigratable(ctx); err != nil {
 			c.ep.Abort()
 			return nil, err

@@ -39,6 +39,9 @@ func withCode(code byte) gateFunc {
 // The destinations do not exist or are prohibited (RFC 1812, section 5.2.7.1; RFC 4443,
 // section 3.1). Then neither a migration nor a dial waits for its time-outs, and a
 // connection lives on.
+//
+// M516: An ICMP Destination Unreachable (host, network or port, or prohibited) that
+// quotes the SYN's tuple and SEQ MUST end the attempt.
 func TestRejected(t *testing.T) {
 	for _, c := range []struct {
 		server, to string
