@@ -161,7 +161,7 @@ func (r *Repo) patch(ctx context.Context, c *commit, number int) (patches.Patch,
 		b.WriteString(line)
 	}
 	name := fmt.Sprintf("%04d-%s", number, c.slug)
-	p := patches.Patch{Name: strings.TrimRight(name[:min(len(name), maxName)], "-.") + ".patch", Data: []byte(b.String())}
+	p := patches.Patch{Name: name[:min(len(name), maxName)] + ".patch", Data: []byte(b.String())}
 	switch parsed, err := udiff.Parse(p.Name, p.Data); {
 	case err != nil:
 		return p, fmt.Errorf("%v: %w", c, err)
