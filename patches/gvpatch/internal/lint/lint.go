@@ -99,8 +99,9 @@ func (t Tool) parse(dir, out string) (findings []Finding, other string) {
 		switch {
 		case m != nil:
 			findings = append(findings, Finding{t.Name, fileName(m[1], path.Base(filepath.ToSlash(dir))), m[2], m[3]})
-		case strings.HasPrefix(line, "\t") && len(findings) > 0, strings.HasPrefix(line, "#"), line == "":
-			// More about the last finding, or the name of a package.
+		case strings.HasPrefix(line, "\t") && len(findings) > 0, strings.HasPrefix(line, "#"),
+			strings.HasPrefix(line, "go: downloading "), line == "":
+			// More about the last finding, the name of a package, or progress.
 		default:
 			other += line + "\n"
 		}

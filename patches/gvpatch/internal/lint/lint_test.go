@@ -21,7 +21,8 @@ pkg/a/a.go:12:3: unlocked (locks: &({param:e}.mu))
 -: nowhere
 vet: pkg/a/c.go:1:1: of vet itself
 ../../elsewhere/gv/pkg/a/d.go:5:6: from a cache (U1000)
-go: downloading something
+go: downloading m v1.0.0
+panic: something
 `
 	findings, other := Tool{Name: "x"}.parse("/tmp/here/gv", out)
 	want := []Finding{
@@ -34,7 +35,7 @@ go: downloading something
 	if !slices.Equal(findings, want) {
 		t.Errorf("findings:\n%q\nwant\n%q", findings, want)
 	}
-	if other != "go: downloading something\n" {
+	if other != "panic: something\n" {
 		t.Errorf("other output %q", other)
 	}
 }
