@@ -18,7 +18,7 @@ const (
 	None        Cause = iota
 	PathGone          // the uplink it used is not there any more
 	PathDead          // the peer does not answer over it
-	Held              // it waits, after a time-out or a RST that is not proved to be the peer's
+	Held              // it is held, after a time-out or a RST that is not proven to be the peer's
 	Unreachable       // an ICMP error came, and the peer does not answer
 	Woke              // the machine was asleep
 	Preferred         // a better uplink has appeared, and stayed
