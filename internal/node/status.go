@@ -24,6 +24,7 @@ type Status struct {
 	Addresses   []netip.Prefix `json:"addresses"`
 	Policy      string         `json:"policy"`
 	Masquerade  bool           `json:"masquerade"`
+	Router      []string       `json:"router,omitempty"` // families that somebody else made the host a router for
 	Uplinks     []UplinkStatus `json:"uplinks"`
 	Services    []Service      `json:"services"`
 	Connections []ConnStatus   `json:"connections"`
@@ -102,6 +103,9 @@ func (n *Node) Status() *Status {
 		Connections: []ConnStatus{},
 		Counters:    make(map[string]uint64),
 		Link:        n.host.Link.Stats(),
+	}
+	if n.host.Share != nil {
+		s.Router = n.host.Share.Routed()
 	}
 	m := n.host.Stack.MigrationStats()
 	s.Tokens, s.Holds, s.HoldBytes = m.Tokens, m.Holds, m.HoldBytes

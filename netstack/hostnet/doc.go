@@ -21,8 +21,8 @@
 //
 // This is all that a Share changes, and how it is undone.
 //
-// It makes one nftables table, inet mnet-DEVICE, of NAT only. The table drops, marks
-// and filters nothing.
+// It makes one nftables table, inet mnet-DEVICE. The table translates addresses, and
+// drops packets that the host would forward for others.
 //
 //	table inet mnet-mnet0 {
 //		flags owner
@@ -37,6 +37,13 @@
 //		chain postrouting {
 //			type nat hook postrouting priority srcnat
 //			oifname != "mnet0" ip saddr 10.77.0.2/32 masquerade
+//		}
+//		chain forward {
+//			type filter hook forward priority filter
+//			iifname "mnet0" accept
+//			oifname "mnet0" ct state established,related accept
+//			oifname "mnet0" ct status dnat accept
+//			iif "wlan0" meta nfproto ipv4 drop
 //		}
 //	}
 //
@@ -57,10 +64,26 @@
 //     ipv6/conf/DEV/accept_ra is raised from 1 to 2 first, which means "even so".
 //
 // Close puts each of them back, the last one first, unless somebody else has changed it
-// since. A process that is killed cannot. So [ShareConfig.Changed] is told each
+// since or has made a router of the host. A process that is killed cannot. So [ShareConfig.Changed] is told each
 // [Setting] before it is changed, and [Setting.Restore] does the same for another
 // process. Setting ipv6/conf/all/forwarding writes the switch of every interface. A
 // switch that was on by itself is off after the way back.
+//
+// # What it does not forward
+//
+// The last chain drops packets that come in by an interface whose forwarding the Share
+// has turned on. It lets pass what belongs to a connection of the stack, or comes by a
+// redirected port. If the Share had to turn IPv6 forwarding on for all interfaces, the
+// chain has no interface: the host has forwarded nothing before. Interfaces that
+// forwarded before go on. So do bridges, whose frames get here with br_netfilter.
+//
+// The chain is empty for a family as long as somebody else makes a router of the host.
+// These are the signs: net.ipv4.ip_forward=1, net.ipv6.conf.all.forwarding=1, or an
+// interface that begins to forward though the Share did not turn that on. Share.Routed
+// reports it, and the Logger is told. A program that writes the value that a switch has
+// already goes unnoticed, but for net.ipv6.conf.all.forwarding: that writes
+// net.ipv6.conf.default.forwarding, too, which the Share leaves off. An uplink that was
+// off on a router stays guarded.
 //
 // # Limits
 //
@@ -77,10 +100,10 @@
 // A firewall of the host may still drop forwarded packets: a table can only drop, and
 // cannot accept a packet that another table drops. [Blocked] looks for such a firewall.
 //
-// Masquerade hides an address; it is no firewall. Where the host forwards, it does so
-// for all machines in the networks of its uplinks. Such a machine can send to the
-// stack's own addresses by way of the host. So it reaches all ports that the stack listens on, redirected or not. A rule of
-// the host's own firewall keeps strangers out, as for nftables:
+// On a host that is a router anyway, a machine in the networks of its uplinks can send
+// to the stack's own addresses. So it reaches all ports that the stack listens on,
+// redirected or not. A rule of the host's own firewall keeps strangers out, as for
+// nftables:
 //
 //	oifname "mnet0" iifname != "mnet0" ct state new ct status & dnat == 0 drop
 //

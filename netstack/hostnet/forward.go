@@ -16,6 +16,10 @@ import (
 // errReadOnly is the error of /proc/sys in most containers.
 const errReadOnly = syscall.EROFS
 
+// forceForwarding is the IPv6 switch of one device (Linux 6.17). It is a variable for
+// tests of older kernels.
+var forceForwarding = "force_forwarding"
+
 // forwarding turns forwarding on, and off again. It is not safe for concurrent use.
 type forwarding struct {
 	// The directories belong to the network namespace in which they were opened, on
@@ -54,6 +58,34 @@ func (f *forwarding) close() error {
 	return errors.Join(errs...)
 }
 
+// enable has packets of a family, "ipv4" or "ipv6", forwarded that come in by a device.
+func (f *forwarding) enable(family, device string) error {
+	if family == "ipv4" {
+		return f.enable4(device)
+	}
+	return f.enable6(device)
+}
+
+// single reports whether there is a switch of the device alone.
+func (f *forwarding) single(family, device string) bool {
+	_, err := f.get(family, device, forceForwarding)
+	return family == "ipv4" || err == nil
+}
+
+// isOn reports whether packets of a family are forwarded that come in by a device. It
+// does not look at the switch of all devices.
+func (f *forwarding) isOn(family, device string) (bool, error) {
+	name := "forwarding"
+	if family == "ipv6" && f.single(family, device) {
+		name = forceForwarding
+	}
+	value, err := f.get(family, device, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // it is gone, or does not have the family
+	}
+	return value != "0", err
+}
+
 // enable4 has IPv4 packets that come in by a device forwarded.
 func (f *forwarding) enable4(device string) error {
 	return f.raise("ipv4", device, "forwarding", "0", "1")
@@ -65,7 +97,7 @@ func (f *forwarding) enable6(device string) error {
 	if err != nil || on != "0" {
 		return err // it is a router already
 	}
-	err = f.raise("ipv6", device, "force_forwarding", "0", "1")
+	err = f.raise("ipv6", device, forceForwarding, "0", "1")
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, gone := f.get("ipv6", device, "forwarding"); gone != nil {
 			return gone
@@ -77,6 +109,9 @@ func (f *forwarding) enable6(device string) error {
 
 // enableAll6 makes a router of the host that goes on listening to router
 // advertisements, on all present and future interfaces.
+//
+// A future interface forwards by the switch of all interfaces, too. Its own switch
+// stays off: it is on if somebody else turns forwarding on, which isRouter notices.
 func (f *forwarding) enableAll6() error {
 	dir, err := f.conf["ipv6"].Open(".")
 	if err != nil {
@@ -97,7 +132,14 @@ func (f *forwarding) enableAll6() error {
 			return err
 		}
 	}
-	return f.raise("ipv6", "all", "forwarding", "0", "1")
+	future, err := f.get("ipv6", "default", "forwarding")
+	if err != nil {
+		return err
+	}
+	if err := f.raise("ipv6", "all", "forwarding", "0", "1"); err != nil {
+		return err
+	}
+	return writeSetting(f.conf["ipv6"], "default/forwarding", future)
 }
 
 // raise sets a value to to if it is from.

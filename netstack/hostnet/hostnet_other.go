@@ -8,6 +8,7 @@ package hostnet
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 )
 
 // Watch is for Linux.
@@ -29,3 +30,16 @@ func openTable(string) (*table, error) {
 
 func (*table) apply(ShareConfig) error { return errors.ErrUnsupported }
 func (*table) close() error            { return nil }
+
+// guard is for Linux: there is none.
+type guard struct{}
+
+func openGuard(string, *table, *forwarding, *slog.Logger) (*guard, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (*guard) enable(string, []Uplink) error { return errors.ErrUnsupported }
+func (*guard) watch(func()) (stop func())    { return func() {} }
+func (*guard) update() error                 { return errors.ErrUnsupported }
+func (*guard) routed() []string              { return nil }
+func (*guard) close()                        {}

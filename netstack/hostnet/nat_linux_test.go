@@ -89,6 +89,7 @@ func TestMasqueradePrefix(t *testing.T) {
 	s.stack.Addr("eth0", "10.77.0.3/24")
 	s.stack.Addr("eth0", "10.77.0.4/24")
 	s.knownToWorld()
+	s.host.Set("ipv4/conf/all/forwarding", "1") // a router lets connections in to the stack
 	s.share(ShareConfig{Masquerade: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/31"), netip.MustParsePrefix("192.0.2.1/32")}})
 	listen(s.world, "world", ":80")
 	for local, want := range map[string]string{
@@ -140,6 +141,7 @@ func TestRedirect(t *testing.T) {
 	check(s.world, "192.0.2.7:444", "host sees 192.0.2.1") // another port
 	check(s.host, "192.0.2.1:443", "world sees 192.0.2.7") // another host
 	s.knownToWorld()
+	s.host.Set("ipv4/conf/all/forwarding", "1") // a router
 	listen(s.stack, "unredirected", ":443")
 	check(s.world, "10.77.0.2:443", "unredirected sees 192.0.2.1") // that the host forwards
 	check(s.host, "127.0.0.1:443", "host sees 127.0.0.1")          // loopback

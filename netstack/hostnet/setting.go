@@ -28,8 +28,8 @@ const procNet = "/proc/sys/net"
 // tampered with from changing anything else.
 var settable = []string{"forwarding", "force_forwarding", "accept_ra"}
 
-// Restore writes back the former value, unless somebody else has changed it since, or
-// its interface is gone. It works in the network namespace of the thread.
+// Restore writes back the former value. It does nothing if somebody else has changed the
+// value since, or has made a router of the host, or if the interface is gone. It works in the network namespace of the thread.
 func (s Setting) Restore() error {
 	family, device, name, ok := s.split()
 	if !ok {
@@ -59,13 +59,32 @@ func (s Setting) split() (family, device, name string, ok bool) {
 
 func (s Setting) restoreIn(root *os.Root, file string) error {
 	now, err := readSetting(root, file)
-	if err == nil && now == s.Set {
+	if err == nil && now == s.Set && !s.routed(root) {
 		err = writeSetting(root, file, s.Was)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("hostnet: restore %s=%s: %w", s.Path, s.Was, explainWrite(err))
 	}
 	return nil
+}
+
+// routed reports whether the setting belongs to a host that somebody else has made a
+// router of, by the switch of all interfaces.
+func (s Setting) routed(root *os.Root) bool {
+	family, device, name, _ := s.split()
+	var file string
+	switch {
+	case family == "ipv4":
+		file = "all/forwarding" // this package never sets it
+	case device == "all":
+		file = "default/forwarding" // see enableAll6
+	case name == "accept_ra":
+		file = "all/forwarding" // which has been restored, or is somebody else's
+	default:
+		return false // the switch of all interfaces is enough
+	}
+	value, err := readSetting(root, file)
+	return err == nil && value != "0"
 }
 
 func readSetting(root *os.Root, file string) (string, error) {

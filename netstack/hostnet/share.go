@@ -17,13 +17,14 @@ import (
 // may be called concurrently.
 type Share struct {
 	states states
-	stop   func() // ends the watch
+	stop   func() // ends the watches
 
 	mu      sync.Mutex
 	cfg     ShareConfig // with the present redirects
 	uplinks []Uplink
 	table   *table
 	forward *forwarding
+	guard   *guard
 	closed  bool
 }
 
@@ -64,6 +65,9 @@ func newShare(cfg ShareConfig) (_ *Share, err error) {
 	if s.forward, err = openForwarding(cfg.Changed); err != nil {
 		return nil, err
 	}
+	if s.guard, err = openGuard(cfg.Device, table, s.forward, cfg.Logger); err != nil {
+		return nil, err
+	}
 	if err := s.forwardLocked(); err != nil {
 		return nil, err
 	}
@@ -71,11 +75,23 @@ func newShare(cfg ShareConfig) (_ *Share, err error) {
 		return nil, err
 	}
 	// The uplinks as masqueraded packets see them.
-	s.stop, err = Watcher{
+	unfollow, err := Watcher{
 		Exclude: []string{cfg.Device}, Logger: cfg.Logger,
 		from: origin{device: cfg.Device, prefixes: cfg.Masquerade},
 	}.Watch(s.follow)
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	unguard := s.guard.watch(s.switched)
+	s.stop = func() { unfollow(); unguard() }
+	return s, nil
+}
+
+// switched takes a change of the host's switches of forwarding.
+func (s *Share) switched() {
+	if err := s.change("guard", s.guard.update); err != nil && !errors.Is(err, net.ErrClosed) {
+		s.cfg.Logger.Warn("hostnet: cannot see who has made a router of the host", "device", s.cfg.Device, "error", err)
+	}
 }
 
 // follow takes a new state of the host. It tells the receivers once packets that come
@@ -109,6 +125,14 @@ func (s *Share) Watch(f func(State)) (stop func(), err error) {
 		return nil, err
 	}
 	return s.states.add(f), nil
+}
+
+// Routed returns the families, "ipv4" and "ipv6", that the host is a router for because
+// somebody else made it one. What the host forwards there is not dropped.
+func (s *Share) Routed() (families []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.guard.routed()
 }
 
 // Redirect adds a redirected port. The error is an [ErrInUse] if the port is
@@ -152,12 +176,16 @@ func (s *Share) Close() error {
 	return nil
 }
 
+// undo ends forwarding before the rules that limit it.
 func (s *Share) undo() error {
-	err := s.table.close()
+	var errs []error
 	if s.forward != nil {
-		err = errors.Join(err, s.forward.close())
+		errs = append(errs, s.forward.close())
 	}
-	return err
+	if s.guard != nil {
+		s.guard.close()
+	}
+	return errors.Join(append(errs, s.table.close())...)
 }
 
 // change calls f with the mutex held, unless the Share is closed.
@@ -191,28 +219,15 @@ func (s *Share) setRedirectsLocked(redirects []Redirect) error {
 // use.
 func (s *Share) forwardLocked() error {
 	is4, is6 := families(s.cfg.Masquerade, s.cfg.Redirects)
-	if is4 {
-		if err := s.forward.enable4(s.cfg.Device); err != nil {
-			return explainDevice(err)
-		}
-	}
-	if is6 {
-		if err := s.forward.enable6(s.cfg.Device); err != nil {
-			return explainDevice(err)
-		}
+	uplinks := func(is4 bool) []Uplink {
+		return slices.DeleteFunc(slices.Clone(s.uplinks), func(u Uplink) bool { return u.Source.Is4() != is4 })
 	}
 	var errs []error
-	for _, u := range s.uplinks {
-		var err error
-		switch {
-		case u.Source.Is4() && is4:
-			err = s.forward.enable4(u.Interface)
-		case u.Source.Is6() && is6:
-			err = s.forward.enable6(u.Interface)
-		}
-		if !errors.Is(err, fs.ErrNotExist) { // else the uplink is gone already
-			errs = append(errs, err)
-		}
+	if is4 {
+		errs = append(errs, s.guard.enable("ipv4", uplinks(true)))
+	}
+	if is6 {
+		errs = append(errs, s.guard.enable("ipv6", uplinks(false)))
 	}
 	return errors.Join(errs...)
 }

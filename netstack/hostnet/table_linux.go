@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 	mdl "github.com/mdlayher/netlink"
@@ -31,7 +32,7 @@ type table struct {
 	*nftables.Table
 	conn *nftables.Conn
 
-	prerouting, output, postrouting *nftables.Chain
+	prerouting, output, postrouting, forward *nftables.Chain
 }
 
 // openTable makes the table, in the network namespace of the thread, and its
@@ -81,7 +82,16 @@ func (t *table) create(sock *mdl.Conn) error {
 	t.prerouting = nat("prerouting", nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest)
 	t.output = nat("output", nftables.ChainHookOutput, nftables.ChainPriorityNATDest)
 	t.postrouting = nat("postrouting", nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource)
+	t.forward = t.conn.AddChain(forwardChain(t.Table))
 	return t.conn.Flush()
+}
+
+// forwardChain is the chain of the guard.
+func forwardChain(t *nftables.Table) *nftables.Chain {
+	return &nftables.Chain{
+		Name: "forward", Table: t, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter,
+	}
 }
 
 // removeStale removes a table of that name that nobody owns.
@@ -143,7 +153,7 @@ func unknownFlag(err error) bool {
 	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL)
 }
 
-// apply replaces the rules by the rules for cfg, all at once.
+// apply replaces the rules of NAT by the rules for cfg, all at once.
 func (t *table) apply(cfg ShareConfig) error {
 	for _, c := range []*nftables.Chain{t.prerouting, t.output, t.postrouting} {
 		t.conn.FlushChain(c)
@@ -156,6 +166,26 @@ func (t *table) apply(cfg ShareConfig) error {
 		t.conn.AddRule(&nftables.Rule{Table: t.Table, Chain: t.postrouting, Exprs: masquerade(cfg.Device, p)})
 	}
 	return explainNFT(t.conn.Flush())
+}
+
+// applyGuard replaces the rules of the guard.
+func (t *table) applyGuard(g guardRules) error {
+	t.conn.FlushChain(t.forward)
+	for _, exprs := range g.exprs() {
+		t.conn.AddRule(&nftables.Rule{Table: t.Table, Chain: t.forward, Exprs: exprs})
+	}
+	return explainNFT(t.conn.Flush())
+}
+
+// devices returns the devices of all Shares of the host.
+func (t *table) devices() (names []string, err error) {
+	tables, err := t.conn.ListTablesOfFamily(t.Family)
+	for _, o := range tables {
+		if device, ok := strings.CutPrefix(o.Name, tablePrefix); ok {
+			names = append(names, device)
+		}
+	}
+	return names, explainNFT(err)
 }
 
 // close removes the table. Should that fail, the kernel does it when the socket is
@@ -176,7 +206,7 @@ func explainNFT(err error) error {
 		return fmt.Errorf("nftables: %w (%w): run as root or with CAP_NET_ADMIN (systemd: AmbientCapabilities=CAP_NET_ADMIN)", ErrPermission, err)
 	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT),
 		errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("nftables: %w (%w): load the modules nf_tables, nft_nat, nft_masq and nft_fib_inet", errors.ErrUnsupported, err)
+		return fmt.Errorf("nftables: %w (%w): load the modules nf_tables, nft_nat, nft_masq, nft_ct and nft_fib_inet", errors.ErrUnsupported, err)
 	default:
 		return err
 	}

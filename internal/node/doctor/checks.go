@@ -74,7 +74,10 @@ func forwarding(_ context.Context, s *System) Finding {
 	if err := s.Writable(forwardingPath); err != nil {
 		return trouble(Fail, err, "give the process CAP_NET_ADMIN and a writable /proc/sys (systemd: ProtectKernelTunables=no); "+doShare)
 	}
-	return Finding{Level: OK, Text: "mnet up can turn forwarding on where it needs it"}
+	if on, err := s.ReadSetting(forwardingPath); err == nil && on != "0" {
+		return Finding{Level: OK, Text: "the host is a router already: mnet up leaves to its firewall what it forwards for others"}
+	}
+	return Finding{Level: OK, Text: "mnet up can turn forwarding on where it needs it, and drops what would be forwarded for others"}
 }
 
 func firewall(_ context.Context, s *System) Finding {
@@ -139,7 +142,7 @@ func ipv6(_ context.Context, s *System) Finding {
 		return Finding{Level: Info, Text: "IPv6 is turned off: the stack uses IPv4 only"}
 	}
 	if _, err := s.ReadSetting("ipv6/conf/all/force_forwarding"); err != nil {
-		return Finding{Level: Info, Text: "IPv6 is on; --masquerade makes an IPv6 router of the host, as this kernel cannot forward for single devices (Linux 6.17)"}
+		return Finding{Level: Info, Text: "IPv6 is on; --masquerade makes an IPv6 router of the host, as this kernel cannot forward for single devices (Linux 6.17); what it would forward for others is dropped"}
 	}
 	return Finding{Level: OK, Text: "IPv6 is on"}
 }

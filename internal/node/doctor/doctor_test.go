@@ -110,6 +110,7 @@ func TestFindings(t *testing.T) {
 			"nf_tables", Fail, "not permitted", "--masquerade"},
 		{"read-only /proc", func(s *System) { s.Writable = func(string) error { return syscall.EROFS } },
 			"forwarding", Fail, "read-only", "ProtectKernelTunables=no"},
+		{"router", setting("ipv4/conf/all/forwarding", "1"), "forwarding", OK, "router already", ""},
 		{"firewall", func(s *System) {
 			s.Blocked = func(string) (string, error) { return "a chain drops: accept mnet0", nil }
 		}, "firewall", Warn, "a chain drops", "accept mnet0"},

@@ -37,6 +37,9 @@ func header(s *node.Status, o Options) []string {
 	add("host", plain, texts(s.Host)...)
 	add("stack", plain, texts(s.Addresses)...)
 	add("policy", plain, policy)
+	if len(s.Router) > 0 {
+		add("router", plain, "somebody else made the host a router ("+strings.Join(s.Router, ", ")+"): it forwards for others, too")
+	}
 	if len(s.Uplinks) == 0 {
 		add("uplinks", red, "none")
 	}

@@ -71,6 +71,7 @@ var statuses = map[string]node.Status{
 	}),
 	"plain": base(func(s *node.Status) { s.Connections = []node.ConnStatus{plainTCP} }),
 	"ipv6": base(func(s *node.Status) {
+		s.Router = []string{"ipv4", "ipv6"}
 		s.Addresses, s.Host = s.Addresses[1:], s.Host[1:]
 		s.Uplinks = []node.UplinkStatus{{Local: netip.MustParseAddr("2001:db8:ffff:ffff:ffff:ffff:ffff:fffe"), Via: "eth0 via fe80::ffff:ffff:ffff:ffff"}}
 		s.Connections = []node.ConnStatus{held, silent}
