@@ -24,6 +24,7 @@ func TestNodeLeavesNothing(t *testing.T) {
 		{syscall.SIGKILL, -1},
 		{syscall.SIGTERM, 0},
 		{syscall.SIGINT, 0},
+		{syscall.SIGHUP, 0},
 	} {
 		t.Run(tc.sig.String(), func(t *testing.T) {
 			w := w.in(t)

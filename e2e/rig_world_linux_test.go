@@ -128,7 +128,9 @@ func (w *world) start(ns *kernel.Namespace, cmd *exec.Cmd) *process {
 	if cmd.Stdout == nil {
 		cmd.Stdout = p.out
 	}
-	cmd.Stderr = p.err
+	if cmd.Stderr == nil {
+		cmd.Stderr = p.err
+	}
 	var err error
 	if p.Process, err = ns.Start(cmd); err != nil {
 		w.t.Fatal(err)
@@ -163,9 +165,16 @@ type peer struct {
 // up starts mnet up and waits until it answers.
 func (w *world) up(ns *kernel.Namespace, args ...string) *peer {
 	w.t.Helper()
+	return w.upBy(ns, exec.Command(mnetBin, append([]string{"up"}, args...)...))
+}
+
+// upBy is up with a command line of the caller's.
+func (w *world) upBy(ns *kernel.Namespace, cmd *exec.Cmd) *peer {
+	w.t.Helper()
 	socket := filepath.Join(w.dir, ns.Name()+".sock")
+	cmd.Args = append(cmd.Args, "--socket", socket)
 	p := &peer{ns: ns, socket: socket, ctl: control.Client{Path: socket}}
-	p.process = w.start(ns, exec.Command(mnetBin, append([]string{"up", "--socket", socket}, args...)...))
+	p.process = w.start(ns, cmd)
 	w.eventually("up: "+ns.Name(), patience, func() error {
 		select {
 		case <-p.Done():

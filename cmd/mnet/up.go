@@ -31,7 +31,8 @@ func newUp() *cobra.Command {
 		Short: "Run a node: a stack on a TUN device, whose connections move",
 		Long: `Run a node: a TCP/IP stack behind a TUN device, whose connections move when the
 host changes its network, and wait for hours when it has none. It runs until it is
-interrupted, and leaves the host as it was.
+interrupted, or its terminal is closed, and leaves the host as it was. SIGUSR1 has it
+open its log file again.
 
 The other commands (nc, forward, socks, serve, status, ...) talk to it over a socket
 that only root, and the user named by --socket-owner, may open.
@@ -141,11 +142,15 @@ func runUp(ctx context.Context, cfg node.Config, cmd *cobra.Command) (err error)
 	if err != nil {
 		return err
 	}
-	log, closeLog, err := openLog(cfg.Log, cfg.Verbose, cmd.ErrOrStderr())
+	ctx, stop := untilHangup(ctx)
+	defer stop()
+	out, err := newLogWriter(cfg.Log, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	defer closeLog()
+	defer out.Close()
+	log := newLog(out, cfg.Verbose)
+	defer onReopen(func() { reopen(out, log) })()
 	gvlog.SetTarget(gvisorLog{log})
 	jan, err := janitor.Start("janitor")
 	if err != nil {
@@ -180,15 +185,18 @@ func runUp(ctx context.Context, cfg node.Config, cmd *cobra.Command) (err error)
 	}
 }
 
-// openLog returns a logger to a file, or to stderr.
-func openLog(path string, verbose bool, stderr io.Writer) (*slog.Logger, func(), error) {
+// newLog returns a logger of lines of text.
+func newLog(out io.Writer, verbose bool) *slog.Logger {
 	level := slog.LevelInfo
 	if verbose {
 		level = slog.LevelDebug
 	}
-	w, closeLog, err := newLogWriter(path, stderr)
-	if err != nil {
-		return nil, nil, err
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+}
+
+// reopen goes on with the log in a new file of the same name.
+func reopen(out *logWriter, log *slog.Logger) {
+	if err := out.Reopen(); err != nil {
+		log.Warn("the log goes on in the file that is open", "err", err)
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})), closeLog, nil
 }
