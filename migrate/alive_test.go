@@ -89,3 +89,28 @@ func TestOldAliveHeld(t *testing.T) {
 		}
 	})
 }
+
+// TestOldAliveSilent moves on from a path where the initiator has sent nothing: it waits for
+// a window that its cover fits into. The peer sends there.
+//
+// M663: The initiator MUST take the old path for alive if it has gone on using it, and
+// SND.UNA or TS.Recent advanced since its first SYN. Else it MUST NOT.
+func TestOldAliveSilent(t *testing.T) {
+	eachSuiteAndRole(t, func(t *testing.T, suite SuiteID, initiator Role) {
+		w, c, s := inFlight(t, suite, initiator, [2]uint32{200_000, 0})
+		s.wnd = 1000
+		w.mustStart(c, false)
+		w.runUntil("responder moved", time.Second, func() bool { return len(s.moves) == 1 })
+		if !c.gated {
+			w.fatalf("the cover has been sent")
+		}
+		w.mustStart(c, true)
+		s.write(100)
+		if err := w.over(c); err != nil {
+			w.fatalf("%v", err)
+		}
+		if c.tsRecent == 0 || c.moves[1].OldAlive {
+			w.fatalf("%+v", c.moves)
+		}
+	})
+}

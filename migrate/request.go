@@ -10,7 +10,7 @@ type attempt struct {
 	tuple, old Tuple
 	counter    uint64
 	probe      bool
-	gated      bool
+	gated      bool // nothing is sent on the current path
 	moved      bool // to the new path; else the SYN is not answered yet
 
 	seq    uint32 // of the SYN: Cuna - 1, taken once (M501, M502)
@@ -62,8 +62,9 @@ func (m *Machine) start(now Time, t, old Tuple, tcb TCB, keepOld, probe bool) (a
 	m.undrain(t)                              // the caller released it to put it on trial
 	m.sent = min(m.sent+1, m.done+m.window()) // M431, M432
 	a := &attempt{
-		tuple: t, old: old, counter: m.sent, probe: probe, gated: !keepOld,
-		seq: tcb.SndUna - 1, tsRecent: tcb.TSRecent, sends: 1, sentAt: now, rto: synRTO(tcb.SRTT),
+		tuple: t, old: old, counter: m.sent, probe: probe,
+		gated: !keepOld || m.att != nil && !m.att.covered,
+		seq:   tcb.SndUna - 1, tsRecent: tcb.TSRecent, sends: 1, sentAt: now, rto: synRTO(tcb.SRTT),
 		before: m.att,
 	}
 	a.next = now.Add(a.rto)

@@ -157,7 +157,10 @@ func (e *end) rebind(r Rebind) {
 	if keep := e.path.Local.Addr() == e.cur.Local.Addr() && e.path.Remote.Addr() == e.cur.Remote.Addr(); keep != r.KeepCC {
 		w.fatalf("%v: KeepCC %v from %v to %v", e.role, r.KeepCC, e.cur, *e.path)
 	}
-	if a := e.peer().conn.att; r.OldAlive && (e.gated || a != nil && a.gated && a.counter == e.conn.peerDone) {
+	// A responder that moves has no attempt of its own. Its peer's is the one that it moves by.
+	a := e.peer().conn.att
+	asker := e.conn.att == nil && a != nil && a.gated && a.counter == e.conn.peerDone
+	if r.OldAlive && (e.gated || asker) {
 		w.fatalf("%v: %v taken for alive", e.role, e.cur)
 	}
 	if r.HasPeerRcvNxt {
