@@ -160,7 +160,7 @@ func TestEmbedderBehindProxy(t *testing.T) {
 	get := "go get " + pin.Module + "@" + pin.Version
 	raised := []string{
 		"uses " + pin.Module + " " + newerGVisor + ", but the patches are for " + pin.Version,
-		"Dependencies require that version: " + depModule + "@v1.1.0.\n",
+		"That version is required by " + depModule + "@v1.1.0.\n",
 		get,
 	}
 
@@ -198,7 +198,9 @@ func TestEmbedderBehindProxy(t *testing.T) {
 			"go.work":      "go 1.26.3\n\nuse (\n\t.\n\t./other\n)\n",
 			"other/go.mod": "module example.com/other\n\ngo 1.26\n\nrequire " + depModule + " v1.1.0\n",
 		})
-		e.gvpatchFails(append(raised, "go.work, uses"), "check")
+		e.gvpatchFails(append(raised, "go.work, uses", "in each module of the workspace"), "check")
+		write(t, e.dir, map[string]string{"other/go.mod": "module example.com/other\n\ngo 1.26\n\nrequire " + pin.Module + " " + newerGVisor + "\n"})
+		e.gvpatchFails([]string{"That version is required by example.com/other.\n"}, "check")
 	})
 	t.Run("a workspace replaces gVisor", func(t *testing.T) {
 		e := p.embedder(t)

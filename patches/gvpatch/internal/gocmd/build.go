@@ -54,7 +54,8 @@ func Use(ctx context.Context, dir, work, path string) (*Used, error) {
 }
 
 // Requirers returns the modules, as "path@version", that require the version v in a
-// build in dir, with a go.work. It leaves out main modules, which have no version.
+// build in dir, with a go.work. A main module has no version, and counts in a workspace
+// only: the go.mod of a single one repeats the requirements of its dependencies.
 func Requirers(ctx context.Context, dir, work string, v Version) ([]string, error) {
 	out, err := run(ctx, dir, []string{"GOWORK=" + work}, "mod", "graph")
 	if err != nil {
@@ -63,7 +64,8 @@ func Requirers(ctx context.Context, dir, work string, v Version) ([]string, erro
 	var requirers []string
 	for line := range strings.Lines(string(out)) {
 		from, to, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if to == v.Path+"@"+v.Version && strings.Contains(from, "@") {
+		isMain := !strings.Contains(from, "@")
+		if to == v.Path+"@"+v.Version && (!isMain || work != NoWork) {
 			requirers = append(requirers, from)
 		}
 	}

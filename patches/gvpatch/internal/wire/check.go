@@ -65,7 +65,7 @@ func Check(ctx context.Context, f *gocmd.ModFile, work, dir string, pin patches.
 		}
 	}
 	if used.Replace == nil || !sameDir(used.Replace.Dir, dir) {
-		return mismatchf("the build in %s does not use %s: a go.work has replacements of its own, which come before those of go.mod\n\tgo work edit -replace=%s@%s=%s %s",
+		return mismatchf("the build in %s does not use %s: a go.work has replacements of its own, which come before the one of go.mod; give it the right one:\n\tgo work edit -replace=%s@%s=%s %s",
 			place, dir, pin.Module, pin.Version, dir, work)
 	}
 	return nil
@@ -81,17 +81,20 @@ func sameDir(a, b string) bool {
 // user can do.
 func choices(ctx context.Context, root, work, version string, pin patches.Pin) string {
 	get := "go get " + pin.Module + "@" + pin.Version
+	if work != gocmd.NoWork {
+		get += "     in each module of the workspace"
+	}
 	requirers, err := gocmd.Requirers(ctx, root, work, gocmd.Version{Path: pin.Module, Version: version})
 	if err == nil && len(requirers) == 0 {
 		return "No dependency requires that version. To go back, run\n\t" + get
 	}
-	who := "which of them, go mod graph says"
+	who := "modules that go mod graph names"
 	if err == nil {
 		who = strings.Join(requirers, ", ")
 	}
-	return fmt.Sprintf(`Dependencies require that version: %s.
+	return fmt.Sprintf(`That version is required by %s.
 You can
-  - go back, which downgrades or removes these and what requires them:
+  - go back, which downgrades or removes these modules and those that require them:
 	%s
   - use a version of mnet that has patches for %s
   - build with the original gVisor: without migration`, who, get, version)
