@@ -16,8 +16,8 @@ import (
 	"github.com/mnet-dev/mnet/internal/lab/kernel"
 )
 
-// resetWithin bounds how long the peer of a node that has ended takes for alive what is
-// not.
+// resetWithin bounds the time after which the peer of a node that has ended learns that
+// its connection is dead.
 const resetWithin = 10 * time.Second
 
 // TestHangup closes the terminal of a node, with its log at all places. The peer's end of

@@ -133,7 +133,7 @@ func manyRoutes() string {
 }
 
 // watchDevices returns a function that lists the devices which have come, changed or
-// gone since, in the order of the kernel's notices. Whatever touches the network of a
+// gone since, in the order of the kernel's notices. Each change to the network of a
 // host begins with its device.
 func (w *world) watchDevices(ns *kernel.Namespace) (touched func() []string) {
 	w.t.Helper()

@@ -165,9 +165,9 @@ func (b *bulk) receive(d time.Duration) float64 {
 func (b *bulk) window() float64 { return float64(b.client.TCPInfo().CongestionWindow) }
 
 // TestRenoFlightSize loses a packet on a path that has reordered one before. RACK then
-// takes its time until it declares the loss, while SACKs come, and the sender has nothing
-// more to send. Reno sets ssthresh to half of FlightSize (RFC 5681, equation 4), which
-// includes what is SACKed.
+// takes its time until it declares the loss, while SACKs come, and the sender has
+// nothing more to send. Reno sets ssthresh to half of FlightSize (RFC 5681, equation
+// 4), which includes SACKed packets.
 func TestRenoFlightSize(t *testing.T) {
 	const (
 		late, lost, last = 300, 801, 1000 // packets, by number

@@ -71,8 +71,8 @@ func TestHandoverLate(t *testing.T) {
 		name string
 		mtu  int // of the new path, if not as that of the old
 		then func(*leaving)
-		// within is how long it may take until all has arrived; twice what may be
-		// sent again of it.
+		// within is how long it may take until all has arrived. twice is how much of it
+		// may be sent again.
 		within time.Duration
 		twice  int
 	}{
@@ -189,7 +189,7 @@ func TestHandoverGated(t *testing.T) {
 		return n
 	}
 	l.sleep(delay)
-	payload() // what was on its way
+	payload() // data that was on its way
 	l.sleep(time.Second)
 	if n := payload(); n > 0 {
 		t.Errorf("%d bytes sent meanwhile", n)
@@ -262,7 +262,7 @@ func TestHandoverUntold(t *testing.T) {
 	}
 }
 
-// TestHandoverWindow moves while what is late fills the peer's window.
+// TestHandoverWindow moves while late data fills the peer's window.
 func TestHandoverWindow(t *testing.T) {
 	const buffer = 64 << 10
 	b := netstack.BufferSizes{Min: buffer, Default: buffer, Max: buffer}

@@ -62,7 +62,7 @@ func TestHandshakeLoss(t *testing.T) {
 func TestLongPath(t *testing.T) {
 	const (
 		rtt   = 1500 * time.Millisecond
-		least = rtt / 100 // what a queue or a clock adds
+		least = rtt / 100 // by which a queue or a clock may be wrong
 	)
 	r := newRig(t, rigConfig{seed: 1, uplinks: []simnet.Uplink{{Link: simnet.Symmetric(simnet.Wire{Delay: rtt / 2})}}})
 	r.dialer.Migration, r.listen.Migration = Off, Off

@@ -63,7 +63,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// What a dial adds to a program that has net/http already, in bytes, without symbol
+// The bytes that a dial adds to a program that has net/http already, without symbol
 // tables. gVisor's stack alone adds 2.8 MB of it.
 const (
 	dialSize      = 3_570_000

@@ -20,7 +20,7 @@ type Path struct {
 	validated bool
 }
 
-// PathState is what a probe found.
+// PathState is the result of a probe.
 type PathState struct {
 	// RTT is the round-trip time of the probe; 0 if it could not be told
 	// because the probe had to be repeated.

@@ -20,7 +20,7 @@ const (
 	// which would overflow the queues of the path that they move to.
 	MaxRoamAttempts = 64
 
-	// maxRoamRetries stops those whose peer does not answer from keeping those
+	// maxRoamRetries stops connections whose peer does not answer from keeping others
 	// waiting that have just lost their path.
 	maxRoamRetries = MaxRoamAttempts / 2
 )

@@ -37,7 +37,7 @@ func TestHandshakeOptions(t *testing.T) {
 			c, s := r.open(serverAddr)
 			r.migrate(c, "10.2.0.2")
 			old, moved := before.takes(), after.takes()
-			answer := first(t, old, fSYNACK).synOptions() // what has been agreed on
+			answer := first(t, old, fSYNACK).synOptions() // the options agreed on
 			for _, flags := range []header.TCPFlags{fSYN, fSYNACK} {
 				then, now := first(t, old, flags).synOptions(), first(t, moved, flags)
 				opts := now.synOptions()

@@ -87,8 +87,8 @@ Needs root or CAP_NET_ADMIN. 'mnet doctor' says what else is missing.`,
 	return cmd
 }
 
-// checkGiven refuses values that mean a default where one is left out: whoever gives one
-// means something else.
+// checkGiven refuses values that mean a default where one is left out: a user who gives
+// one means something else.
 func checkGiven(given *pflag.FlagSet) (err error) {
 	for _, c := range []struct{ name, value, instead string }{
 		{"config", "", "name a file, or leave it out"},

@@ -182,7 +182,7 @@ func (c Config) checkRoutes() error {
 // shares reports whether the host does anything for the stack.
 func (c Config) shares() bool { return c.Masquerade || c.Redirect || len(c.Ports) > 0 }
 
-// shareConfig is what the host does for the stack behind a device.
+// shareConfig returns the share of the host's network for the stack behind a device.
 func (c Config) shareConfig(device string) hostnet.ShareConfig {
 	sc := hostnet.ShareConfig{Device: device, Changed: c.Changed, Logger: c.Logger}
 	if c.Masquerade {

@@ -49,7 +49,7 @@ type Candidate struct {
 	Failed int
 }
 
-// Situation is what a [Policy] decides by.
+// Situation is the input of a [Policy].
 type Situation struct {
 	// Uplinks are the uplinks that the connection could use. The uplinks of its present
 	// address family come first, then the order of the monitor counts. If there is none,
@@ -78,7 +78,7 @@ type Situation struct {
 	Accepted bool
 }
 
-// Decision is what a [Policy] answers.
+// Decision is the answer of a [Policy].
 type Decision struct {
 	// Cause is None if the connection stays.
 	Cause Cause
@@ -138,7 +138,7 @@ func decide(s Situation, patience int, settle time.Duration, inPlace bool) Decis
 	return Decision{Cause: c, To: s.pick(s.Current)}
 }
 
-// complaint returns what is wrong with the current path.
+// complaint returns the trouble with the current path, or None.
 func (s Situation) complaint(patience int) Cause {
 	// A peer that opened the connection and is silent may have left. If there is another
 	// uplink, the fault may be on this side: each uplink gets one attempt.

@@ -43,7 +43,7 @@ func (u Uplink) String() string {
 	return u.Local.String() + " (" + u.Via.String() + ")"
 }
 
-// Change is what a [Monitor] reports.
+// Change is the report of a [Monitor].
 type Change struct {
 	// Uplinks are all uplinks, the best first. The slice must not be changed.
 	Uplinks []Uplink

@@ -17,7 +17,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
-// Fate is what a wire did with a packet.
+// Fate is a wire's treatment of a packet.
 type Fate uint8
 
 // The fates of a packet.
@@ -90,8 +90,7 @@ func (r *Recorder) record(p *Packet, l *Link, d Direction, fate Fate, now time.D
 	}
 }
 
-// newRecord returns the record of a packet of size bytes, of which p holds at least the
-// headers.
+// newRecord returns the record of a packet of size bytes. p holds at least the headers.
 func newRecord(p *Packet, size int, l *Link, d Direction, fate Fate, now time.Duration) Record {
 	rec := Record{
 		Time:     now,
@@ -155,7 +154,7 @@ func (r Record) String() string {
 }
 
 // summary returns the record without time, addresses and fate. seq renders the sequence
-// numbers of the sender, ack those of the receiver.
+// numbers of the sender, and ack the receiver's.
 func (r Record) summary(seq, ack func(uint32) int64) string {
 	if r.Protocol != protoTCP {
 		return fmt.Sprintf("proto %d len %d", r.Protocol, r.Len)

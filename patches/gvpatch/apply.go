@@ -85,7 +85,7 @@ func (t *tool) apply(ctx context.Context, args []string) error {
 	}
 	err = t.checkUse(ctx, mod, dir, use)
 	if err != nil && !errors.As(err, new(finding)) {
-		fmt.Fprintln(t.stderr, "gvpatch:", err) // what was asked for is done all the same
+		fmt.Fprintln(t.stderr, "gvpatch:", err) // the request is carried out all the same
 		return nil
 	}
 	return err

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// preferred has the process run before those of normal priority, since its wires are as
-// exact as its scheduling. A thread hands its policy to threads that it makes, but the
-// runtime has made some before. So the program is executed again.
+// preferred has the process run before processes of normal priority, since its wires
+// are as exact as its scheduling. A thread hands its policy to threads that it makes,
+// but the runtime has made some before. So the program is executed again.
 func preferred() error {
 	const priority = 1 // the least that is real time
 	attr, err := unix.SchedGetAttr(0, 0)

@@ -13,8 +13,8 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// Comments that are no prose: directives, which have no space before the first word, and
-// what an Example is expected to print.
+// Comments that are no prose: directives, which have no space before the first word,
+// and the expected output of an Example.
 var (
 	directive     = regexp.MustCompile(`^//[a-z0-9]+:|^//(line|export|extern|nolint) `)
 	exampleOutput = regexp.MustCompile(`(?i)^// *(unordered )?output:`)

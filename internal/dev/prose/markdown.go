@@ -21,7 +21,8 @@ const maxColumns = 100
 
 var markdownParser = goldmark.New(goldmark.WithExtensions(extension.Table)).Parser()
 
-// destination is what a line may have beyond maxColumns, since it cannot be wrapped.
+// destination matches the part of a line that may lie beyond maxColumns, since it
+// cannot be wrapped.
 var destination = regexp.MustCompile(`\]\([^)]*\)|https?://\S+`)
 
 func checkMarkdown(file string, src []byte) []finding {

@@ -145,7 +145,7 @@ func TestLinks(t *testing.T) {
 	expect(t, checkMarkdown("a.md", []byte("\n\nSee\n[there](nowhere.md).\n")), []string{"a.md:4: link: nowhere.md: no such file"})
 }
 
-// TestCheck walks a tree, with what does not belong to the project left out.
+// TestCheck walks a tree, and leaves out the files of others.
 func TestCheck(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range []string{"a.md", "_overlay/b.md", ".git/c.md", "third_party/d.md", "testdata/e.md", "bin/f.md", "g.txt"} {

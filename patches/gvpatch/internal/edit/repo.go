@@ -35,7 +35,7 @@ const branch = "series"
 // Refs and settings that mark a repository of this package.
 const (
 	originalRef = "refs/gvpatch/original" // gVisor without any patch
-	writtenRef  = "refs/gvpatch/written"  // what the series holds
+	writtenRef  = "refs/gvpatch/written"  // the commits that the series holds
 	hashKey     = "gvpatch.series"        // its hash
 	versionKey  = "gvpatch.version"       // of the original
 	sumKey      = "gvpatch.sum"

@@ -26,7 +26,7 @@ type Patch struct {
 	Files   []*File
 }
 
-// File is what a patch does to one file.
+// File is the change of a patch to one file.
 type File struct {
 	Old string // slash-separated name; empty if the patch creates the file
 	New string // empty if the patch deletes it
