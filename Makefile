@@ -68,7 +68,7 @@ test: patched e2e-setup ## all tests, on both gVisors
 .PHONY: soak
 soak: patched ## the long tests: a thousand migrations, ten thousand schedules
 	@$(SUMMARY) \
-		-- soak MNET_SOAK=1 $(PATCHED) $(GO) test -json -count=1 -timeout $(SOAKTIMEOUT) ./endpoint ./netstack/...
+		-- soak MNET_SOAK=1 $(PATCHED) $(GO) test -json -count=1 -timeout $(SOAKTIMEOUT) ./migrate ./endpoint ./netstack/...
 
 .PHONY: bench
 bench: patched ## patched against vanilla, in turns, with benchstat
