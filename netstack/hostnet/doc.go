@@ -21,8 +21,8 @@
 //
 // This is all that a Share changes, and how it is undone.
 //
-// It makes one nftables table, inet mnet-DEVICE. The table translates addresses, and
-// drops packets that the host would forward for others.
+// It makes one nftables table, inet mnet-DEVICE. The table translates addresses, drops
+// packets that the host would forward for others, and lowers the MSS of SYNs.
 //
 //	table inet mnet-mnet0 {
 //		flags owner
@@ -44,6 +44,11 @@
 //			oifname "mnet0" ct state established,related accept
 //			oifname "mnet0" ct status dnat accept
 //			iif "wlan0" meta nfproto ipv4 drop
+//		}
+//		chain mss {
+//			type filter hook forward priority mangle
+//			iifname "mnet0" tcp flags syn tcp option maxseg size set rt mtu
+//			oifname "mnet0" tcp flags syn tcp option maxseg size set rt mtu
 //		}
 //	}
 //
@@ -68,6 +73,9 @@
 // [Setting] before it is changed, and [Setting.Restore] does the same for another
 // process. Setting ipv6/conf/all/forwarding writes the switch of every interface. A
 // switch that was on by itself is off after the way back.
+//
+// The MSS is lowered to the MTU of the uplink, as a router does whose network filters
+// ICMP. The stack itself knows the MTU of the device only.
 //
 // # What it does not forward
 //

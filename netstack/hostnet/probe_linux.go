@@ -29,6 +29,7 @@ func Probe() error {
 	host := netip.MustParseAddr("192.0.2.1") // RFC 5737: nobody's
 	conn.AddRule(&nftables.Rule{Table: table, Chain: in, Exprs: redirectIn(device, Redirect{1, netip.AddrPortFrom(host, 1)})})
 	conn.AddRule(&nftables.Rule{Table: table, Chain: out, Exprs: masquerade(device, netip.PrefixFrom(host, 32))})
+	addClamp(conn, table, device)
 	forward := conn.AddChain(forwardChain(table))
 	guard := guardRules{shares: []string{device}, interfaces: []guardedInterface{{"ipv4", 1}}}
 	for _, exprs := range guard.exprs() {

@@ -50,6 +50,26 @@ func masquerade(device string, p netip.Prefix) []expr.Any {
 		[]expr.Any{&expr.Masq{}})
 }
 
+// clampMSS is: KEY DEVICE tcp flags syn tcp option maxseg size set rt mtu. It lowers the
+// MSS of SYNs and SYN-ACKs to what fits the routes of both directions.
+func clampMSS(key expr.MetaKey, device string) []expr.Any {
+	const (
+		flagsOffset, syn           = 13, 0x02 // RFC 9293, section 3.1
+		optionMSS, mssOffset, size = 2, 2, 2  // RFC 9293, section 3.2
+	)
+	return slices.Concat(
+		compareMeta(key, expr.CmpOpEq, interfaceName(device)),
+		compareMeta(expr.MetaKeyL4PROTO, expr.CmpOpEq, []byte{unix.IPPROTO_TCP}),
+		[]expr.Any{
+			&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseTransportHeader, Offset: flagsOffset, Len: 1},
+			&expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: 1, Mask: []byte{syn}, Xor: []byte{0}},
+			&expr.Cmp{Op: expr.CmpOpNeq, Register: reg, Data: []byte{0}},
+			&expr.Rt{Register: reg, Key: expr.RtTCPMSS},
+			&expr.Byteorder{SourceRegister: reg, DestRegister: reg, Op: expr.ByteorderHton, Len: size, Size: size},
+			&expr.Exthdr{SourceRegister: reg, Type: optionMSS, Offset: mssOffset, Len: size, Op: expr.ExthdrOpTcpopt},
+		})
+}
+
 func compareMeta(key expr.MetaKey, op expr.CmpOp, data []byte) []expr.Any {
 	return []expr.Any{&expr.Meta{Key: key, Register: reg}, &expr.Cmp{Op: op, Register: reg, Data: data}}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 	mdl "github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -36,7 +37,7 @@ type table struct {
 }
 
 // openTable makes the table, in the network namespace of the thread, and its
-// chains, without a rule.
+// chains. They have no rules yet, except for the MSS.
 func openTable(device string) (*table, error) {
 	conn, sock, err := dialNFT()
 	if err != nil {
@@ -46,7 +47,7 @@ func openTable(device string) (*table, error) {
 		Table: &nftables.Table{Name: tablePrefix + device, Family: nftables.TableFamilyINet},
 		conn:  conn,
 	}
-	if err := t.create(sock); err != nil {
+	if err := t.create(sock, device); err != nil {
 		conn.CloseLasting()
 		return nil, explainNFT(err)
 	}
@@ -62,7 +63,7 @@ func dialNFT() (conn *nftables.Conn, sock *mdl.Conn, err error) {
 	return conn, sock, err
 }
 
-func (t *table) create(sock *mdl.Conn) error {
+func (t *table) create(sock *mdl.Conn, device string) error {
 	if err := t.removeStale(); err != nil {
 		return err
 	}
@@ -83,6 +84,7 @@ func (t *table) create(sock *mdl.Conn) error {
 	t.output = nat("output", nftables.ChainHookOutput, nftables.ChainPriorityNATDest)
 	t.postrouting = nat("postrouting", nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource)
 	t.forward = t.conn.AddChain(forwardChain(t.Table))
+	addClamp(t.conn, t.Table, device)
 	return t.conn.Flush()
 }
 
@@ -91,6 +93,18 @@ func forwardChain(t *nftables.Table) *nftables.Chain {
 	return &nftables.Chain{
 		Name: "forward", Table: t, Type: nftables.ChainTypeFilter,
 		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter,
+	}
+}
+
+// addClamp adds the chain for the MSS of connections by the device. The host is a router
+// for them: the stack knows the MTU of the device only.
+func addClamp(conn *nftables.Conn, t *nftables.Table, device string) {
+	chain := conn.AddChain(&nftables.Chain{
+		Name: "mss", Table: t, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityMangle,
+	})
+	for _, key := range []expr.MetaKey{expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME} {
+		conn.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: clampMSS(key, device)})
 	}
 }
 
