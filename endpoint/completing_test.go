@@ -14,8 +14,8 @@ import (
 // path. A second SYN-ACK asks for that only if it comes late enough: then step 4 was
 // lost. Otherwise the segments behind step 4 have arrived, or are about to.
 //
-// M566: The initiator MUST send all again that is in flight on the new path, if a
-// repeated SYN-ACK comes a round trip after it. An eighth is taken off the round trip.
+// M566: A repeated SYN-ACK may come a round trip of the new path, less an eighth,
+// after the data in flight there. Then the initiator MUST send this data again.
 func TestSentTwice(t *testing.T) {
 	const rtt = 2 * delay
 	for _, test := range []struct {

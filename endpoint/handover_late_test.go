@@ -242,8 +242,8 @@ func TestHandoverFoundLost(t *testing.T) {
 // TestHandoverUntold moves while data is in flight on the old path, and the peer cannot
 // tell which of it arrives.
 //
-// M664: Late data needs SACK, RACK and timestamps. Without one of them what is in
-// flight MUST be taken for missing.
+// M664: Late data needs SACK, RACK and timestamps. Without one of them data in flight
+// MUST be taken for missing.
 func TestHandoverUntold(t *testing.T) {
 	for name, cfg := range map[string]netstack.Config{"SACK": {DisableSACK: true}, "RACK": {DisableRACK: true}} {
 		for _, up := range []bool{false, true} {

@@ -138,7 +138,7 @@ func (r *rig) checkNATs(tb testing.TB) {
 // highest SEQ + length received on this path. At first that is the SEQ + 1 of the peer's
 // SYN or SYN-ACK.
 //
-// M643: SACK blocks above MUST be left out.
+// M643: SACK blocks above that MUST be left out.
 //
 // M644: The window MUST be counted from the clamped ACK to the true right edge,
 // rounded up. It MUST NOT be zero while the peer has data in flight.

@@ -75,8 +75,8 @@ func TestNeverCompleted(t *testing.T) {
 // M565: A repeated SYN-ACK MUST be answered by step 4 again, with the numbers and the
 // nonce of that SYN-ACK.
 //
-// M566: The initiator MUST send all again that is in flight on the new path, if a
-// repeated SYN-ACK comes a round trip after it. An eighth is taken off the round trip.
+// M566: A repeated SYN-ACK may come a round trip of the new path, less an eighth,
+// after the data in flight there. Then the initiator MUST send this data again.
 func TestWhileCompleting(t *testing.T) {
 	eachSuiteAndISN(t, func(t *testing.T, w *world, c, s *end) {
 		synack := w.reply(c, s)

@@ -131,8 +131,8 @@ func TestDrainSlowPath(t *testing.T) {
 // TestDrainUnsettled: as long as the peer may not have moved, the tuples that it
 // may send to stay, however quiet it is there. That ends in one way or another.
 //
-// M625: The initiator MUST keep the old tuple until it has step 5. It ends, too, when
-// a request of the responder is completed or step 4 was repeated for the last time.
+// M625: The initiator MUST keep the old tuple until it has step 5, or a request of the
+// responder is completed. The last repetition of step 4 ends that, too.
 func TestDrainUnsettled(t *testing.T) {
 	for name, test := range map[string]struct {
 		end    func(w *world, c, s *end)

@@ -20,8 +20,8 @@ func (w *world) rst(e *end, opts []byte) {
 // M701: A RST on the current path that RFC 5961 would accept (SEQ = RCV.NXT) MUST NOT
 // close a connection whose peer has confirmed its keys. The connection MUST be held.
 //
-// M703: A held connection MUST receive segments. It MUST send nothing but those of a
-// migration's handshake.
+// M703: A held connection MUST receive segments. It MUST send nothing but the segments
+// of a migration's handshake.
 //
 // M705: Further RSTs during a hold MUST be ignored.
 //

@@ -12,7 +12,7 @@ import (
 // M541: The initiator MUST move when a valid SYN-ACK comes, and send step 4. An
 // attempt that only probes the path ends there, without a move.
 //
-// M549: What has arrived MUST be told in steps 2 and 4 in suite 0x02 (RCV.NXT in the
+// M549: In suite 0x02 steps 2 and 4 MUST tell how far data has arrived (RCV.NXT in the
 // Token field). In the others steps 5 and 6 tell it, and SACK in all.
 func TestMigrate(t *testing.T) {
 	everyCase(t, func(t *testing.T, v variant, initiator Role) {
