@@ -199,3 +199,25 @@ func (r *rig) tsRecent(conns ...*Conn) (ts []uint32) {
 	}
 	return ts
 }
+
+// TestRequestKeepsWindow has a request on hand, whose window is smaller than the client's.
+// The server goes on sending on the old path.
+//
+// M504: They MUST NOT change the peer's SND.WND.
+func TestRequestKeepsWindow(t *testing.T) {
+	const size = 300_000
+	r := newRig(t, rigConfig{client: bigBuffers(), server: bigBuffers()})
+	m := r.mallory()
+	c, s := r.open(serverAddr)
+	b := &burst{rig: r, c: c, s: s, up: newStream(c, s, 1), down: newStream(s, c, 2)}
+	b.warm(size)
+	m.plays(r.capture(c).with(withSource(m.local)))
+	m.wants("answer", fSYNACK)
+	b.down.send(t, size)
+	r.sleep(time.Millisecond)
+	if at := sequenceOf(s); at.nxt-at.una < size/2 {
+		t.Errorf("%d bytes in flight", at.nxt-at.una)
+	}
+	b.up.finish(t)
+	b.down.finish(t)
+}
