@@ -60,14 +60,6 @@ func (w *world) page(what string, c net.Conn) {
 	}
 }
 
-func (w *world) dial(ns *kernel.Namespace, addr string) net.Conn {
-	w.t.Helper()
-	c, err := ns.Dial(w.timeout(patience), "tcp", addr)
-	w.must(err)
-	w.t.Cleanup(func() { c.Close() })
-	return c
-}
-
 // filterTooBig keeps a router from telling that a packet is too big (RFC 1191; RFC 8201).
 func (w *world) filterTooBig(ns *kernel.Namespace) {
 	w.t.Helper()

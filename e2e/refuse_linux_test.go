@@ -75,7 +75,8 @@ func TestNodeRefusesToStart(t *testing.T) {
 	w.must(os.WriteFile(config, []byte("device: mnet5\nmasquerade: true\nnonsense: 7\n"), 0o600))
 
 	other := []string{"--device", "mnet5", "--host", "10.55.0.1/24", "--address", "10.55.0.2/24"}
-	running := w.up(w.Host)
+	plan := []string{"--host", "10.77.0.1/24", "--address", "10.77.0.2/24"}
+	running := w.up(w.Host, plan...)
 	before := w.snapshot(w.Host)
 	for _, tc := range []struct {
 		name  string
@@ -86,7 +87,7 @@ func TestNodeRefusesToStart(t *testing.T) {
 		{"device of another node", []string{"--device", "mnet0"}, exitFailure, []string{`"mnet0"`, "in use", "choose another"}},
 		{"device that waits for another program", []string{"--device", "idle0"}, exitFailure, []string{`"idle0"`, "choose another", "ip link del"}},
 		{"device of another kind", []string{"--device", "eth0"}, exitFailure, []string{`"eth0"`, "choose another"}},
-		{"addresses of another node", []string{"--device", "mnet5"}, exitFailure, []string{"10.77.0.1", "in use", "mnet0", "choose another"}},
+		{"addresses of another node", append(plan, "--device", "mnet5"), exitFailure, []string{"10.77.0.1", "in use", "mnet0", "choose another"}},
 		{"address of the host", []string{"--device", "mnet5", "--host", kernel.HostAddr4.String() + "/24", "--address", "192.0.2.7/24"}, exitFailure,
 			[]string{kernel.HostAddr4.String(), "in use", "eth0", "choose another"}},
 		{"forwarded port in use", append(other, "--forward", "8080=192.0.2.1:80"), exitFailure, []string{"127.0.0.1:8080", "choose another address or port"}},

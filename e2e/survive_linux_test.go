@@ -31,7 +31,7 @@ func TestSurvive(t *testing.T) {
 	})
 	w.httpServer(w.Server, "127.0.0.1:8000")
 	server := w.server("--serve", "22="+sshdAddr, "--serve", "80=127.0.0.1:8000")
-	client := w.client()
+	client := w.client("--host", "10.77.0.1/24,fd77::1/64", "--address", "10.77.0.2/24,fd77::2/64")
 	ssh := w.sshd(w.Server, client)
 	web := fmt.Sprintf("%v:80", kernel.ServerAddr4)
 	forwarded := w.service(client, "forward", "0="+web)

@@ -18,13 +18,6 @@ import (
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
 
-// The addresses on the device if a [Config] has none: the host's and the stack's. If IPv6
-// is turned off on the host, the IPv6 addresses are left out.
-var (
-	DefaultHost      = []netip.Prefix{netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("fd77:6d6e:6574::1/64")}
-	DefaultAddresses = []netip.Prefix{netip.MustParsePrefix("10.77.0.2/24"), netip.MustParsePrefix("fd77:6d6e:6574::2/64")}
-)
-
 // Config configures [Open]. The zero value is a good configuration for a stack that
 // talks to the host alone.
 type Config struct {
@@ -33,9 +26,11 @@ type Config struct {
 	Device tun.Config
 
 	// Host are the addresses of the host on the device, Addresses those of the stack,
-	// each with the length of the prefix that both share. If both fields are empty, they
-	// are DefaultHost and DefaultAddresses.
+	// each with the length of the prefix that both share. If both fields are empty, Open
+	// chooses addresses that the host does not use, DefaultHost and DefaultAddresses if it
+	// can. It chooses others when the host comes to use these.
 	Host, Addresses []netip.Prefix
+	chosen          bool // Open's choice
 
 	// Routes are further prefixes that the host sends to the stack.
 	Routes []netip.Prefix
@@ -51,6 +46,10 @@ type Config struct {
 	// Redirect opens a [hostnet.Share] even without Ports and Masquerade, so that the
 	// program can redirect ports later.
 	Redirect bool
+
+	// Renumbered is called with the new addresses after Open's choice has changed. Calls
+	// do not overlap. It must not call Close. Nil means that nobody is told.
+	Renumbered func(host, stack []netip.Prefix)
 
 	// Changed is called with each setting of the host before it is changed, so that
 	// another process can undo it if this one is killed. See [hostnet.ShareConfig].
@@ -76,7 +75,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// WithDefaults returns c with its empty fields filled in, or an error if c is wrong on
+// WithDefaults returns c with its empty fields filled in, the addresses with the first
+// choice. Open may still choose others. It returns an error if c is wrong on
 // every host. The error is a [netstack.ErrConfig], or a [netstack.ErrInUse] if a port is
 // given twice. [Open] calls WithDefaults before it touches the host.
 //
@@ -84,6 +84,7 @@ type Config struct {
 func (c Config) WithDefaults() (Config, error) {
 	if len(c.Host) == 0 && len(c.Addresses) == 0 {
 		c.Host, c.Addresses = defaultAddresses()
+		c.chosen = true
 	}
 	if c.Stack.Logger == nil {
 		c.Stack.Logger = c.Logger
@@ -186,6 +187,9 @@ func (c Config) shares() bool { return c.Masquerade || c.Redirect || len(c.Ports
 func (c Config) shareConfig(device string) hostnet.ShareConfig {
 	sc := hostnet.ShareConfig{Device: device, Changed: c.Changed, Logger: c.Logger}
 	if c.Masquerade {
+		for _, p := range c.Addresses {
+			sc.Sources = append(sc.Sources, p.Addr())
+		}
 		for _, p := range slices.Concat(c.Addresses, c.Routes) {
 			if p = p.Masked(); !slices.Contains(sc.Masquerade, p) {
 				sc.Masquerade = append(sc.Masquerade, p)

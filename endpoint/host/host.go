@@ -26,6 +26,9 @@ type Host struct {
 	Share  *hostnet.Share // nil if the Config has no Masquerade, Ports or Redirect
 	Roamer *endpoint.Roamer
 
+	prefixes *hostnet.Prefixes // that the host uses; nil if the Config has the addresses
+
+	mu      sync.Mutex // of the addresses in cfg, a leaf
 	cfg     Config
 	uplinks *uplinks
 	close   func() error
@@ -48,16 +51,19 @@ func Open(ctx context.Context, cfg Config) (*Host, error) {
 	return open(ctx, cfg, steps)
 }
 
-// steps make the parts of a Host, in this order. The first two do not touch the host: the
-// stack checks its own configuration, and checkHost looks for names and addresses in use.
+// steps make the parts of a Host, in this order. The first three do not touch the host. The
+// stack checks its own configuration, chooseAddresses looks for prefixes in use, and
+// checkHost for names and addresses in use.
 var steps = []func(*Host) error{
 	(*Host).newStack,
+	(*Host).chooseAddresses,
 	(*Host).checkHost,
 	(*Host).openDevice,
 	(*Host).configureDevice,
 	(*Host).attach,
 	(*Host).openShare,
 	(*Host).roam,
+	(*Host).watchPrefixes,
 }
 
 // open takes the steps, and takes them back if one fails.
@@ -141,10 +147,13 @@ func (h *Host) Uplinks() []roam.Uplink { return h.uplinks.now() }
 // called by Moved or UplinksChanged. A second call returns what the first one returned.
 func (h *Host) Close() error { return h.close() }
 
-// closeAll closes the parts that have been opened. The Roamer goes first: it would move
-// connections when the uplinks go.
+// closeAll closes the parts that have been opened. Nothing is renumbered any more. The
+// Roamer goes next: it would move connections when the uplinks go.
 func (h *Host) closeAll() error {
 	var errs []error
+	if h.prefixes != nil {
+		h.prefixes.Close()
+	}
 	if h.Roamer != nil {
 		errs = append(errs, h.Roamer.Close())
 	}

@@ -38,8 +38,7 @@ type Config struct {
 	MTU    uint32 `yaml:"mtu"`
 
 	// Host are the addresses of the host on the device. Addresses are the addresses of
-	// the stack. If both are empty, they are host.DefaultHost and
-	// host.DefaultAddresses.
+	// the stack. If both are empty, the node chooses them: see host.Config.
 	Host      []netip.Prefix `yaml:"host"`
 	Addresses []netip.Prefix `yaml:"addresses"`
 

@@ -23,6 +23,10 @@ const (
 	EventStuck   EventKind = "stuck"   // an attempt to move a connection has failed
 	EventUplinks EventKind = "uplinks" // the uplinks of the node have changed
 	EventLost    EventKind = "lost"    // events, since the receiver was too slow
+
+	// EventRenumbered: the host uses an address of the device, so the node has chosen
+	// others.
+	EventRenumbered EventKind = "renumbered"
 )
 
 // Event is something that has happened to a node.
@@ -34,8 +38,11 @@ type Event struct {
 	Move    *MoveStatus    `json:"move,omitempty"`
 	Uplinks []UplinkStatus `json:"uplinks,omitempty"`
 	Woke    bool           `json:"woke,omitempty"`
-	Error   string         `json:"error,omitempty"`
-	Lost    int            `json:"lost,omitempty"`
+	Host    []netip.Prefix `json:"host,omitempty"`
+	// Addresses are the new ones of the stack, and Host those of the host on the device.
+	Addresses []netip.Prefix `json:"addresses,omitempty"`
+	Error     string         `json:"error,omitempty"`
+	Lost      int            `json:"lost,omitempty"`
 }
 
 // maxEvents is how many events wait for a receiver: one that does not read must

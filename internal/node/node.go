@@ -115,6 +115,9 @@ func (n *Node) hostConfig(undo Undoer) host.Config {
 		}
 	}
 	cfg.Moved = n.observe
+	cfg.Renumbered = func(host, stack []netip.Prefix) {
+		n.publish(Event{Kind: EventRenumbered, Host: host, Addresses: stack})
+	}
 	cfg.UplinksChanged = func(ch roam.Change) {
 		n.publish(Event{Kind: EventUplinks, Uplinks: uplinkStatus(ch.Uplinks), Woke: ch.Woke})
 	}
@@ -198,13 +201,14 @@ func (n *Node) migrate(ctx context.Context, c *Conn, local netip.AddrPort) error
 // AddAddress gives the stack another address. The host must route it to the device, by the
 // prefix of one of its own addresses there, or by a route of the Config.
 func (n *Node) AddAddress(p netip.Prefix) error {
-	routed := slices.ContainsFunc(slices.Concat(n.set.host.Host, n.set.host.Routes), func(r netip.Prefix) bool {
+	own, _ := n.host.Addresses()
+	routed := slices.ContainsFunc(slices.Concat(own, n.set.host.Routes), func(r netip.Prefix) bool {
 		return r.Contains(p.Addr())
 	})
 	if !routed {
 		return fmt.Errorf("%w: address %v: the host does not route it to %s: start mnet with routes that hold it", ErrConfig, p.Addr(), n.host.Link.Name())
 	}
-	if slices.ContainsFunc(n.set.host.Host, func(h netip.Prefix) bool { return h.Addr() == p.Addr() }) {
+	if slices.ContainsFunc(own, func(h netip.Prefix) bool { return h.Addr() == p.Addr() }) {
 		return fmt.Errorf("%w: address %v is the host's: choose another", ErrConfig, p.Addr())
 	}
 	return n.host.NIC.AddAddress(p)

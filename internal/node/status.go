@@ -22,6 +22,7 @@ type Status struct {
 	MTU         uint32         `json:"mtu"`
 	Host        []netip.Prefix `json:"host"`
 	Addresses   []netip.Prefix `json:"addresses"`
+	Chosen      bool           `json:"addresses_chosen"` // by the node, which may change them
 	Policy      string         `json:"policy"`
 	Masquerade  bool           `json:"masquerade"`
 	Router      []string       `json:"router,omitempty"` // families that somebody else made the host a router for
@@ -94,7 +95,7 @@ func (n *Node) Status() *Status {
 		Device:      n.host.Link.Name(),
 		Driver:      n.host.Link.Driver().String(),
 		MTU:         n.host.Link.MTU(),
-		Host:        n.set.Host,
+		Chosen:      n.host.Chosen(),
 		Addresses:   n.host.NIC.Addresses(),
 		Policy:      n.set.Policy,
 		Masquerade:  n.set.Masquerade,
@@ -107,6 +108,7 @@ func (n *Node) Status() *Status {
 	if n.host.Share != nil {
 		s.Router = n.host.Share.Routed()
 	}
+	s.Host, _ = n.host.Addresses()
 	m := n.host.Stack.MigrationStats()
 	s.Tokens, s.Holds, s.HoldBytes = m.Tokens, m.Holds, m.HoldBytes
 	for c, count := range m.Counts {

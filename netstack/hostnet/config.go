@@ -27,6 +27,11 @@ type ShareConfig struct {
 	// host's address over any other interface.
 	Masquerade []netip.Prefix
 
+	// Sources are the addresses of the stack. The kernel's rules may be about them, so it
+	// is asked for the route of the first one of each family. Without one, it is asked for
+	// another address of Masquerade.
+	Sources []netip.Addr
+
 	// Redirects are ports of the host's own addresses that lead to the stack.
 	Redirects []Redirect
 

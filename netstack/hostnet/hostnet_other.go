@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 )
 
 // Watch is for Linux.
@@ -20,6 +21,26 @@ func (w Watcher) Watch(func(State)) (stop func(), err error) {
 func Blocked(string) (reason string, err error) {
 	return "", fmt.Errorf("hostnet: %w", errors.ErrUnsupported)
 }
+
+// Prefixes is for Linux: there is none.
+type Prefixes struct{}
+
+// OpenPrefixes is for Linux.
+func OpenPrefixes() (*Prefixes, error) {
+	return nil, fmt.Errorf("hostnet: watch prefixes: %w", errors.ErrUnsupported)
+}
+
+// Used is for Linux.
+func (*Prefixes) Used(string) ([]netip.Prefix, error) { return nil, errors.ErrUnsupported }
+
+// Watch is for Linux.
+func (*Prefixes) Watch(string, func(netip.Prefix)) {}
+
+// Renumber is for Linux.
+func (*Prefixes) Renumber(_ string, _, _ []netip.Prefix) error { return errors.ErrUnsupported }
+
+// Close is for Linux.
+func (*Prefixes) Close() {}
 
 // table is for Linux: there is none.
 type table struct{}

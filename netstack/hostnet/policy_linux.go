@@ -118,6 +118,11 @@ func isDefault(dst *net.IPNet) bool {
 // sender returns an address of a family that packets of o come from, which is none
 // of the host's own. It is invalid if there is none.
 func (o origin) sender(family int, own []netlink.Addr) netip.Addr {
+	for _, a := range o.sources {
+		if a.Is4() == (family == netlink.FAMILY_V4) {
+			return a
+		}
+	}
 	for _, p := range o.prefixes {
 		if p.Addr().Is4() != (family == netlink.FAMILY_V4) {
 			continue

@@ -39,9 +39,13 @@ func tryReadUplinks(h *netlink.Handle, w Watcher) ([]Uplink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
+	var from origin
+	if w.from != nil {
+		from = w.from()
+	}
 	var ups []Uplink
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		routes, err := waysOut(h, family, w.from, links, addrs)
+		routes, err := waysOut(h, family, from, links, addrs)
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 )
@@ -45,6 +46,7 @@ func newShare(cfg ShareConfig) (_ *Share, err error) {
 		return nil, err
 	}
 	cfg.Masquerade, cfg.Redirects = slices.Clone(cfg.Masquerade), slices.Clone(cfg.Redirects)
+	cfg.Sources = slices.Clone(cfg.Sources)
 	if cfg.Changed == nil {
 		cfg.Changed = func(Setting) {}
 	}
@@ -77,7 +79,7 @@ func newShare(cfg ShareConfig) (_ *Share, err error) {
 	// The uplinks as masqueraded packets see them.
 	unfollow, err := Watcher{
 		Exclude: []string{cfg.Device}, Logger: cfg.Logger,
-		from: origin{device: cfg.Device, prefixes: cfg.Masquerade},
+		from: s.origin,
 	}.Watch(s.follow)
 	if err != nil {
 		return nil, err
@@ -149,11 +151,40 @@ func (s *Share) Redirect(r Redirect) error {
 	})
 }
 
-// RemoveRedirect removes a redirected port. Connections that came by it go on. The
-// error is an [fs.ErrNotExist] if there is no such redirect.
+// Renumber changes the addresses of the stack: the prefixes to masquerade, the sources, and
+// the address of each redirect, to what moved returns for it. Connections from the old addresses have to move: nothing is translated for them.
+func (s *Share) Renumber(masquerade []netip.Prefix, sources []netip.Addr, moved func(netip.Addr) netip.Addr) error {
+	return s.change("renumber", func() error {
+		cfg := s.cfg
+		cfg.Masquerade, cfg.Sources, cfg.Redirects = slices.Clone(masquerade), slices.Clone(sources), slices.Clone(cfg.Redirects)
+		for i, r := range cfg.Redirects {
+			cfg.Redirects[i].To = netip.AddrPortFrom(moved(r.To.Addr()), r.To.Port())
+		}
+		if err := cfg.Check(); err != nil {
+			return err
+		}
+		if err := s.table.apply(cfg); err != nil {
+			return err
+		}
+		s.cfg = cfg
+		return nil
+	})
+}
+
+// origin says whose packets the uplinks are for: the masqueraded ones.
+func (s *Share) origin() origin {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return origin{device: s.cfg.Device, sources: s.cfg.Sources, prefixes: s.cfg.Masquerade}
+}
+
+// RemoveRedirect removes the redirect of r's port and family. Connections that came by it
+// go on. The error is an [fs.ErrNotExist] if there is no such redirect.
 func (s *Share) RemoveRedirect(r Redirect) error {
 	return s.change("remove redirect", func() error {
-		i := slices.Index(s.cfg.Redirects, r)
+		i := slices.IndexFunc(s.cfg.Redirects, func(o Redirect) bool {
+			return o.Port == r.Port && o.To.Addr().Is4() == r.To.Addr().Is4()
+		})
 		if i < 0 {
 			return fmt.Errorf("port %v: %w", r, fs.ErrNotExist)
 		}

@@ -70,13 +70,15 @@ type Watcher struct {
 	// Logger gets errors of reading (warn). Nil means no logging.
 	Logger *slog.Logger
 
-	from origin
+	from func() origin // nil: the host itself
 }
 
-// origin says whose packets the uplinks are for: packets that come in by a device, from
-// any of the prefixes. They may leave by other uplinks than the host's own packets.
-// Families without a prefix are looked at as the host.
+// origin says whose packets the uplinks are for. They come in by a device, from the
+// sources. Without a source of a family, they come from any of the prefixes. They may
+// leave by other uplinks than the host's own packets. Families without either are looked
+// at as the host.
 type origin struct {
 	device   string
+	sources  []netip.Addr
 	prefixes []netip.Prefix
 }

@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/mnet-dev/mnet/endpoint/host"
 	"github.com/mnet-dev/mnet/internal/node"
 	"github.com/mnet-dev/mnet/netstack/tun"
 )
@@ -124,11 +127,67 @@ func uplinks(_ context.Context, s *System) Finding {
 	if len(ups) == 0 {
 		return Finding{Level: Warn, Text: "the host has no default route", Do: "connect it to a network; connections wait until it is"}
 	}
-	names := make([]string, len(ups))
-	for i, u := range ups {
-		names[i] = u.String()
+	return Finding{Level: OK, Text: join(ups)}
+}
+
+// addresses reports which addresses a node would choose. If one runs with addresses that
+// were given, they may be in the host's way.
+func addresses(ctx context.Context, s *System) Finding {
+	device := node.DefaultDevice
+	var st *node.Status
+	if s.DialSocket() == nil {
+		if st, _ = s.Status(ctx); st != nil {
+			device = st.Device
+		}
 	}
-	return Finding{Level: OK, Text: strings.Join(names, ", ")}
+	used, err := s.Used(device)
+	if err != nil {
+		return trouble(Warn, err, "")
+	}
+	if st != nil {
+		return present(st, used)
+	}
+	_, stack, err := s.Choose(device)
+	if err != nil {
+		return trouble(Warn, err, "")
+	}
+	text := "mnet up would choose " + join(stack)
+	for _, p := range host.DefaultAddresses {
+		if u, ok := overlapping(p, used); ok && !slices.Contains(stack, p) {
+			text += fmt.Sprintf("; the first choice, %v, is in %v, which the host uses", p, u)
+		}
+	}
+	return Finding{Level: OK, Text: text}
+}
+
+// present compares the addresses of a node that runs with the prefixes that the host uses.
+func present(st *node.Status, used []netip.Prefix) Finding {
+	for _, p := range slices.Concat(st.Host, st.Addresses) {
+		if u, ok := overlapping(p, used); ok {
+			do := "leave out --host and --address: mnet up chooses others"
+			if st.Chosen {
+				do = "nothing: no choice is better"
+			}
+			return Finding{Level: Warn, Text: fmt.Sprintf("%v on %s overlaps %v, which the host uses: the host cannot reach a part of it", p, st.Device, u), Do: do}
+		}
+	}
+	return Finding{Level: OK, Text: "nothing else of the host uses the node's addresses, " + join(st.Addresses)}
+}
+
+func overlapping(p netip.Prefix, used []netip.Prefix) (netip.Prefix, bool) {
+	i := slices.IndexFunc(used, p.Overlaps)
+	if i < 0 {
+		return netip.Prefix{}, false
+	}
+	return used[i], true
+}
+
+func join[T fmt.Stringer](values []T) string {
+	names := make([]string, len(values))
+	for i, v := range values {
+		names[i] = v.String()
+	}
+	return strings.Join(names, ", ")
 }
 
 func ipv6(_ context.Context, s *System) Finding {

@@ -46,6 +46,7 @@ var checks = []check{
 	{"firewall", firewall},
 	{"conntrack", conntrack},
 	{"uplinks", uplinks},
+	{"addresses", addresses},
 	{"IPv6", ipv6},
 	{"node", running},
 }

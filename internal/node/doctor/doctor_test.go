@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/mnet-dev/mnet/endpoint/host"
 	"github.com/mnet-dev/mnet/internal/node"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/hostnet"
@@ -36,6 +37,12 @@ func healthy() *System {
 		Blocked:   func(string) (string, error) { return "", nil },
 		Uplinks: func() ([]hostnet.Uplink, error) {
 			return []hostnet.Uplink{{Interface: "eth0", Source: netip.MustParseAddr("192.0.2.1")}}, nil
+		},
+		Choose: func(string) (hosts, stack []netip.Prefix, err error) {
+			return host.DefaultHost, host.DefaultAddresses, nil
+		},
+		Used: func(string) ([]netip.Prefix, error) {
+			return []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, nil
 		},
 		ReadSetting: func(path string) (string, error) {
 			if v, ok := settings[path]; ok {
@@ -74,6 +81,16 @@ func setting(path, value string) func(*System) {
 				return "", fs.ErrNotExist
 			}
 			return value, nil
+		}
+	}
+}
+
+// nodeAt has a node run whose stack has an address.
+func nodeAt(address string, chosen bool) func(*System) {
+	return func(s *System) {
+		s.DialSocket = func() error { return nil }
+		s.Status = func(context.Context) (*node.Status, error) {
+			return &node.Status{Device: "mnet0", Addresses: []netip.Prefix{netip.MustParsePrefix(address)}, Chosen: chosen}, nil
 		}
 	}
 }
@@ -122,6 +139,19 @@ func TestFindings(t *testing.T) {
 			"conntrack", Info, "from their SYN only", ""},
 		{"no uplink", func(s *System) { s.Uplinks = func() ([]hostnet.Uplink, error) { return nil, nil } },
 			"uplinks", Warn, "no default route", "connect"},
+		{"first choice in use", func(s *System) {
+			s.Used = func(string) ([]netip.Prefix, error) {
+				return []netip.Prefix{netip.MustParsePrefix("10.77.0.0/24")}, nil
+			}
+			s.Choose = func(string) (hosts, stack []netip.Prefix, err error) {
+				return nil, []netip.Prefix{netip.MustParsePrefix("172.29.77.2/31")}, nil
+			}
+		}, "addresses", OK, "172.29.77.2/31; the first choice, 10.77.0.2/31, is in 10.77.0.0/24", ""},
+		{"given addresses in use", nodeAt("192.0.2.8/24", false), "addresses", Warn, "192.0.2.8/24 on mnet0 overlaps 192.0.2.0/24", "--address"},
+		{"chosen addresses in use", nodeAt("192.0.2.8/31", true), "addresses", Warn, "overlaps 192.0.2.0/24", "no choice is better"},
+		{"addresses not in use", nodeAt("10.77.0.2/31", true), "addresses", OK, "10.77.0.2/31", ""},
+		{"addresses unknown", func(s *System) { s.Used = func(string) ([]netip.Prefix, error) { return nil, errors.New("busy") } },
+			"addresses", Warn, "busy", ""},
 		{"no IPv6", setting("ipv6/conf/all/disable_ipv6", ""), "IPv6", Info, "has no IPv6", ""},
 		{"IPv6 off", setting("ipv6/conf/all/disable_ipv6", "1"), "IPv6", Info, "turned off", ""},
 		{"old kernel", setting("ipv6/conf/all/force_forwarding", ""), "IPv6", Info, "router of the host", ""},

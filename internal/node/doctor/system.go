@@ -5,6 +5,7 @@ package doctor
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/mnet-dev/mnet/internal/node"
 	"github.com/mnet-dev/mnet/netstack/hostnet"
@@ -24,6 +25,10 @@ type System struct {
 	Probe   func() error
 	Blocked func(device string) (reason string, err error)
 	Uplinks func() ([]hostnet.Uplink, error)
+	// Choose is host.Choose.
+	Choose func(device string) (host, stack []netip.Prefix, err error)
+	// Used returns the prefixes that the host uses, without the device.
+	Used func(device string) ([]netip.Prefix, error)
 	// ReadSetting reads a file below /proc/sys/net, Writable says whether it could
 	// be written.
 	ReadSetting func(path string) (string, error)

@@ -6,12 +6,14 @@ package doctor
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mnet-dev/mnet/endpoint/host"
 	"github.com/mnet-dev/mnet/internal/node/control"
 	"github.com/mnet-dev/mnet/internal/tundev"
 	"github.com/mnet-dev/mnet/netstack"
@@ -33,6 +35,8 @@ func Host(socket string) *System {
 		Probe:       hostnet.Probe,
 		Blocked:     hostnet.Blocked,
 		Uplinks:     hostUplinks,
+		Choose:      host.Choose,
+		Used:        usedPrefixes,
 		ReadSetting: readSetting,
 		Writable:    func(path string) error { return tryOpen(filepath.Join(procNet, path), os.O_WRONLY) },
 		Socket:      socket,
@@ -78,6 +82,15 @@ func hostUplinks() (ups []hostnet.Uplink, err error) {
 	}
 	stop()
 	return ups, nil
+}
+
+func usedPrefixes(device string) ([]netip.Prefix, error) {
+	p, err := hostnet.OpenPrefixes()
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	return p.Used(device)
 }
 
 func readSetting(path string) (string, error) {

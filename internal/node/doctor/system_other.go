@@ -8,7 +8,9 @@ package doctor
 import (
 	"context"
 	"errors"
+	"net/netip"
 
+	"github.com/mnet-dev/mnet/endpoint/host"
 	"github.com/mnet-dev/mnet/internal/node"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/hostnet"
@@ -26,6 +28,8 @@ func Host(socket string) *System {
 		Probe:       hostnet.Probe,
 		Blocked:     hostnet.Blocked,
 		Uplinks:     func() ([]hostnet.Uplink, error) { return nil, errors.ErrUnsupported },
+		Choose:      host.Choose,
+		Used:        func(string) ([]netip.Prefix, error) { return nil, errors.ErrUnsupported },
 		ReadSetting: func(string) (string, error) { return "", errors.ErrUnsupported },
 		Writable:    func(string) error { return errors.ErrUnsupported },
 		Socket:      socket,

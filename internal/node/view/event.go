@@ -32,6 +32,9 @@ func describe(e node.Event) (string, style) {
 		return conn, plain
 	case node.EventUplinks:
 		return fmt.Sprintf("%-8s %s", e.Kind, uplinks(e)), yellow
+	case node.EventRenumbered:
+		return fmt.Sprintf("%-8s host %s, stack %s: this host uses an address of the device", e.Kind,
+			strings.Join(texts(e.Host), ", "), strings.Join(texts(e.Addresses), ", ")), yellow
 	case node.EventLost:
 		return fmt.Sprintf("%-8s %d events were not shown: too many at once", e.Kind, e.Lost), yellow
 	default:

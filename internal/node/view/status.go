@@ -35,7 +35,11 @@ func header(s *node.Status, o Options) []string {
 		policy += ", behind the host's addresses"
 	}
 	add("host", plain, texts(s.Host)...)
-	add("stack", plain, texts(s.Addresses)...)
+	stack := texts(s.Addresses)
+	if s.Chosen {
+		stack = append(stack, "(chosen: nothing else of the host uses them)")
+	}
+	add("stack", plain, stack...)
 	add("policy", plain, policy)
 	if len(s.Router) > 0 {
 		add("router", plain, "somebody else made the host a router ("+strings.Join(s.Router, ", ")+"): it forwards for others, too")

@@ -186,6 +186,7 @@ func TestEvents(t *testing.T) {
 		{Time: at, Kind: node.EventClosed, Conn: "3", Peer: "192.0.2.130:80"},
 		{Time: at, Kind: node.EventClosed, Conn: "12", Peer: "[2001:db8:5::2]:22", Error: errors.ErrUnsupported.Error()},
 		{Time: at, Kind: node.EventLost, Lost: 17},
+		{Time: at, Kind: node.EventRenumbered, Host: statuses["mixed"].Host, Addresses: statuses["mixed"].Addresses},
 	}
 	var text strings.Builder
 	for _, o := range []Options{{}, {Width: 80}, {Width: 80, Colour: true}} {
