@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"testing"
@@ -44,6 +45,53 @@ func TestMigrateClosing(t *testing.T) {
 				}
 				if err := errors.Join(err, <-done, <-done); err != nil {
 					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// TestMigrateLastStates moves a connection whose client has a FIN queued behind data that
+// gets lost, and has the server's FIN.
+//
+// M417: A migrate SYN MUST be dropped if the connection is not in ESTABLISHED, FIN-WAIT-1,
+// FIN-WAIT-2, CLOSE-WAIT, CLOSING or LAST-ACK.
+func TestMigrateLastStates(t *testing.T) {
+	for _, state := range []string{"CLOSING", "LAST-ACK"} {
+		for _, mover := range []string{"client", "server"} {
+			t.Run(state+", "+mover+" moves", func(t *testing.T) {
+				r := newRig(t, rigConfig{homes: twoHomes})
+				c, s := r.open(serverAddr)
+				exchange(t, c, s, 1000)
+				r.inner[0].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+					if seg, ok := p.TCP(); ok && at.Dir == simnet.AtoB && len(seg.Payload()) > 0 {
+						return simnet.Drop
+					}
+					return simnet.Pass
+				})
+				ends := []*Conn{c, s}
+				if state == "LAST-ACK" {
+					ends = []*Conn{s, c}
+				}
+				c.Write([]byte("last words"))
+				for _, e := range ends {
+					if err := e.CloseWrite(); err != nil {
+						t.Fatal(err)
+					}
+					r.sleep(2 * delay)
+				}
+				if now := c.TCPInfo().State; now != state {
+					t.Fatalf("client is in %s", now)
+				}
+				e, to := c, "10.2.0.2"
+				if mover == "server" {
+					e, to = s, "10.9.0.2"
+				}
+				r.migrate(e, to)
+				r.inner[0].set(nil)
+				s.SetReadDeadline(r.net.Clock.Now().Add(time.Second))
+				if b, err := io.ReadAll(s); string(b) != "last words" || err != nil {
+					t.Errorf("read %q, %v", b, err)
 				}
 			})
 		}
