@@ -11,6 +11,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/mnet-dev/mnet/migrate"
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
@@ -220,4 +221,44 @@ func TestRequestKeepsWindow(t *testing.T) {
 	}
 	b.up.finish(t)
 	b.down.finish(t)
+}
+
+// TestSACKBlocksFirst has a client that lacks a segment of the server, and the server's key
+// half. So the timer's ACKs carry a SACK block, which leaves too little room for Key-Rest.
+//
+// M302: SACK blocks MUST go first: Key-Rest and Key-Confirm take the room that is left.
+func TestSACKBlocksFirst(t *testing.T) {
+	r := newRig(t, rigConfig{})
+	var rec recorder
+	var missing uint32
+	r.inner[0].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+		seg, ok := p.TCP()
+		switch {
+		case !ok:
+			t.Errorf("no TCP segment: %x", p.Bytes())
+		case at.Dir == simnet.AtoB:
+			rec.Process(p, at)
+		case seg.Flags()&fSYN != 0:
+			missing = seg.SequenceNumber() + 1
+		case len(seg.Payload()) == 0 || seg.SequenceNumber() == missing:
+			return simnet.Drop
+		}
+		return simnet.Pass
+	})
+	c, s := r.pair(serverAddr)
+	down := newStream(s, c, 1)
+	down.send(t, 10_000)
+	r.sleep(time.Second)
+	sacks := 0
+	for _, seg := range rec.takes() {
+		if blocks := seg.ParsedOptions().SACKBlocks; len(blocks) > 0 {
+			sacks++
+		}
+	}
+	if st := c.Migration().State; st != migrate.Keying || sacks < 8 {
+		t.Errorf("%v, %d ACKs with SACK blocks", st, sacks)
+	}
+	r.inner[0].set(nil)
+	r.await(c, s)
+	down.finish(t)
 }
