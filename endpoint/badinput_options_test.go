@@ -125,7 +125,7 @@ func TestMalformedOffers(t *testing.T) {
 }
 
 // rest is a Key-Rest option.
-func rest(key []byte) []byte { return append([]byte{kindPermitted, 18, 0}, key...) }
+func rest(key []byte) []byte { return append([]byte{kindPermitted, 24, 0, 1, 2, 3, 4, 5, 6}, key...) }
 
 // confirm is a Key-Confirm option.
 func confirm(tag uint64) []byte {
@@ -161,6 +161,7 @@ func TestBadKeys(t *testing.T) {
 		for suite := range byte(2) {
 			t.Run(fmt.Sprintf("%s/%d", test.name, suite+1), func(t *testing.T) {
 				r := newRig(t, rigConfig{})
+				r.suites(migrate.SuiteID(suite + 1))
 				p := r.mallory()
 				ln, err := r.listen.Listen(t.Context(), "tcp", serverAddr)
 				if err != nil {

@@ -133,7 +133,8 @@ func TestHoldDisabled(t *testing.T) {
 // tag: then the peer's application aborted. Such a RST MUST close the connection.
 //
 // M721: An end that aborts a connection that can migrate MUST put the Abort tag in the
-// Migrate option of its RST. ReqNo and Token are zero.
+// Migrate option of its RST. Its Token names the sender's last request if that may not
+// be completed, else the next.
 func TestAbort(t *testing.T) {
 	for _, suite := range allSuites {
 		for _, moved := range []bool{false, true} {

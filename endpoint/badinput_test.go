@@ -124,11 +124,14 @@ func TestBadAddresses(t *testing.T) {
 	v.unharmed(t)
 }
 
-// TestReplayFromElsewhere sends a request that the server never saw from another
-// address. The proof of the address is missing: no move.
+// TestReplayFromElsewhere sends a request that the server never saw from other addresses.
+// The proof of the address is missing: no move. Each copy is answered once, by less than
+// three times its bytes.
 //
-// M423: The same counter from another tuple is a replay. It MUST be dropped as long as
-// the provisional path lives.
+// M526: The responder MUST NOT move before a valid third ACK has come.
+//
+// M530: The answers to one SYN MUST NOT be larger than three times the SYN, headers
+// included.
 func TestReplayFromElsewhere(t *testing.T) {
 	for _, suite := range allSuites {
 		t.Run(suite.String(), func(t *testing.T) {
@@ -136,54 +139,35 @@ func TestReplayFromElsewhere(t *testing.T) {
 			v.listening()
 			replay := v.capture(v.c).with(withSource(v.mallory.local))
 			before, counted := v.state(v.server), v.server.MigrationStats().Counts
-			v.mallory.plays(replay)
-			v.mallory.wants("replay", fSYNACK, withDestination(v.mallory.local))
-			// While that lives, another copy gets nothing.
-			v.mallory.plays(replay, withSource(v.mallory.at(667).local))
-			// Neither does one from the same address that comes too soon.
-			v.mallory.plays(replay)
-			for _, s := range v.mallory.takes() {
-				if s.flags == fSYNACK || s.dst != v.mallory.local {
-					t.Errorf("answer to a copy: %v", s)
+			for i := range uint16(100) {
+				copied := replay.with(withSource(v.mallory.at(1000 + i%10).local))
+				v.mallory.plays(copied)
+				synacks, bytes := 0, 0
+				for _, s := range v.mallory.takes() {
+					if bytes += len(s.encode()); s.flags == fSYNACK {
+						synacks++
+					}
+					if s.dst != copied.src {
+						t.Errorf("answer to somebody else: %v", s)
+					}
+				}
+				if limit := 3 * len(copied.encode()); synacks != 1 || bytes > limit {
+					t.Errorf("%d SYN-ACKs, %d bytes of at most %d", synacks, bytes, limit)
 				}
 			}
 			v.sleep(30 * time.Second)
-			synacks := 1
-			for _, s := range v.mallory.takes() {
-				if s.flags == fSYNACK {
-					synacks++
-				}
-			}
-			if synacks > 5 {
-				t.Errorf("%d SYN-ACKs", synacks)
-			}
+			v.mallory.wantsNothing("after the answers")
 			now := v.state(v.server)
 			now.sent = before.sent
 			if now != before {
 				t.Errorf("changed %+v\nto %+v", before, now)
 			}
-			want := tally{migrate.CountReplayedTuple: 1, migrate.CountDuplicateSYN: 1, migrate.CountPathExpired: 1}
-			if got := since(counted, v.server.MigrationStats().Counts); fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Errorf("counted %v, want %v", got, want)
+			if got := since(counted, v.server.MigrationStats().Counts); len(got) > 0 {
+				t.Errorf("counted %v", got)
 			}
 			v.unharmed(t)
 		})
 	}
-}
-
-// TestReplayRefused has the host at the replayed address answer as hosts do.
-func TestReplayRefused(t *testing.T) {
-	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
-	v.mallory.plays(v.capture(v.c), withSource(v.mallory.local))
-	answer := v.mallory.wants("replay", fSYNACK)
-	v.mallory.takes() // an ACK, where the window is large
-	v.mallory.sends(fRST, withSeq(answer.ack), withAck(0))
-	if n := counts(v.server, migrate.CountRefused); n != 1 {
-		t.Errorf("refused: %d", n)
-	}
-	v.sleep(10 * time.Second)
-	v.mallory.wantsNothing("refused")
-	v.unharmed(t)
 }
 
 // TestReplayLater sends a request again that has been completed, and one that a

@@ -21,7 +21,7 @@ import (
 //
 // M642: The ACK field and the right edge of each SACK block MUST stay at or below the
 // highest SEQ + length received on this path. At first that is the SEQ + 1 of the
-// peer's SYN or SYN-ACK.
+// peer's SYN-ACK, or the SEQ of the third ACK.
 func TestClampWhileDraining(t *testing.T) {
 	slow := simnet.Symmetric(simnet.Wire{Delay: 5 * delay})
 	fast := simnet.Symmetric(simnet.Wire{Delay: delay})
@@ -81,7 +81,8 @@ func TestTrueAcknowledgement(t *testing.T) {
 // its covers gets through, and the client's option is stripped.
 //
 // M646: A receiver of an ACK MUST take ACK + window as the right edge, also when the
-// ACK is below its SND.UNA. It MUST answer such an ACK with a segment at SND.NXT.
+// ACK is below its SND.UNA. It MUST answer such an ACK with a segment at SND.NXT, or
+// at the edge of M647.
 func TestClampedPeer(t *testing.T) {
 	r := newRig(t, rigConfig{})
 	b := newBurst(r, serverAddr, 10_000, false)
@@ -118,7 +119,7 @@ func TestClampedPeer(t *testing.T) {
 		case seg.dir == simnet.AtoB && seg.AckNumber() == b.atS.una:
 			clamped++
 			told = seg.AckNumber() + uint32(seg.WindowSize())<<scale
-		case seg.dir == simnet.BtoA && seg.SequenceNumber() == nxt && len(seg.Payload()) == 0 && !bytes.Contains(seg.Options(), []byte{kindMigrate, 19}):
+		case seg.dir == simnet.BtoA && seg.SequenceNumber() == nxt && len(seg.Payload()) == 0 && !bytes.Contains(seg.Options(), []byte{kindMigrate, 26}):
 			answers++
 		}
 	}
@@ -162,6 +163,20 @@ func rightEdge(c *Conn, scale int) (edge uint32) {
 func TestLateAcknowledgement(t *testing.T) {
 	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	local, remote := v.c.addrs()
+	// A byte of the server is late: it got lost on both paths.
+	data := dropFrom(simnet.BtoA, &recorder{})
+	v.inner[0].set(data)
+	v.inner[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+		if s, ok := p.TCP(); ok && len(s.Payload()) > 0 {
+			return data(p, at)
+		}
+		return simnet.Pass
+	})
+	if _, err := v.s.Write([]byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	v.sleep(2 * delay)
+	v.inner[0].set(nil)
 	v.migrate(v.c, "10.2.0.2")
 	v.sleep(time.Second)
 	v.inner[1].set(func(*simnet.Packet, simnet.Hop) simnet.Verdict { return simnet.Drop })

@@ -74,13 +74,13 @@ func stays(t *testing.T, c, s *Conn, want error) {
 }
 
 // TestNewPathACKTampered has a middlebox on the new path that tampers with the option
-// on the ACK that completes the handshake. To the client all is well; the server stays.
+// on the segments that complete the handshake. To the client all is well; the server stays.
 // A later move to another path repairs that.
 func TestNewPathACKTampered(t *testing.T) {
 	for _, a := range []simnet.OptionAction{simnet.StripOption, simnet.GarbleOption, simnet.DiscardOption} {
 		r := newRig(t, rigConfig{})
 		c, s := r.open(serverAddr)
-		box := &simnet.OptionBox{Action: a, Kinds: []uint8{kindMigrate}, Segments: simnet.OnACK}
+		box := &simnet.OptionBox{Action: a, Kinds: []uint8{kindMigrate}, Segments: simnet.OnACK | simnet.OnData}
 		r.inner[1].set(oneWay{box, simnet.AtoB}.Process)
 		finish := bothWays(t, c, s, 256<<10)
 		before := s.Migration().Current

@@ -67,8 +67,8 @@ var (
 
 // MigrationOptions tune how connections migrate. The zero value is a good one.
 type MigrationOptions struct {
-	// Suites allowed, in order of preference. Nil means x25519-sha256, then
-	// x25519-sha1. A Dialer offers the first; a ListenConfig takes any.
+	// Suites allowed, in order of preference. Nil means x25519-sha256. A Dialer offers
+	// the first; a ListenConfig takes any.
 	Suites []migrate.SuiteID
 
 	// Hold is how long a connection is held after a RST, which

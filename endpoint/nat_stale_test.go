@@ -17,9 +17,16 @@ import (
 // the fast one than the largest window in a header. To the NAT on the new path, all of
 // that lies beyond the numbers of the SYN.
 //
-// M506: From its SYN or SYN-ACK on, an end MUST send nothing at or above Cuna or Suna +
-// 65,535 · 2^scale, scale being the peer's. That ends when it moves or the path on trial
-// is gone.
+// M506: From its SYN on, the initiator MUST send nothing at or above Cuna + 65,535 ·
+// 2^scale, scale being the peer's. That ends when it moves or the path on trial is
+// gone.
+//
+// M647: A responder that has moved MUST NOT send a segment without payload above the
+// highest ACK + window received on this path. That ends when SND.UNA of the move is
+// acknowledged.
+//
+// M648: An initiator that gets such a segment, which raises its clamp and does not
+// reach RCV.NXT, MUST acknowledge at once.
 func TestNATStaleSequence(t *testing.T) {
 	b := netstack.BufferSizes{Min: 4 << 10, Default: 256 << 10, Max: 256 << 10}
 	small := netstack.Config{SendBuffer: b, ReceiveBuffer: b}

@@ -135,8 +135,8 @@ func (r *rig) checkNATs(tb testing.TB) {
 // the connection negotiated. Only the MSS MAY differ.
 //
 // M642: The ACK field and the right edge of each SACK block MUST stay at or below the
-// highest SEQ + length received on this path. At first that is the SEQ + 1 of the peer's
-// SYN or SYN-ACK.
+// highest SEQ + length received on this path. At first that is the SEQ + 1 of the
+// peer's SYN-ACK, or the SEQ of the third ACK.
 //
 // M643: SACK blocks above that MUST be left out.
 //

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"net/netip"
 	"syscall"
 	"testing"
 	"time"
@@ -15,9 +16,11 @@ import (
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
 
-// TestRequestsQueue has copies of a request queue at the server. Their token is known when
-// they are looked up, even where the first has used it up. One is answered, from the
+// TestRequestsQueue has copies of a request queue at the server. Each is answered, to the
 // address that it came from, and nothing moves.
+//
+// M528: A valid request MUST be answered each time that it comes, from whatever tuple.
+// Nothing else MUST come of it, except that lower counters become void.
 func TestRequestsQueue(t *testing.T) {
 	for _, suite := range allSuites {
 		t.Run(suite.String(), func(t *testing.T) {
@@ -27,21 +30,24 @@ func TestRequestsQueue(t *testing.T) {
 			other := request.with(withSource(v.mallory.at(667).local))
 			before, counted := v.state(v.server), v.server.MigrationStats().Counts
 			v.mallory.playsTogether(request, other, request)
-			v.mallory.wants("requests", fSYNACK, withDestination(v.mallory.local))
+			answers := make(map[netip.AddrPort]int)
 			for _, s := range v.mallory.takes() {
-				if s.flags == fSYNACK || s.dst != v.mallory.local {
-					t.Errorf("answer to a copy: %v", s)
+				if s.flags == fSYNACK {
+					answers[s.dst]++
 				}
 			}
+			if want := map[netip.AddrPort]int{request.src: 2, other.src: 1}; !maps.Equal(answers, want) {
+				t.Errorf("answered %v, want %v", answers, want)
+			}
 			v.sleep(30 * time.Second)
+			v.mallory.wantsNothing("after the answers")
 			now := v.state(v.server)
 			now.sent = before.sent
 			if now != before {
 				t.Errorf("changed %+v\nto %+v", before, now)
 			}
-			want := tally{migrate.CountReplayedTuple: 1, migrate.CountDuplicateSYN: 1, migrate.CountPathExpired: 1}
-			if got := since(counted, v.server.MigrationStats().Counts); !maps.Equal(got, want) {
-				t.Errorf("counted %v, want %v", got, want)
+			if got := since(counted, v.server.MigrationStats().Counts); len(got) > 0 {
+				t.Errorf("counted %v", got)
 			}
 			v.unharmed(t)
 		})
@@ -49,28 +55,18 @@ func TestRequestsQueue(t *testing.T) {
 }
 
 // TestResetsQueue has the host at a replayed address answer SYN-ACK and ACK by a RST each,
-// and the two queue at the server. The first ends the path on trial. The second was for a
-// tuple that the connection does not have any more: it must not count as one on the
-// current path.
-//
-// M527: A RST on the provisional path with SEQ = Cuna MUST end that path. Any other RST
-// there MUST be ignored.
+// and the two queue at the server. They are for a tuple that no connection has: they must
+// not count as ones on the current path.
 func TestResetsQueue(t *testing.T) {
 	v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 	v.mallory.plays(v.capture(v.c), withSource(v.mallory.local))
 	answer := v.mallory.wants("replay", fSYNACK)
 	v.mallory.takes() // an ACK, where the window is large
 	rst := segment{src: answer.dst, dst: answer.src, seq: answer.ack, flags: fRST}
-	counted := v.server.MigrationStats().Counts
-	v.mallory.playsTogether(rst, rst)
+	v.ignored(t, "resets", v.server, tally{}, func() { v.mallory.playsTogether(rst, rst) })
 	if v.s.Migration().Holding {
 		t.Error("holding")
 	}
-	want := tally{migrate.CountRefused: 1}
-	if got := since(counted, v.server.MigrationStats().Counts); !maps.Equal(got, want) {
-		t.Errorf("counted %v, want %v", got, want)
-	}
-	v.mallory.wantsNothing("resets")
 	v.unharmed(t)
 }
 

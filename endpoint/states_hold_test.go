@@ -183,8 +183,8 @@ func TestAbortWhileHeld(t *testing.T) {
 // TestAbortAfterHold has the peer's application abort on a tuple that is about to
 // become the connection's, which has waited earlier for another reason.
 //
-// M722: A RST with a valid Abort tag and SEQ = RCV.NXT MUST close the connection on
-// whichever of its tuples it arrives.
+// M722: A RST with a valid Abort tag and SEQ = RCV.NXT MUST close the connection. It
+// MUST do so on whatever tuple it arrives, also on one that this end never heard of.
 func TestAbortAfterHold(t *testing.T) {
 	r := newRig(t, rigConfig{homes: twoHomes})
 	r.dialer.MigrationOptions.HoldOnTimeout = time.Hour

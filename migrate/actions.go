@@ -10,20 +10,17 @@ type ActionKind uint8
 
 // Kinds of actions. The caller carries them out in the order of the list.
 const (
-	// ActSendSYN and ActSendSYNACK send steps 1 and 2 on the path on trial. They have
-	// an unscaled window of 65,535 and the connection's own options (M503, M504),
-	// Option last. The SYN-ACK echoes the timestamp TSEcr.
+	// ActSendSYN sends step 1 on the path on trial. It has an unscaled window of 65,535
+	// and the connection's own options (M503, M504), Option last.
 	ActSendSYN ActionKind = iota
-	ActSendSYNACK
-	// ActSendWindowUpdate sends step 3: it acknowledges Ack at Seq on the path on
-	// trial, with a scaled window.
-	ActSendWindowUpdate
+	// ActAnswerSYN answers the SYN at hand, on its tuple. Step 2 has the same window
+	// and options, and echoes the SYN's timestamp. With On step 3 follows: it
+	// acknowledges Ack at Seq + 1, with a scaled window. If the tuple belongs to
+	// another connection, the caller drops the rest of the list.
+	ActAnswerSYN
 	// ActSendACK sends steps 4 and 5: a segment without payload at Seq, with
 	// Option, on the current path. It acknowledges all that has arrived.
 	ActSendACK
-	// ActOpenPath puts Tuple on trial. If that fails, the caller drops the rest
-	// of the list and calls PathFailed.
-	ActOpenPath
 	// ActDropPath gives up the path on trial.
 	ActDropPath
 	// ActRebind makes the path on trial the current one. The old one drains, a
@@ -35,8 +32,7 @@ const (
 	ActGate
 	// ActHold holds the connection. ActRebind ends the hold.
 	ActHold
-	// ActPush sends the data that the current path allows. With Lost, nothing that was
-	// sent since the move has arrived.
+	// ActPush sends the data that the current path allows.
 	ActPush
 	// ActAnswer sends a segment without payload on the current path, so that it
 	// carries the options of ACKOption.
@@ -53,14 +49,14 @@ const (
 // Action is one thing that the machine wants done. Each kind says which of the
 // other fields it uses.
 type Action struct {
-	Kind            ActionKind
-	Tuple           Tuple
-	Seq, Ack, TSEcr uint32
-	Option          []byte
-	Rebind          Rebind
-	Lost, On        bool
-	Err             error
-	Count           Counter
+	Kind     ActionKind
+	Tuple    Tuple
+	Seq, Ack uint32
+	Option   []byte
+	Rebind   Rebind
+	On       bool
+	Err      error
+	Count    Counter
 }
 
 // Rebind is the machine's knowledge of the new path when the connection moves.
@@ -70,6 +66,9 @@ type Rebind struct {
 	HasPeerRcvNxt bool
 	// RTT is the first sample of the round-trip time, 0 if there is none.
 	RTT time.Duration
+	// PeerMSS is the MSS that the peer's SYN told, 0 if the segment at hand is a
+	// SYN-ACK, which tells it.
+	PeerMSS uint16
 	// KeepCC reports that the new path differs from the old one in ports only
 	// (M603).
 	KeepCC bool

@@ -12,8 +12,8 @@ import (
 // kept, given up, or dead without the initiator knowing it. The last segments on a
 // path that is given up are still on their way when the request arrives.
 //
-// M662: The responder MUST take the old path for alive if TS.Recent (RFC 7323) is
-// newer than the TSval of the SYN that it took first. Else it MUST NOT.
+// M662: The responder MUST take the old path for alive if the third ACK says that the
+// initiator does. Else it MUST NOT.
 //
 // M663: The initiator MUST take the old path for alive if it has gone on using it, and
 // SND.UNA or TS.Recent advanced since its first SYN. Else it MUST NOT.
@@ -71,7 +71,8 @@ func TestOldAlive(t *testing.T) {
 
 // TestOldAliveHeld has one of the ends held, while the other goes on sending.
 //
-// M661: An end that is held MUST NOT take the old path for alive.
+// M661: An end that is held, or whose old path is gone, MUST NOT take the old path for
+// alive.
 func TestOldAliveHeld(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		for i, held := range []*end{c, s} {

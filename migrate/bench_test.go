@@ -5,6 +5,7 @@ package migrate
 
 import (
 	"testing"
+	"time"
 	"unsafe"
 )
 
@@ -20,7 +21,7 @@ func missTable() (*Table[*int], Token) {
 }
 
 func forged(t testing.TB, suite SuiteID) (*Verifier, Request) {
-	k, err := newKeys(suite, Acceptor, make([]byte, 32), make([]byte, 32), make([]byte, 32), 1, 2)
+	k, err := newKeys(suite, Acceptor, make([]byte, 32), keyShare{}, keyShare{}, 1, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +56,21 @@ func TestNoAllocations(t *testing.T) {
 			}
 		})
 	}
+	var secret Secret
+	at := tuple(1, 2)
+	for suite := range SuiteID(3) {
+		v, r := forged(t, suite)
+		check("forged third ACK, "+suite.String(), func() {
+			if v.VerifyProof(&secret, Time(time.Second), at, Proof{ReqNo: 1, Token: r.Token}, 1, 1000) {
+				t.Error("taken")
+			}
+		})
+		check("forged abort, "+suite.String(), func() {
+			if v.VerifyAbort(r, 1, 1000) {
+				t.Error("taken")
+			}
+		})
+	}
 	for name, b := range map[string][]byte{"absent": plainOptions, "present": requestOptions} {
 		check("ParseRequest, "+name, func() {
 			if _, ok := ParseRequest(FormatKinds, b); ok != (name == "present") {
@@ -71,7 +87,7 @@ func TestNoAllocations(t *testing.T) {
 		if s.conn.WantsACKs() || s.conn.Watching() {
 			t.Error("not idle")
 		}
-		check("ACKOption", func() { s.conn.ACKOption(room, 28, tcb) })
+		check("ACKOption", func() { s.conn.ACKOption(room, 28, tcb.SndNxt, tcb) })
 		check("PeerACK", func() { s.conn.PeerACK(w.now, 1, plainOptions, tcb) })
 		check("Deadline", func() { s.conn.Deadline() })
 		seg := Segment{Tuple: s.cur, ACK: true, Len: 1000, Options: plainOptions}
@@ -92,7 +108,7 @@ func TestSize(t *testing.T) {
 		w.migrate(c)
 		w.runFor(2 * drainTime)
 		for _, e := range w.ends {
-			if m := e.conn; m.neg != nil || m.rand != nil || m.att != nil || m.prov != nil || m.finished != nil || m.drains != nil || m.hold != nil {
+			if m := e.conn; m.neg != nil || m.rand != nil || m.att != nil || m.finished != nil || m.drains != nil || m.hold != nil {
 				t.Errorf("%v: %+v", e.role, m)
 			}
 		}
@@ -121,6 +137,22 @@ func BenchmarkForgedRequest(b *testing.B) {
 	}
 }
 
+func BenchmarkForgedProof(b *testing.B) {
+	for suite := range SuiteID(3) {
+		b.Run(suite.String(), func(b *testing.B) {
+			v, r := forged(b, suite)
+			var secret Secret
+			at := tuple(1, 2)
+			b.ReportAllocs()
+			for b.Loop() {
+				if v.VerifyProof(&secret, Time(time.Second), at, Proof{ReqNo: 1, Token: r.Token}, 1, 1000) {
+					b.Fatal("taken")
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkParseRequest(b *testing.B) {
 	for name, options := range map[string][]byte{"absent": plainOptions, "present": requestOptions} {
 		b.Run(name, func(b *testing.B) {
@@ -135,7 +167,7 @@ func BenchmarkParseRequest(b *testing.B) {
 // BenchmarkTokens measures the computation of a responder for each request that it
 // takes.
 func BenchmarkTokens(b *testing.B) {
-	k, err := newKeys(SuiteX25519SHA256, Acceptor, make([]byte, 32), make([]byte, 32), make([]byte, 32), 1, 2)
+	k, err := newKeys(SuiteX25519SHA256, Acceptor, make([]byte, 32), keyShare{}, keyShare{}, 1, 2)
 	if err != nil {
 		b.Fatal(err)
 	}

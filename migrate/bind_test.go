@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// M242: A secret MUST NOT be bound in suites 0x00 and 0x01, nor while a migration is
-// under way.
+// M242: A secret MUST NOT be bound in suites 0x00 and 0x01, nor while an own request
+// is open.
 //
 // M243: A secret of fewer than MinSecret bytes MUST be refused.
 func TestBindKey(t *testing.T) {

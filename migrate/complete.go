@@ -11,6 +11,10 @@ func (m *Machine) Completing() bool {
 	return m.att != nil && m.att.moved && m.att.completions < patience
 }
 
+// Proving reports whether all segments of this end on the current path, with payload or
+// without, are to carry what ACKOption appends (M546).
+func (m *Machine) Proving() bool { return m.att != nil && m.att.moved }
+
 // third returns step 4, which is the cover (M542). Before a scaled window has come,
 // it is an ACK that goes no farther than a strict tracker allows (M543).
 func (m *Machine) third(tcb TCB) Action {
@@ -20,19 +24,29 @@ func (m *Machine) third(tcb TCB) Action {
 	}
 	return Action{
 		Kind: ActSendACK, Seq: seq,
-		Option: m.cfg.Format.layout().appendRequest(nil, m.proof(seq, tcb), maxOptions),
+		Option: m.cfg.Format.layout().appendProof(nil, m.proof(seq, tcb), maxOptions),
 	}
 }
 
-// proof returns the Migrate option of an ACK by which this end completes its
-// request. In suite 0x02 it returns the nonce (M223) and tells RCV.NXT (M549).
-func (m *Machine) proof(seq uint32, tcb TCB) Request {
-	r := Request{ReqNo: uint8(m.att.counter), Token: m.keys.token(m.role, m.att.counter)}
-	if m.suite.rolling() {
-		r.Token = rcvNxtField(tcb.RcvNxt-m.keys.irs, m.att.nonce)
+// proof returns the Migrate option of a segment with sequence number seq by which this
+// end completes its request. It returns the nonce (M223) and tells RCV.NXT (M549).
+func (m *Machine) proof(seq uint32, tcb TCB) Proof {
+	a := m.att
+	p := Proof{
+		ReqNo: uint8(a.counter), Done: uint8(m.peerDone), Open: a.nonce.open(),
+		Rcv: tcb.RcvNxt - m.keys.irs, Token: m.keys.token(m.role, a.counter),
 	}
-	r.Tag = m.keys.ackTag(m.role, m.att.counter, seq, r.Token)
-	return r
+	if a.covered && seq == tcb.SndNxt {
+		p.Flags |= flagCover
+	}
+	if a.alive {
+		p.Flags |= flagAlive
+	}
+	if a.gated {
+		p.Flags |= flagGone
+	}
+	p.Tag = m.keys.proofTag(labelProof, m.role, a.counter, seq, p, a.nonce)
+	return p
 }
 
 // repeatThird is the timer of an attempt after the move (M564).
@@ -60,125 +74,141 @@ func (m *Machine) completing(now Time, s Segment, tcb TCB) (acts []Action, consu
 	a := m.att
 	switch {
 	case s.RST:
-		return nil, false
+		if m.meant(s.Options, s.Seq) {
+			return nil, false
+		}
+		// M534: the peer has not moved yet, or somebody wants to have it so.
+		return append(acts, count(CountResetIgnored)), true
 	case s.SYN:
-		r, ok := ParseRequest(m.cfg.Format, s.Options)
-		if !ok || !s.ACK || !m.provenSYNACK(r, s.Seq) || !plausible(s.Seq+1, tcb) {
+		ans, ok := m.cfg.Format.layout().parseAnswer(s.Options)
+		if !ok || !s.ACK || !m.provenSYNACK(ans, s.Seq) || !plausible(s.Seq+1, tcb) {
 			return append(acts, count(CountBadSYNACK)), true
 		}
-		// M565. The peer may have given up in between, and have taken a late SYN
-		// of ours since: then its numbers are new.
-		a.ack, a.nonce = s.Seq+1, uint32(r.Token)
-		acts = append(acts, m.third(tcb))
-		if a.covered && a.showsLoss(now) {
-			a.pushed = now
-			acts = append(acts, Action{Kind: ActPush, Lost: true})
-		}
-		return acts, true
+		return append(acts, m.third(tcb)), true // M565
 	case !s.ACK || s.Seq-(a.ack-1) > maxBehind || !leq(a.seq+1, s.Ack) || !leq(s.Ack, tcb.SndNxt):
 		return nil, false // nothing that the peer sends here
 	}
 	// M544: the window came behind the SYN-ACK, so a tracker has seen it, too.
 	if !a.covered && leq(tcb.SndNxt, s.Ack+s.Window) {
-		a.covered, a.pushed = true, now
+		a.covered = true
 		acts = append(acts, m.third(tcb), Action{Kind: ActGate}, Action{Kind: ActPush})
 	}
 	// M547: any other segment may have been sent before our ACK arrived, or when
 	// the connection was on this tuple before.
-	r, ok := ParseRequest(m.cfg.Format, s.Options)
-	if ok && m.keys.provenACK(r, a.counter, a.nonce, s.Seq) {
-		m.done = max(m.done, a.counter) // M433
-		m.settleDrains(now)             // M625
-		if a.covered {
-			m.att = nil
-		}
+	p, ok := ParseProof(m.cfg.Format, s.Options)
+	if !ok || p.ReqNo != uint8(a.counter) || p.Tag != m.keys.proofTag(labelReceipt, m.role.peer(), a.counter, s.Seq, p, a.nonce) {
+		return acts, false
+	}
+	if !leq(a.una, m.keys.iss+p.Rcv) { // M608
+		return append(acts, count(CountFenced), Action{Kind: ActFail, Err: ErrFenced}), true
+	}
+	if p.Flags&flagCover != 0 {
+		m.boundDrains(s.Seq)
+	}
+	if void := uint64(p.Done - uint8(m.peerDone)); void >= 1 && void <= m.window() {
+		// M588: the peer has no use any more for what it asked before it moved.
+		m.peerDone, m.tokensChanged = m.peerDone+void, true
+	}
+	m.done = max(m.done, a.counter) // M433
+	m.settleDrains(now)             // M625
+	if a.covered {
+		m.att = nil
 	}
 	return acts, false
 }
 
-// showsLoss reports whether a SYN-ACK that arrives now shows that step 4 was lost,
-// and all that was sent after it (M566). An earlier one was sent before step 4 could
-// arrive, or was duplicated on its way. The eighth is for jitter.
-func (a *attempt) showsLoss(now Time) bool {
-	return now.Sub(a.pushed) >= a.rtt-a.rtt/8
-}
-
-// onProvisional takes a segment on the provisional path. Only a valid third ACK moves
-// the connection (M526, M548).
-func (m *Machine) onProvisional(now Time, s Segment, tcb TCB) (acts []Action, consumed bool) {
-	p := m.prov
-	if s.RST {
-		// M527: the initiator's host no longer knows the request that our SYN-ACK
-		// answers.
-		if s.Seq == p.peerSeq+1 {
-			m.prov = nil
-			acts = append(acts, count(CountRefused), Action{Kind: ActDropPath})
+// Proof takes a segment s with step 4, which names the connection by a token with the
+// given counter. The connection moves to the tuple of the first that is valid (M526), after
+// open has registered that tuple. If open fails nothing has changed. Proof reports whether s
+// is used up.
+func (m *Machine) Proof(now Time, s Segment, cur Tuple, p Proof, counter uint64, tcb TCB, open func() bool) (acts []Action, consumed bool) {
+	if s.Tuple == cur {
+		return nil, false // a repetition
+	}
+	if m.keys == nil || !tcb.Movable { // M417
+		return append(acts, count(CountWrongState)), true
+	}
+	counter, ok := m.fresh(p.ReqNo, counter)
+	if !ok {
+		return append(acts, count(CountStaleRequest)), true
+	}
+	n, ok := m.keys.proven(m.secret, now, s.Tuple, p, counter, s.Seq)
+	peerRcvNxt := m.keys.iss + p.Rcv
+	switch {
+	case !ok: // M531
+		return append(acts, count(CountUnproven)), true
+	case s.Seq-(tcb.RcvNxt-maxBehind) > tcb.RcvAcc+maxRounding-(tcb.RcvNxt-maxBehind): // M533
+		return append(acts, count(CountBadSequence)), true
+	case !leq(peerRcvNxt, tcb.SndNxt): // M606
+		return append(acts, count(CountFenced), Action{Kind: ActFail, Err: ErrFenced}), true
+	case !leq(tcb.SndUna, peerRcvNxt): // M607
+		return append(acts, count(CountFenced)), true
+	}
+	if a := m.att; a != nil && m.prefersOwn(p) {
+		acts = append(acts, count(CountCrossedIgnored))
+		if a.moved && now.Sub(a.asked) >= minSYNRTO { // M587
+			a.asked = now
+			acts = append(acts, m.third(tcb))
 		}
 		return acts, true
 	}
-	r, ok := ParseRequest(m.cfg.Format, s.Options)
-	if !ok || s.SYN || !s.ACK || !m.completes(r, s.Seq) {
-		return m.answerAgain(append(acts, count(CountUnproven)), now, tcb), true // M522
+	if !open() {
+		return append(acts, count(CountPathBusy)), true
 	}
-	m.prov = nil
-	if a := m.att; a != nil && a.moved {
-		// The peer asks for the next move from wherever it is, and has no use for
-		// an earlier one of ours.
-		m.att = nil
+	// M661: nothing has been sent on the old path during a hold, or when it is gone.
+	silent := m.hold != nil || m.att != nil && m.att.gated
+	if a := m.att; a != nil && !a.moved { // M585
+		acts = append(acts, count(CountCrossedYielded), Action{Kind: ActDone, Err: ErrYielded})
 	}
-	m.peerDone = p.counter
-	m.tokensChanged = true
+	m.att = nil // nor has the peer any use for an earlier move of ours
+	m.undrain(s.Tuple)
+	m.peerDone, m.tokensChanged = counter, true
 	m.accepted++
-	m.finished = &finished{keys: m.keys, counter: p.counter, nonce: p.nonce, until: now.Add(drainTime)}
-	// M661: nothing has been sent on the old path during a hold.
-	re := Rebind{KeepCC: onlyPorts(p.tuple, p.old), OldAlive: m.hold == nil && p.oldAlive(tcb)}
-	if p.sends == 1 {
-		re.RTT = now.Sub(p.sentAt)
+	void := uint8(min(m.sent, m.done+m.window()-1)) // M588
+	m.finished = &finished{keys: m.keys, counter: counter, nonce: n, void: void, until: now.Add(drainTime)}
+	re := Rebind{
+		PeerRcvNxt: peerRcvNxt, HasPeerRcvNxt: true,
+		RTT:      m.handshakeRTT(now, s.Tuple, counter),
+		PeerMSS:  classMSS(p.Open),
+		KeepCC:   onlyPorts(s.Tuple, cur),
+		OldAlive: !silent && p.Flags&flagAlive != 0, // M662
 	}
-	re.PeerRcvNxt, re.HasPeerRcvNxt = m.peerRcvNxt(r.Token, tcb)
-	m.hold = nil // M706
+	m.syns, m.hold = nil, nil // M706
+	seq := tcb.SndNxt
+	if edge := s.Ack + s.Window; !leq(seq, edge) { // M646
+		seq = edge
+	}
 	acts = append(acts,
 		Action{Kind: ActRebind, Rebind: re},
 		Action{
-			Kind: ActSendACK, Seq: tcb.SndNxt,
-			Option: m.cfg.Format.layout().appendRequest(nil, m.receipt(tcb), maxOptions),
+			Kind: ActSendACK, Seq: seq,
+			Option: m.cfg.Format.layout().appendProof(nil, m.receipt(seq, tcb), maxOptions),
 		},
 		Action{Kind: ActPush},
 	)
-	acts = m.drainFrom(acts, now, p.old, tcb.SRTT)
+	acts = m.drainFrom(acts, now, cur, tcb.SRTT)
 	m.settleDrains(now) // M625 is the initiator's: it has moved first
+	if p.Flags&flagCover != 0 {
+		m.boundDrains(s.Seq)
+	}
 	return append(acts, count(CountAccepted)), s.Len == 0
 }
 
-// oldAlive reports whether the peer sent anything on the old path after its SYN (M662).
-// An initiator whose path is broken does not. Its earlier segments may arrive later,
-// but their timestamps are not newer than the SYN's.
-func (p *provisional) oldAlive(tcb TCB) bool {
-	return p.tsval != 0 && int32(tcb.TSRecent-p.tsval) > 0
-}
-
-// completes reports whether an ACK with sequence number seq and option r is the
-// peer's third ACK.
-func (m *Machine) completes(r Request, seq uint32) bool {
-	p := m.prov
-	if seq-(p.peerSeq+1) > maxBehind {
-		// M214. In a suite whose tags are the same on all segments this may be
-		// the SYN, sent again.
-		return false
+// prefersOwn reports whether the own attempt goes on although the peer completes its
+// own with p. Both ends come to the same result, or they would change places.
+func (m *Machine) prefersOwn(p Proof) bool {
+	a := m.att
+	gone := p.Flags&flagGone != 0
+	switch {
+	case p.Done == uint8(a.counter):
+		return false // the peer has completed ours, and moves on
+	case a.moved && !a.covered || a.first(m.role): // M584, M586
+		return true
+	case gone != a.gated: // M589
+		return a.moved && a.gated
+	default:
+		return a.moved && m.role == Opener // M586
 	}
-	if !m.suite.rolling() && seq-p.seq <= 1 {
-		return false // M215: our own SYN-ACK, sent back
-	}
-	return m.keys.provenACK(r, p.counter, p.nonce, seq)
-}
-
-// provenACK checks the Migrate option of the peer's step 4 or 5, which came on a
-// segment with sequence number seq. In suite 0x02 it must return the nonce (M223).
-func (k *keys) provenACK(r Request, counter uint64, nonce, seq uint32) bool {
-	if r.ReqNo != uint8(counter) || r.Tag != k.ackTag(k.role.peer(), counter, seq, r.Token) {
-		return false
-	}
-	return !k.suite.rolling() || uint32(r.Token) == nonce
 }
 
 // finished is the last migration that the peer has completed. It stays for drainTime,
@@ -186,37 +216,41 @@ func (k *keys) provenACK(r Request, counter uint64, nonce, seq uint32) bool {
 type finished struct {
 	keys    *keys // the keys of this request, also after a later BindKey
 	counter uint64
-	nonce   uint32
+	nonce   nonce
+	void    uint8 // own requests up to this counter are void (M588)
 	until   Time
 	answer  bool // the initiator has repeated its ACK
 }
 
-// receipt returns the Migrate option of step 5.
-func (m *Machine) receipt(tcb TCB) Request {
+// receipt returns the Migrate option of step 5 on a segment with sequence number seq.
+func (m *Machine) receipt(seq uint32, tcb TCB) Proof {
 	f := m.finished
-	r := Request{ReqNo: uint8(f.counter), Token: f.keys.token(m.role, f.counter)}
-	if m.suite.rolling() {
-		r.Token = rcvNxtField(tcb.RcvNxt-f.keys.irs, f.nonce)
+	p := Proof{ReqNo: uint8(f.counter), Done: f.void, Open: f.nonce.open(), Rcv: tcb.RcvNxt - f.keys.irs}
+	if seq == tcb.SndNxt {
+		p.Flags = flagCover
 	}
-	r.Tag = f.keys.ackTag(m.role, f.counter, tcb.SndNxt, r.Token)
-	return r
+	p.Tag = f.keys.proofTag(labelReceipt, m.role, f.counter, seq, p, f.nonce)
+	return p
+}
+
+// repeated takes a pure ACK with sequence number seq, which may be step 4 again. It
+// reports whether it is to be answered by step 5 (M548).
+func (m *Machine) repeated(seq uint32, opts []byte) (reply bool) {
+	f := m.finished
+	p, ok := ParseProof(m.cfg.Format, opts)
+	if !ok || p.ReqNo != uint8(f.counter) || p.Tag != f.keys.proofTag(labelProof, m.role.peer(), f.counter, seq, p, f.nonce) {
+		return false
+	}
+	if p.Flags&flagCover != 0 {
+		m.boundDrains(seq)
+	}
+	// If the last answer still waits for room, it is no use to try at once.
+	owed := f.answer
+	f.answer = true
+	return !owed
 }
 
 // onlyPorts reports whether two tuples differ in ports at most (M603).
 func onlyPorts(a, b Tuple) bool {
 	return a.Local.Addr() == b.Local.Addr() && a.Remote.Addr() == b.Remote.Addr()
-}
-
-// rcvNxtField returns the Token field of SYN-ACK and ACK in suites with rolling
-// tokens (M222).
-func rcvNxtField(rel, nonce uint32) Token { return Token(uint64(rel)<<32 | uint64(nonce)) }
-
-// peerRcvNxt reads the peer's RCV.NXT from a Token field. A value that is not in flight
-// says nothing, and ok is false.
-func (m *Machine) peerRcvNxt(field Token, tcb TCB) (seq uint32, ok bool) {
-	if !m.suite.rolling() {
-		return 0, false
-	}
-	seq = m.keys.iss + uint32(field>>32)
-	return seq, leq(tcb.SndUna, seq) && leq(seq, tcb.SndNxt)
 }

@@ -46,7 +46,7 @@ type Config struct {
 	// Policy is whether connections can migrate. Zero value: Preferred.
 	Policy Policy
 	// Suites are the allowed suites, in the order of preference. The opener offers the
-	// first one (M201). Nil: SuiteX25519SHA256, SuiteX25519SHA1.
+	// first one (M201). Nil: SuiteX25519SHA256.
 	Suites []SuiteID
 	// Format of the options. Both ends need the same (M104). Zero value:
 	// FormatKinds.
@@ -61,8 +61,8 @@ type Config struct {
 	HoldOnTimeout time.Duration
 }
 
-// defaultSuites has no SuiteNull (M204).
-var defaultSuites = []SuiteID{SuiteX25519SHA256, SuiteX25519SHA1}
+// defaultSuites has what is used unless the application asks for another (M204).
+var defaultSuites = []SuiteID{SuiteX25519SHA256}
 
 func (c *Config) suites() []SuiteID {
 	if c.Suites == nil {

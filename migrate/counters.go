@@ -13,24 +13,23 @@ const (
 	CountBadTag                        // request: wrong tag
 	CountMalformed                     // request: the segment is no TCP segment
 	CountStaleRequest                  // request: counter outside of the window
-	CountReplayedTuple                 // request: on hand already, from another tuple
 	CountReflected                     // request: this end's own, sent back
 	CountBadSequence                   // request: implausible sequence number
 	CountWrongState                    // request: the connection cannot migrate now
 	CountPathBusy                      // request: the tuple belongs to another connection
 	CountCrossedIgnored                // request: ignored in favour of an own one
 	CountCrossedYielded                // an own attempt gave way to the peer's request
-	CountUnproven                      // segment on the path on trial without a valid option
+	CountUnproven                      // SYN-ACK or third ACK without a valid tag or nonce
 	CountBadSYNACK                     // segment on the path on trial that answers something else
-	CountRefused                       // RST on the path on trial
+	CountRefused                       // RST in answer to an own SYN
 	CountUnreachable                   // ICMP error about the path on trial
-	CountDuplicateSYN                  // request: answered again, or on the current tuple
+	CountDuplicateSYN                  // request: on the current tuple
 	CountNoAnswer                      // an own attempt ended without an answer
-	CountPathExpired                   // the peer never completed its request
+	CountFenced                        // a copy of the connection that is behind tried to go on
 	CountInitiated                     // moves at the request of this end
 	CountAccepted                      // moves at the request of the peer
 	CountResetHeld                     // a RST began a hold
-	CountResetIgnored                  // RST during a hold
+	CountResetIgnored                  // RST during a hold, or before the receipt
 	CountTimeoutHeld                   // a time-out began a hold
 	CountNoPathHeld                    // the lack of a path began a hold
 	CountHoldRefused                   // no room for a hold, or none wanted
@@ -41,9 +40,9 @@ const (
 )
 
 var counters = [NumCounters]string{
-	"unknown-token", "bad-tag", "malformed", "stale-request", "replayed-tuple", "reflected", "bad-sequence",
+	"unknown-token", "bad-tag", "malformed", "stale-request", "reflected", "bad-sequence",
 	"wrong-state", "path-busy", "crossed-ignored", "crossed-yielded", "unproven", "bad-syn-ack", "refused", "unreachable",
-	"duplicate-syn", "no-answer", "path-expired", "initiated", "accepted", "reset-held", "reset-ignored", "timeout-held",
+	"duplicate-syn", "no-answer", "fenced", "initiated", "accepted", "reset-held", "reset-ignored", "timeout-held",
 	"no-path-held", "hold-refused", "hold-expired", "aborted",
 }
 

@@ -172,7 +172,7 @@ func TestFullCounters(t *testing.T) {
 	for _, done := range []uint64{0, 1, 126, 127, 128, 200, 254, 255, 256, 1000, 1 << 40} {
 		c.peerDone = done
 		for ahead := range uint64(256) {
-			n, ok := c.fresh(Request{ReqNo: uint8(done + ahead)}, 0)
+			n, ok := c.fresh(uint8(done+ahead), 0)
 			if ok != (ahead >= 1 && ahead <= serialWindow) || ok && n != done+ahead {
 				t.Errorf("done %d, %d ahead: %d, %v", done, ahead, n, ok)
 			}
@@ -182,12 +182,12 @@ func TestFullCounters(t *testing.T) {
 	for _, done := range []uint64{0, 255, 1 << 40} {
 		c.peerDone = done
 		for ahead := range uint64(10) {
-			n, ok := c.fresh(Request{}, done+ahead)
+			n, ok := c.fresh(0, done+ahead)
 			if ok != (ahead >= 1 && ahead <= tokenWindow) || ok && n != done+ahead {
 				t.Errorf("done %d, %d ahead: %d, %v", done, ahead, n, ok)
 			}
 		}
-		if n, ok := c.fresh(Request{}, done-1); ok {
+		if n, ok := c.fresh(0, done-1); ok {
 			t.Errorf("done %d: %d is fresh", done, n)
 		}
 	}

@@ -16,6 +16,8 @@ type drain struct {
 	quiet time.Duration // without an arrival, after which it is released (M623)
 	until Time          // when it is released unless something arrives
 	limit Time          // of until (M624)
+	end   uint32        // the peer sent nothing there at or above end, if bound (M630)
+	bound bool
 }
 
 // drainFrom adds the tuple that the connection has just left. It stays until
@@ -28,7 +30,7 @@ func (m *Machine) drainFrom(acts []Action, now Time, t Tuple, srtt time.Duration
 	limit := now.Add(maxDrainTime)
 	// Data in flight needs one way of the path. That is less than the round-trip time,
 	// which slow start can double before it is measured again.
-	m.drains = append(m.drains, drain{t, max(drainTime, 2*srtt), limit, limit})
+	m.drains = append(m.drains, drain{tuple: t, quiet: max(drainTime, 2*srtt), until: limit, limit: limit})
 	return acts
 }
 
@@ -42,11 +44,29 @@ func (m *Machine) settleDrains(now Time) {
 	}
 }
 
-// late takes note of a segment on t. Another may be in the queue behind it.
-func (m *Machine) late(now Time, t Tuple) {
+// late takes note of a segment on an old tuple, and reports whether TCP may take its
+// payload. Another may be in the queue behind one that the peer can have sent there
+// (M623).
+func (m *Machine) late(now Time, s Segment) bool {
 	for i := range m.drains {
-		if d := &m.drains[i]; d.tuple == t {
-			d.until = max(d.until, d.quietFrom(now))
+		d := &m.drains[i]
+		if d.tuple != s.Tuple || s.SYN || s.RST || s.Len == 0 {
+			continue
+		}
+		if d.bound && !leq(s.Seq+s.Len, d.end) { // M630
+			return false
+		}
+		d.until = max(d.until, d.quietFrom(now))
+	}
+	return true
+}
+
+// boundDrains takes the news that the peer sent nothing at or above end on the tuples
+// that it had left by then (M630). Those of earlier moves have their end already.
+func (m *Machine) boundDrains(end uint32) {
+	for i := range m.drains {
+		if d := &m.drains[i]; !d.bound {
+			d.end, d.bound = end, true
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"fmt"
 )
 
-// Errors of attempts, of BindKey, and ErrAborted, which ends a connection. After the
-// error of an attempt the connection stays where it was.
+// Errors of attempts and of BindKey, and ErrAborted and ErrFenced, which end a connection.
+// After the error of an attempt the connection stays where it was.
 var (
 	ErrNotNegotiated = errors.New("migration not negotiated")
 	ErrBusy          = errors.New("another migration of this connection is under way")
@@ -21,6 +21,7 @@ var (
 	ErrNotProven     = errors.New("answer on the new path did not prove that it is the peer's")
 	ErrYielded       = errors.New("gave way to the peer's migration")
 	ErrAborted       = errors.New("connection aborted by the peer")
+	ErrFenced        = errors.New("the peer has gone on with another owner of this connection")
 	ErrSuite         = errors.New("the negotiated suite does not support this")
 )
 

@@ -15,8 +15,9 @@ import (
 // end is one end of a connection: a machine, and what a TCP would keep for it.
 type end struct {
 	machine *migrate.Machine
-	cur     migrate.Tuple // where the connection is
-	path    migrate.Tuple // on trial
+	secret  migrate.Secret // of its stack
+	cur     migrate.Tuple  // where the connection is
+	path    migrate.Tuple  // on trial
 	tcb     migrate.TCB
 }
 
@@ -25,12 +26,11 @@ func (e *end) do(acts []migrate.Action) (sent []migrate.Segment) {
 	for _, a := range acts {
 		s := migrate.Segment{Tuple: e.path, Seq: a.Seq, Ack: a.Ack, Options: a.Option}
 		switch a.Kind {
-		case migrate.ActOpenPath:
-			e.path = a.Tuple
 		case migrate.ActSendSYN:
 			s.SYN, s.Len = true, 1
 			sent = append(sent, s)
-		case migrate.ActSendSYNACK:
+		case migrate.ActAnswerSYN:
+			s.Tuple = e.path
 			s.SYN, s.ACK, s.Len = true, true, 1
 			sent = append(sent, s)
 		case migrate.ActRebind:
@@ -55,11 +55,14 @@ func flip(t migrate.Tuple) migrate.Tuple { return migrate.Tuple{Local: t.Remote,
 // negotiate opens a connection between two machines and lets them exchange keys.
 func negotiate(at migrate.Tuple) (client, server *end, err error) {
 	cfg := &migrate.Config{}
-	o, err := migrate.NewMachine(migrate.Opener, cfg, rand.Reader)
+	client, server = new(end), new(end)
+	rand.Read(client.secret[:])
+	rand.Read(server.secret[:])
+	o, err := migrate.NewMachine(migrate.Opener, cfg, &client.secret, rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := migrate.NewMachine(migrate.Acceptor, cfg, rand.Reader)
+	a, err := migrate.NewMachine(migrate.Acceptor, cfg, &server.secret, rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -70,15 +73,18 @@ func negotiate(at migrate.Tuple) (client, server *end, err error) {
 	o.Established(0, isnO, isnA)
 	a.Established(0, isnA, isnO)
 
-	client = &end{machine: o, cur: at, tcb: migrate.TCB{SndUna: isnO + 1, SndNxt: isnO + 1, RcvNxt: isnA + 1, Movable: true}}
-	server = &end{machine: a, cur: flip(at), tcb: migrate.TCB{SndUna: isnA + 1, SndNxt: isnA + 1, RcvNxt: isnO + 1, Movable: true}}
+	client.machine, client.cur = o, at
+	client.tcb = migrate.TCB{SndUna: isnO + 1, SndNxt: isnO + 1, RcvNxt: isnA + 1, RcvAcc: isnA + 1, Movable: true}
+	server.machine, server.cur = a, flip(at)
+	server.tcb = migrate.TCB{SndUna: isnA + 1, SndNxt: isnA + 1, RcvNxt: isnO + 1, RcvAcc: isnO + 1, Movable: true}
 	ack := func(from, to *end) {
-		options := from.machine.ACKOption(nil, 28, from.tcb)
+		options := from.machine.ACKOption(nil, 28, from.tcb.SndNxt, from.tcb)
 		to.machine.PeerACK(0, from.tcb.SndNxt, options, to.tcb)
 	}
 	ack(client, server) // Key-Rest
-	ack(server, client) // Key-Rest, Key-Confirm
+	ack(server, client) // Key-Rest
 	ack(client, server) // Key-Confirm
+	ack(server, client) // Key-Confirm
 	if o.State() != migrate.Confirmed || a.State() != migrate.Confirmed {
 		return nil, nil, errors.New("keys are not confirmed")
 	}
@@ -116,12 +122,29 @@ func Example() {
 		fmt.Println("not a request of the peer")
 		return
 	}
-	acts = owner.machine.SYN(0, flip(syn.Tuple), owner.cur, request, counter, syn.Seq, 0, owner.tcb)
+	const mss = 1460
+	owner.path = flip(syn.Tuple)
+	acts = owner.machine.SYN(0, flip(syn.Tuple), owner.cur, request, counter, syn.Seq, mss, owner.tcb)
 	synack := owner.do(acts)[0]
+	owner.path = migrate.Tuple{} // nothing is kept of it
 
 	third := client.arrives(synack)[0]
 	fmt.Println("client at", client.cur)
-	receipt := server.arrives(third)[0]
+
+	// So does the third ACK, which names the connection by the same token.
+	third.Tuple = flip(third.Tuple)
+	proof, ok := migrate.ParseProof(migrate.FormatKinds, third.Options)
+	owner, counter, known = table.Lookup(proof.Token)
+	if !ok || !known || !owner.machine.Verifier().VerifyProof(&server.secret, 0, third.Tuple, proof, counter, third.Seq) {
+		fmt.Println("not the peer's, or not from where the SYN-ACK went")
+		return
+	}
+	register := func() bool {
+		owner.path = third.Tuple
+		return true
+	}
+	acts, _ = owner.machine.Proof(0, third, owner.cur, proof, counter, owner.tcb, register)
+	receipt := owner.do(acts)[0]
 	fmt.Println("server at", server.cur)
 	client.arrives(receipt)
 	fmt.Println("client is", client.machine.Phase())

@@ -35,7 +35,7 @@ func (m *Machine) Reset(now Time, opts []byte, seq uint32, err error, allowed bo
 // application aborted (M702).
 func (m *Machine) meant(opts []byte, seq uint32) bool {
 	r, ok := ParseRequest(m.cfg.Format, opts)
-	return ok && r.Tag == m.keys.abortTag(m.role.peer(), seq)
+	return ok && m.keys != nil && r.Tag == m.keys.abortTag(m.role.peer(), epoch(m.peerDone), seq)
 }
 
 // TimedOut takes TCP's decision to give up for want of acknowledgements (M708). err is
@@ -74,10 +74,13 @@ func (m *Machine) beginHold(now Time, d time.Duration, err error, allowed bool, 
 }
 
 // AbortOption appends the Migrate option with the Abort tag for a RST with sequence
-// number seq to b, if it fits into room bytes (M721).
+// number seq to b, if it fits into room bytes (M721). Its token is one that the peer
+// knows even if the last request of this end was never completed (M722).
 func (m *Machine) AbortOption(b []byte, room int, seq uint32) []byte {
 	if m.keys == nil {
 		return b
 	}
-	return m.cfg.Format.layout().appendRequest(b, Request{Tag: m.keys.abortTag(m.role, seq)}, room)
+	n := max(m.sent, m.done+1)
+	r := Request{ReqNo: uint8(n), Token: m.keys.token(m.role, n), Tag: m.keys.abortTag(m.role, epoch(n), seq)}
+	return m.cfg.Format.layout().appendRequest(b, r, room)
 }

@@ -21,23 +21,33 @@ type keys struct {
 	iss, irs uint32
 }
 
-const hkdfSalt = "mnet tcp-migrate"
+const hkdfSalt = "mnet tcp-migrate 2"
 
 // nullSecret is the size of K where there is no key exchange.
 const nullSecret = 25
 
-// newKeys derives the keys from the shared secret z and the public keys (M211, M221).
-func newKeys(suite SuiteID, role Role, z, own, peer []byte, iss, irs uint32) (*keys, error) {
+// keyShare is what one end puts into the keys: its public key, and the flags and the fresh
+// bytes of its Key-Rest.
+type keyShare struct {
+	public [keySize]byte
+	flags  byte
+	fresh  [nFresh]byte
+}
+
+// newKeys derives the keys from the shared secret z and the shares of both ends (M211,
+// M221).
+func newKeys(suite SuiteID, role Role, z []byte, own, peer keyShare, iss, irs uint32) (*keys, error) {
 	k := &keys{suite: suite, role: role, iss: iss, irs: irs}
 	switch suite {
 	case SuiteX25519SHA1:
 		copy(k.secret[:], z)
 	case SuiteX25519SHA256:
-		first, second := own, peer
+		o, a := own, peer
 		if role == Acceptor {
-			first, second = peer, own
+			o, a = peer, own
 		}
-		prk, err := hkdf.Extract(sha256.New, slices.Concat(z, first, second), []byte(hkdfSalt))
+		ikm := slices.Concat(z, o.public[:], a.public[:], []byte{o.flags, a.flags}, o.fresh[:], a.fresh[:])
+		prk, err := hkdf.Extract(sha256.New, ikm, []byte(hkdfSalt))
 		if err != nil {
 			return nil, err
 		}
@@ -62,10 +72,10 @@ const (
 	labelToken   = "token"
 	labelRequest = "request"
 	labelSYNACK  = "synack"
-	labelACK     = "ack"
+	labelProof   = "proof"
+	labelReceipt = "receipt"
 	labelConfirm = "confirm"
 	labelAbort   = "abort"
-	labelNonce   = "nonce"
 )
 
 // tag returns the first 8 bytes of HMAC(key(label, r), msg) (M221).
@@ -102,7 +112,8 @@ func hmac256(key *[sha256.Size]byte, msg []byte) [sha256.Size]byte {
 // sha1Tag returns the first 8 bytes of SHA1(Ni || Nj || K || msg), as the draft has it
 // (M211).
 func (k *keys) sha1Tag(msg ...byte) uint64 {
-	var b [4 + 4 + keySize + 16]byte
+	const maxMessage = 48
+	var b [4 + 4 + keySize + maxMessage]byte
 	ni, nj := k.iss, k.irs
 	if k.role == Acceptor {
 		ni, nj = nj, ni
@@ -136,17 +147,12 @@ func (k *keys) token(r Role, n uint64) Token {
 	return Token(k.tag(labelToken, r, m[:]))
 }
 
-// draftTag returns the Request of suites 0x00 and 0x01, which is the same on all
-// segments (M212).
-func (k *keys) draftTag(seq uint32, n uint64) uint64 {
-	return k.sha1Tag(byte(seq>>24), byte(seq>>16), byte(seq>>8), byte(seq), byte(n))
-}
-
 // requestTag returns the tag of the SYN with sequence number seq by which the end with
-// role r asks for its n-th migration. Suite 0x02 hashes relative numbers only (M225).
+// role r asks for its n-th migration. Suite 0x02 hashes relative numbers only (M225). The
+// others have the form of the draft.
 func (k *keys) requestTag(r Role, n uint64, seq uint32) uint64 {
 	if !k.suite.rolling() {
-		return k.draftTag(seq, n)
+		return k.sha1Tag(byte(seq>>24), byte(seq>>16), byte(seq>>8), byte(seq), byte(n))
 	}
 	var m [12]byte
 	binary.BigEndian.PutUint64(m[:], n)
@@ -154,27 +160,51 @@ func (k *keys) requestTag(r Role, n uint64, seq uint32) uint64 {
 	return k.tag(labelRequest, r, m[:])
 }
 
-// synackTag returns the tag of a SYN-ACK by the end with role r.
-func (k *keys) synackTag(r Role, n uint64, seq uint32, field Token) uint64 {
-	if !k.suite.rolling() {
-		return k.draftTag(seq, n)
+// labelled returns the tag of a segment that the draft has no tag for. In suites 0x00 and
+// 0x01 the label and the role are hashed in front of the message (M212).
+func (k *keys) labelled(label string, r Role, msg []byte) uint64 {
+	if k.suite.rolling() {
+		return k.tag(label, r, msg)
 	}
-	var m [20]byte
-	binary.BigEndian.PutUint64(m[:], n)
-	binary.BigEndian.PutUint32(m[8:], seq-k.isn(r))
-	binary.BigEndian.PutUint64(m[12:], uint64(field))
-	return k.tag(labelSYNACK, r, m[:])
+	var m [48]byte
+	n := copy(m[:], label)
+	m[n] = byte(r)
+	n += 1 + copy(m[n+1:], msg)
+	return k.sha1Tag(m[:n]...)
 }
 
-// ackTag returns the tag of an ACK by the end with role r.
-func (k *keys) ackTag(r Role, n uint64, seq uint32, field Token) uint64 {
-	if !k.suite.rolling() {
-		return k.draftTag(seq, n)
+// answerTag returns the tag of a SYN-ACK with sequence number seq by the end with role
+// r, which is 6 bytes long.
+func (k *keys) answerTag(r Role, n uint64, seq uint32, a answer) uint64 {
+	var m [8 + 4 + 4 + 8]byte
+	binary.BigEndian.PutUint64(m[:], k.serial(n))
+	binary.BigEndian.PutUint32(m[8:], seq-k.isn(r))
+	binary.BigEndian.PutUint32(m[12:], a.rcvNxt)
+	binary.BigEndian.PutUint64(m[16:], uint64(a.nonce))
+	return k.labelled(labelSYNACK, r, m[:]) >> 16
+}
+
+// proofTag returns the tag of p on an ACK with sequence number seq by the end with role
+// r. label is labelProof or labelReceipt.
+func (k *keys) proofTag(label string, r Role, n uint64, seq uint32, p Proof, x nonce) uint64 {
+	var m [8 + 1 + 1 + 4 + 4 + 8]byte
+	binary.BigEndian.PutUint64(m[:], k.serial(n))
+	m[8], m[9] = p.Done, byte(p.Flags)
+	if p.Flags&flagCover != 0 {
+		binary.BigEndian.PutUint32(m[10:], seq-k.isn(r))
 	}
-	var m [16]byte
-	binary.BigEndian.PutUint64(m[:], n)
-	binary.BigEndian.PutUint64(m[8:], uint64(field))
-	return k.tag(labelACK, r, m[:])
+	binary.BigEndian.PutUint32(m[14:], p.Rcv)
+	binary.BigEndian.PutUint64(m[18:], uint64(x))
+	return k.labelled(label, r, m[:])
+}
+
+// serial returns the part of a counter that the tags hash. In suites 0x00 and 0x01 that
+// is the low byte, as the SYN tells no more of it.
+func (k *keys) serial(n uint64) uint64 {
+	if !k.suite.rolling() {
+		return uint64(uint8(n))
+	}
+	return n
 }
 
 // confirmTag returns the tag that proves that the end with role r has computed the
@@ -184,42 +214,63 @@ func (k *keys) confirmTag(r Role, done bool) uint64 {
 	if done {
 		m[0] = 1
 	}
-	if !k.suite.rolling() {
-		return k.sha1Tag(append([]byte(labelConfirm), byte(r), m[0])...)
-	}
-	return k.tag(labelConfirm, r, m[:])
+	return k.labelled(labelConfirm, r, m[:])
 }
 
-// nonce returns a number that an attacker without the secret cannot predict (M224).
-func (k *keys) nonce(n uint64, now Time) uint32 {
-	var m [16]byte
-	binary.BigEndian.PutUint64(m[:], n)
-	binary.BigEndian.PutUint64(m[8:], uint64(now))
-	return uint32(k.tag(labelNonce, k.role, m[:]))
+// abortTag returns the tag by which the end with role r proves that it meant its RST with
+// sequence number seq. epoch is the epoch of that end (M406).
+func (k *keys) abortTag(r Role, epoch, seq uint32) uint64 {
+	var m [8]byte
+	binary.BigEndian.PutUint32(m[:], epoch)
+	binary.BigEndian.PutUint32(m[4:], seq-k.isn(r))
+	return k.labelled(labelAbort, r, m[:])
 }
 
-// abortTag returns the tag that proves that the end with role r meant its RST with
-// sequence number seq.
-func (k *keys) abortTag(r Role, seq uint32) uint64 {
-	if !k.suite.rolling() {
-		return k.sha1Tag(append([]byte(labelAbort), byte(seq>>24), byte(seq>>16), byte(seq>>8), byte(seq))...)
-	}
-	var m [4]byte
-	binary.BigEndian.PutUint32(m[:], seq-k.isn(r))
-	return k.tag(labelAbort, r, m[:])
-}
-
-// Verifier checks the tags of requests. It is immutable and safe for concurrent use, so
-// that a forgery is found out without the connection's lock.
+// Verifier checks what names a connection by a token. It is immutable and safe for
+// concurrent use, so that a forgery is found out without the connection's lock. Its
+// methods do not allocate (M410).
 type Verifier keys
 
 // Verify reports whether the peer made the request that came on a SYN with sequence
 // number seq (M412). counter is the counter of the token in the table. Suites with a
-// single token take it from the request. Verify does not allocate (M410).
+// single token take it from the request.
 func (v *Verifier) Verify(r Request, counter uint64, seq uint32) bool {
 	k := (*keys)(v)
-	if !k.suite.rolling() {
-		counter = uint64(r.ReqNo)
-	}
+	counter = k.fullCounter(r.ReqNo, counter)
 	return uint8(counter) == r.ReqNo && k.requestTag(k.role.peer(), counter, seq) == r.Tag
 }
+
+// VerifyProof reports whether the peer sent p on an ACK with sequence number seq, in
+// answer to a SYN-ACK from here to tuple t (M531). counter is as for Verify.
+func (v *Verifier) VerifyProof(s *Secret, now Time, t Tuple, p Proof, counter uint64, seq uint32) bool {
+	_, ok := (*keys)(v).proven(s, now, t, p, counter, seq)
+	return ok
+}
+
+func (k *keys) proven(s *Secret, now Time, t Tuple, p Proof, counter uint64, seq uint32) (n nonce, ok bool) {
+	counter = k.fullCounter(p.ReqNo, counter)
+	if uint8(counter) != p.ReqNo {
+		return 0, false
+	}
+	n, ok = s.again(now, t, p)
+	return n, ok && k.proofTag(labelProof, k.role.peer(), counter, seq, p, n) == p.Tag
+}
+
+// fullCounter is the counter that the tags of a segment hash.
+func (k *keys) fullCounter(reqNo uint8, counter uint64) uint64 {
+	if !k.suite.rolling() {
+		return uint64(reqNo)
+	}
+	return counter
+}
+
+// VerifyAbort reports whether the peer meant the RST with sequence number seq. counter
+// is as for Verify.
+func (v *Verifier) VerifyAbort(r Request, counter uint64, seq uint32) bool {
+	k := (*keys)(v)
+	return r.Tag == k.abortTag(k.role.peer(), epoch(counter), seq)
+}
+
+// epoch returns the epoch of counter n (M406). Each owner that an end of a connection
+// gets has an epoch of its own.
+func epoch(n uint64) uint32 { return uint32(n >> 32) }

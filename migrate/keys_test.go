@@ -11,7 +11,7 @@ import (
 func TestKeyRestInconsistent(t *testing.T) {
 	for r := range Role(2) {
 		d := newDialog(t, r, SuiteX25519SHA256)
-		d.take(d.peer.ACKOption(nil, 40, TCB{}))
+		d.take(d.peer.ACKOption(nil, 40, 0, TCB{}))
 		d.want(Ready, PlainNone)
 		if d.take(keyRest(7)) {
 			t.Error("answered")
@@ -51,7 +51,7 @@ func TestWeakKeys(t *testing.T) {
 		}
 	}
 	for r := range Role(2) {
-		own, _ := NewMachine(Opener, &Config{}, constReader(1))
+		own, _ := NewMachine(Opener, &Config{}, new(Secret), constReader(1))
 		key := own.neg.key.PublicKey().Bytes()
 		if c := withPeerKey(t, r, SuiteX25519SHA256, key); c.Reason() != PlainMirrored {
 			t.Errorf("own key at %v: %v, %v", r, c.State(), c.Reason())
@@ -68,12 +68,12 @@ func TestWeakKeys(t *testing.T) {
 // a key to.
 func withPeerKey(t *testing.T, r Role, suite SuiteID, key []byte) *Machine {
 	t.Helper()
-	c, err := NewMachine(r, &Config{Suites: []SuiteID{suite}}, constReader(1))
+	c, err := NewMachine(r, &Config{Suites: []SuiteID{suite}}, new(Secret), constReader(1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.PeerSYN(append([]byte{kindPermitted, 20, byte(suite)}, key[:17]...))
 	c.Established(0, 1, 2)
-	c.PeerACK(0, 0, append([]byte{kindPermitted, 18, 0}, key[17:]...), TCB{})
+	c.PeerACK(0, 0, append([]byte{kindPermitted, 24, 0, 1, 2, 3, 4, 5, 6}, key[17:]...), TCB{})
 	return c
 }

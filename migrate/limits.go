@@ -65,13 +65,14 @@ const (
 	// a NAT or firewall, which never gets the SYNs (M562).
 	maxAcceptorSYNSends = 3
 
-	// maxSYNACKSends stops a provisional path that an unreachable initiator has
-	// left behind (M563).
-	maxSYNACKSends = 5
+	// nonceTick stops a recorded third ACK from being good for long. A nonce counts for
+	// 64 to 128 s (M228), and step 4 is repeated for less.
+	nonceTick = Time(64 * time.Second)
 
-	// minSYNACKInterval stops the use of a responder to flood an address with
-	// SYN-ACKs (M522).
-	minSYNACKInterval = 20 * time.Millisecond
+	// maxAnswered stops copies of requests from taking memory, and answeredTime from
+	// taking it for long (M529).
+	maxAnswered  = 4
+	answeredTime = 10 * time.Second
 
 	// maxCompletions stops an initiator from repeating its third ACK towards a
 	// responder that is gone (M564).
@@ -97,8 +98,12 @@ const (
 
 	// maxBehind is how far a sequence number on a new path can be behind, at most:
 	// the largest window there is (RFC 7323, section 2.3). It stops numbers that
-	// no window allows (M214, M415, M514).
+	// no window allows (M415, M514, M533).
 	maxBehind = 1 << 30
+
+	// maxRounding stops a SEQ that no window allows (M533). A window is rounded up to
+	// its scale, 2^14 at most (RFC 7323, section 2.3; M644).
+	maxRounding = 1 << 14
 
 	// maxUnscaled is the largest window in bytes before a scaled one has come
 	// (M543).

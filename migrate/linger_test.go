@@ -13,8 +13,8 @@ import (
 func lingering(t *testing.T, r Role, suite SuiteID) *dialog {
 	t.Helper()
 	d := newDialog(t, r, suite)
-	d.peer.PeerACK(0, 0, d.c.ACKOption(nil, 40, TCB{}), TCB{}) // Key-Rest
-	if !d.take(d.peer.ACKOption(nil, 40, TCB{})) {             // Key-Rest, Key-Confirm
+	d.peer.PeerACK(0, 0, d.c.ACKOption(nil, 40, 0, TCB{}), TCB{}) // Key-Rest
+	if !d.take(d.peer.ACKOption(nil, 40, 0, TCB{})) {             // Key-Rest, Key-Confirm
 		t.Fatal("not answered")
 	}
 	d.want(Confirmed, PlainNone)
@@ -49,14 +49,14 @@ func TestLinger(t *testing.T) {
 	for r := range Role(2) {
 		d := lingering(t, r, SuiteX25519SHA256)
 		begin := d.now
-		if o := d.c.ACKOption(nil, 40, TCB{}); len(o) != 10 {
+		if o := d.c.ACKOption(nil, 40, 0, TCB{}); len(o) != 10 {
 			t.Errorf("answers with %x", o)
 		}
 		d.c.neg.keyACKs = 0 // that few have been sent is no reason
-		if o := d.c.ACKOption(nil, 40, TCB{}); o != nil {
+		if o := d.c.ACKOption(nil, 40, 0, TCB{}); o != nil {
 			t.Errorf("%x in answer to nothing", o)
 		}
-		repeated := d.peer.ACKOption(nil, 40, TCB{})
+		repeated := d.peer.ACKOption(nil, 40, 0, TCB{})
 		answers := 0
 		for range 8 {
 			if !d.c.WantsACKs() {
@@ -64,7 +64,7 @@ func TestLinger(t *testing.T) {
 			}
 			if d.take(repeated) {
 				answers++
-				if o := d.c.ACKOption(nil, 40, TCB{}); len(o) != 10 {
+				if o := d.c.ACKOption(nil, 40, 0, TCB{}); len(o) != 10 {
 					t.Errorf("answers with %x", o)
 				}
 			}
@@ -73,7 +73,7 @@ func TestLinger(t *testing.T) {
 			t.Errorf("%d answers", answers+1)
 		}
 		// Beyond the bound, the answer does not ride on segments that TCP needs.
-		if o := d.c.ACKOption(nil, 40, TCB{}); o != nil {
+		if o := d.c.ACKOption(nil, 40, 0, TCB{}); o != nil {
 			t.Errorf("%x on an ACK", o)
 		}
 		at, ok := d.c.Deadline()
@@ -113,7 +113,7 @@ func TestRepliesBounded(t *testing.T) {
 	for r := range Role(2) {
 		for _, every := range []time.Duration{time.Microsecond, minReplyInterval, 500 * time.Millisecond} {
 			d := newDialog(t, r, SuiteX25519SHA256)
-			rest := d.peer.ACKOption(nil, 40, TCB{})
+			rest := d.peer.ACKOption(nil, 40, 0, TCB{})
 			replies := 0
 			for range 1000 {
 				d.now = d.now.Add(every)
@@ -142,15 +142,15 @@ func TestRepliesBounded(t *testing.T) {
 // M305: If there is room for one of them only, Key-Rest and Key-Confirm MUST take
 // turns.
 func TestKeyOptionsTakeTurns(t *testing.T) {
-	for _, room := range []int{18, 27} {
+	for _, room := range []int{24, 28, 33} {
 		d := newDialog(t, Acceptor, SuiteX25519SHA256)
-		d.take(d.peer.ACKOption(nil, 40, TCB{}))
+		d.take(d.peer.ACKOption(nil, 40, 0, TCB{}))
 		var rests, confirms int
 		for range 5 {
 			d.now, _ = d.c.Deadline()
 			d.c.Timer(d.now, TCB{})
-			switch o := d.c.ACKOption(nil, room, TCB{}); len(o) {
-			case 18:
+			switch o := d.c.ACKOption(nil, room, 0, TCB{}); len(o) {
+			case 24:
 				rests++
 			case 10:
 				confirms++
@@ -164,9 +164,9 @@ func TestKeyOptionsTakeTurns(t *testing.T) {
 	}
 	for _, room := range []int{0, 9} {
 		d := newDialog(t, Acceptor, SuiteX25519SHA256)
-		d.take(d.peer.ACKOption(nil, 40, TCB{}))
+		d.take(d.peer.ACKOption(nil, 40, 0, TCB{}))
 		for range 10 {
-			if o := d.c.ACKOption(nil, room, TCB{}); o != nil {
+			if o := d.c.ACKOption(nil, room, 0, TCB{}); o != nil {
 				t.Errorf("%d bytes of room: %x", room, o)
 			}
 		}
@@ -174,8 +174,8 @@ func TestKeyOptionsTakeTurns(t *testing.T) {
 	}
 	// SACK blocks leave room for Key-Confirm only.
 	d := newDialog(t, Acceptor, SuiteX25519SHA256)
-	d.take(d.peer.ACKOption(nil, 40, TCB{}))
-	a, b := d.c.ACKOption(nil, 16, TCB{}), d.c.ACKOption(nil, 16, TCB{})
+	d.take(d.peer.ACKOption(nil, 40, 0, TCB{}))
+	a, b := d.c.ACKOption(nil, 16, 0, TCB{}), d.c.ACKOption(nil, 16, 0, TCB{})
 	if len(a)+len(b) != 10 {
 		t.Errorf("16 bytes of room: %x, %x", a, b)
 	}

@@ -30,6 +30,8 @@ type Machine struct {
 	reason PlainReason
 	suite  SuiteID
 
+	capabilities Capabilities
+
 	tokensChanged bool
 
 	rand io.Reader    // until the key is made
@@ -48,20 +50,22 @@ type Machine struct {
 
 	initiated, accepted uint64
 
-	att      *attempt     // own request, until the receipt
-	prov     *provisional // request of the peer that is on hand
-	finished *finished    // last complete request of the peer, for a while
-	drains   []drain      // in the order in which they were left
+	secret   *Secret       // of the stack's nonces
+	att      *attempt      // own request, until the receipt
+	syns     []answeredSYN // requests of the peer that may be completed
+	finished *finished     // last complete request of the peer, for a while
+	drains   []drain       // in the order in which they were left
 	hold     *hold
 }
 
-// NewMachine returns the machine of a connection that is about to be opened. rand is
-// the source of the private key. It is an error if rand fails, or if the policy is Off.
-func NewMachine(role Role, cfg *Config, rand io.Reader) (*Machine, error) {
+// NewMachine returns the machine of a connection that is about to be opened. secret makes
+// its nonces. rand is the source of the private key. It is an error if rand fails, or if
+// the policy is Off.
+func NewMachine(role Role, cfg *Config, secret *Secret, rand io.Reader) (*Machine, error) {
 	if cfg.Policy == Off {
 		return nil, errors.New("migrate: policy is off")
 	}
-	c := &Machine{cfg: cfg, role: role, rand: rand}
+	c := &Machine{cfg: cfg, role: role, secret: secret, rand: rand}
 	if role == Opener {
 		if err := c.offer(cfg.suites()[0]); err != nil {
 			return nil, err
@@ -85,6 +89,10 @@ func (m *Machine) offer(s SuiteID) error {
 			return err
 		}
 		n.key = key
+		copy(n.own.public[:], key.PublicKey().Bytes())
+		if _, err := io.ReadFull(m.rand, n.own.fresh[:]); err != nil { // M108
+			return err
+		}
 	}
 	m.suite, m.neg, m.rand = s, n, nil
 	return nil
@@ -108,13 +116,12 @@ type Phase uint8
 
 // Phases (section 8 of the protocol).
 const (
-	Idle        Phase = iota // no handshake
-	SYNSent                  // a request of this end has no answer yet
-	SYNReceived              // a request of the peer is on hand
-	Completing               // this end has moved, and has no receipt yet
+	Idle       Phase = iota // no handshake
+	SYNSent                 // a request of this end has no answer yet
+	Completing              // this end has moved, and has no receipt yet
 )
 
-var phases = [...]string{"idle", "syn-sent", "syn-received", "completing"}
+var phases = [...]string{"idle", "syn-sent", "completing"}
 
 func (p Phase) String() string { return phases[p] }
 
@@ -123,8 +130,6 @@ func (m *Machine) Phase() Phase {
 	switch {
 	case m.att != nil && !m.att.moved:
 		return SYNSent
-	case m.prov != nil:
-		return SYNReceived
 	case m.att != nil:
 		return Completing
 	default:
@@ -134,7 +139,7 @@ func (m *Machine) Phase() Phase {
 
 // Watching reports whether Segment has to see the segments of the current tuple as
 // well.
-func (m *Machine) Watching() bool { return m.att != nil || m.prov != nil }
+func (m *Machine) Watching() bool { return m.att != nil }
 
 // TokensChanged reports whether the result of Tokens has changed since the last call of
 // TokensChanged.
@@ -216,9 +221,6 @@ func (m *Machine) Deadline() (at Time, ok bool) {
 	if m.att != nil {
 		soonest(m.att.next)
 	}
-	if m.prov != nil {
-		soonest(m.prov.next)
-	}
 	if m.finished != nil {
 		soonest(m.finished.until)
 	}
@@ -243,9 +245,6 @@ func (m *Machine) Timer(now Time, tcb TCB) (acts []Action) {
 			acts = m.repeatSYN(acts, now)
 		}
 	}
-	if m.prov != nil && now >= m.prov.next {
-		acts = m.repeatSYNACK(acts, now, tcb)
-	}
 	if m.finished != nil && now >= m.finished.until {
 		m.finished = nil
 	}
@@ -269,13 +268,10 @@ func (m *Machine) Segment(now Time, s Segment, cur Tuple, tcb TCB) (acts []Actio
 		return []Action{count(CountAborted), {Kind: ActFail, Err: ErrAborted}}, true
 	case m.att != nil && !m.att.moved && s.Tuple == m.att.tuple:
 		return m.answered(now, s, tcb), true
-	case m.prov != nil && s.Tuple == m.prov.tuple:
-		return m.onProvisional(now, s, tcb)
 	case m.att != nil && m.att.moved && s.Tuple == cur && cur == m.att.tuple:
 		return m.completing(now, s, tcb)
 	default:
 		// A tuple that drains brings data only (M622).
-		m.late(now, s.Tuple)
-		return nil, s.Tuple != cur && (s.SYN || s.RST)
+		return nil, s.Tuple != cur && (s.SYN || s.RST || !m.late(now, s))
 	}
 }

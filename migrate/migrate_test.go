@@ -12,8 +12,7 @@ import (
 // M541: The initiator MUST move when a valid SYN-ACK comes, and send step 4. An
 // attempt that only probes the path ends there, without a move.
 //
-// M549: In suite 0x02 steps 2 and 4 MUST tell how far data has arrived (RCV.NXT in the
-// Token field). In the others steps 5 and 6 tell it, and SACK in all.
+// M549: Steps 2, 4 and 5 MUST tell RCV.NXT.
 func TestMigrate(t *testing.T) {
 	everyCase(t, func(t *testing.T, v variant, initiator Role) {
 		for _, keepOld := range []bool{true, false} {
@@ -24,7 +23,7 @@ func TestMigrate(t *testing.T) {
 			if c.conn.Phase() != SYNSent || c.gated == keepOld {
 				t.Errorf("%v, gated %v", c.conn.Phase(), c.gated)
 			}
-			w.runUntil("request arrived", time.Second, func() bool { return s.conn.Phase() == SYNReceived })
+			w.runUntil("request answered", time.Second, func() bool { return len(s.conn.syns) == 1 })
 			w.runUntil("answered", time.Second, func() bool { return c.conn.Phase() == Completing })
 			if err := w.over(c); err != nil {
 				w.fatalf("%v", err)
@@ -43,10 +42,10 @@ func TestMigrate(t *testing.T) {
 			if c.counts[CountInitiated] != 1 || s.counts[CountAccepted] != 1 {
 				t.Errorf("counted %v, %v", c.counts, s.counts)
 			}
-			if m := c.moves[0]; m.RTT != 2*w.delay || m.KeepCC || m.HasPeerRcvNxt != v.suite.rolling() {
+			if m := c.moves[0]; m.RTT != 2*w.delay || m.KeepCC || !m.HasPeerRcvNxt {
 				t.Errorf("initiator: %+v", m)
 			}
-			if m := s.moves[0]; m.RTT != 2*w.delay || m.KeepCC || m.HasPeerRcvNxt != v.suite.rolling() {
+			if m := s.moves[0]; m.RTT != 2*w.delay || m.KeepCC || !m.HasPeerRcvNxt {
 				t.Errorf("responder: %+v", m)
 			}
 			if v.suite.rolling() == (s.conn.Tokens()[0] == tokens[0]) {

@@ -4,7 +4,6 @@
 package migrate
 
 import (
-	"bytes"
 	"crypto/ecdh"
 	"encoding/binary"
 	"time"
@@ -29,7 +28,8 @@ func (s NegotiationState) String() string { return negotiationStates[s] }
 // negotiation is the state that a machine has until both ends have confirmed.
 type negotiation struct {
 	key      *ecdh.PrivateKey // nil for suites without a key exchange
-	peerKey  [keySize]byte
+	own      keyShare
+	peer     keyShare
 	permit   bool // the peer's Migrate-Permitted has come
 	rest     bool // the peer's Key-Rest has come
 	iss, irs uint32
@@ -80,16 +80,15 @@ func (m *Machine) GivePlain(r PlainReason) {
 	m.state, m.reason = Plain, r
 	m.tokensChanged = m.tokensChanged || m.keys != nil
 	m.neg, m.keys, m.rand = nil, nil, nil
-	m.att, m.prov, m.finished = nil, nil, nil
+	m.att, m.syns, m.finished = nil, nil, nil
 }
 
 // compute derives the keys when both halves of the peer's key are there.
 func (m *Machine) compute() {
 	n := m.neg
-	var z, own []byte
+	var z []byte
 	if m.suite.hasKey() {
-		own = n.key.PublicKey().Bytes()
-		peer, err := ecdh.X25519().NewPublicKey(n.peerKey[:])
+		peer, err := ecdh.X25519().NewPublicKey(n.peer.public[:])
 		if err == nil {
 			// M231: an all-zero secret is an error (RFC 7748, section 6.1).
 			z, err = n.key.ECDH(peer)
@@ -99,7 +98,7 @@ func (m *Machine) compute() {
 			return
 		}
 	}
-	k, err := newKeys(m.suite, m.role, z, own, n.peerKey[:], n.iss, n.irs)
+	k, err := newKeys(m.suite, m.role, z, n.own, n.peer, n.iss, n.irs)
 	if err != nil {
 		m.GivePlain(PlainWeakKey)
 		return
@@ -113,17 +112,17 @@ func (m *Machine) WantsACKs() bool {
 	return (m.neg != nil && m.state >= Keying) || (m.att != nil && m.att.moved) || m.finished != nil
 }
 
-// ACKOption appends to b the options for a segment without payload that fit into room
-// bytes (M302). That is Migrate until the peer shows that a migration is complete
-// (M546), or Key-Rest and Key-Confirm until the peer has them.
-func (m *Machine) ACKOption(b []byte, room int, tcb TCB) []byte {
-	if m.att != nil && m.att.moved {
-		// M212: suites that hash the sequence number need that of this segment.
-		return m.cfg.Format.layout().appendRequest(b, m.proof(tcb.SndNxt, tcb), room)
+// ACKOption appends to b the options for a segment with sequence number seq that fit into
+// room bytes (M302). That is Migrate until the peer shows that a migration is complete
+// (M546), or Key-Rest and Key-Confirm until the peer has them. The segment has no payload
+// unless Proving.
+func (m *Machine) ACKOption(b []byte, room int, seq uint32, tcb TCB) []byte {
+	if m.Proving() {
+		return m.cfg.Format.layout().appendProof(b, m.proof(seq, tcb), room)
 	}
 	if f := m.finished; f != nil && f.answer {
 		size := len(b)
-		b = m.cfg.Format.layout().appendRequest(b, m.receipt(tcb), room)
+		b = m.cfg.Format.layout().appendProof(b, m.receipt(seq, tcb), room)
 		f.answer = len(b) == size
 		return b
 	}
@@ -150,8 +149,9 @@ func (m *Machine) appendKeyOptions(b []byte, room int) []byte {
 	var content []byte
 	if rest {
 		if b, content = l.appendOption(b, optPermitted, l.nRest, room); content != nil {
-			// content[0] is the flags, which are zero (M107).
-			copy(content[1:], n.key.PublicKey().Bytes()[l.synKey:])
+			content[0] = n.own.flags
+			copy(content[1:], n.own.fresh[:])
+			copy(content[1+nFresh:], n.own.public[l.synKey:])
 			n.turn = true
 		}
 	}
@@ -175,14 +175,8 @@ func (m *Machine) appendKeyOptions(b []byte, room int) []byte {
 // the tuple, but does not see the segments, cannot tell where that is. The timer makes
 // up for an ACK that overtakes data, or is overtaken.
 func (m *Machine) PeerACK(now Time, seq uint32, opts []byte, tcb TCB) (reply bool) {
-	if f := m.finished; f != nil {
-		if r, ok := ParseRequest(m.cfg.Format, opts); ok && f.keys.provenACK(r, f.counter, f.nonce, seq) {
-			// M548. If the last answer still waits for room, it is no use to
-			// try at once.
-			owed := f.answer
-			f.answer = true
-			return !owed
-		}
+	if m.finished != nil && m.repeated(seq, opts) {
+		return true
 	}
 	n := m.neg
 	if n == nil || m.state < Keying || seq != tcb.RcvNxt {
@@ -191,7 +185,7 @@ func (m *Machine) PeerACK(now Time, seq uint32, opts []byte, tcb TCB) (reply boo
 	l := m.cfg.Format.layout()
 	before := m.state
 	rest := l.find(opts, optPermitted, l.nRest)
-	if rest != nil && !m.takeRest(rest[1:]) {
+	if rest != nil && !m.takeRest(rest) {
 		return false
 	}
 	lacks := rest != nil
@@ -215,21 +209,26 @@ func (m *Machine) PeerACK(now Time, seq uint32, opts []byte, tcb TCB) (reply boo
 	return true
 }
 
-// takeRest takes the second part of the peer's key. It reports whether the rest of the
+// takeRest takes the content of the peer's Key-Rest. It reports whether the rest of the
 // segment counts.
-func (m *Machine) takeRest(rest []byte) bool {
+func (m *Machine) takeRest(content []byte) bool {
 	n := m.neg
-	at := n.peerKey[m.cfg.Format.layout().synKey:]
+	share := n.peer
+	share.flags = content[0]
+	copy(share.fresh[:], content[1:])
+	copy(share.public[m.cfg.Format.layout().synKey:], content[1+nFresh:])
 	switch {
 	case !n.rest:
-		n.rest = true
-		copy(at, rest)
+		n.rest, n.peer = true, share
+		if m.suite.rolling() { // the only one whose keys depend on the flags
+			m.capabilities = Capabilities(n.own.flags & n.peer.flags)
+		}
 		m.compute()
 		return m.state != Plain
-	case bytes.Equal(at, rest):
+	case n.peer == share:
 		return true
 	case m.state != Confirmed: // M233, M236
-		// The peer of an end that has confirmed has the same key. Nothing that
+		// The peer of an end that has confirmed has the same keys. Nothing that
 		// comes later casts a doubt on that.
 		m.GivePlain(PlainInconsistent)
 	}

@@ -99,11 +99,11 @@ func TestNullKeepsOffering(t *testing.T) {
 // unless the policy is required.
 func TestRequiredKeepsOffering(t *testing.T) {
 	for r := range Role(2) {
-		c, err := NewMachine(r, &Config{Policy: Required}, constReader(1))
+		c, err := NewMachine(r, &Config{Policy: Required}, new(Secret), constReader(1))
 		if err != nil {
 			t.Fatal(err)
 		}
-		peer, err := NewMachine(Opener, &Config{}, constReader(2))
+		peer, err := NewMachine(Opener, &Config{}, new(Secret), constReader(2))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -48,15 +48,15 @@ func TestNegotiationGarbled(t *testing.T) {
 		{"suite in SYN-ACK", 2, synack, [2]PlainReason{PlainSuite, PlainNoAnswer}},
 		{"key in SYN", 3, syn, [2]PlainReason{PlainUnconfirmed, PlainNoAnswer}},
 		{"key in SYN-ACK", 19, synack, [2]PlainReason{PlainUnconfirmed, PlainNoAnswer}},
-		{"opener's Key-Rest", 3, kind(Opener, "ACK+Rest"), [2]PlainReason{PlainUnconfirmed, PlainNoAnswer}},
-		{"acceptor's Key-Rest", 3, kind(Acceptor, "ACK+Rest+Confirm"), [2]PlainReason{PlainUnconfirmed, PlainNoAnswer}},
-		{"acceptor's Key-Confirm", 27, kind(Acceptor, "ACK+Rest+Confirm"), [2]PlainReason{PlainUnconfirmed, PlainNoAnswer}},
+		{"opener's Key-Rest", 9, kind(Opener, "ACK+Rest"), [2]PlainReason{PlainUnconfirmed, PlainNoAnswer}},
+		{"acceptor's Key-Rest", 9, kind(Acceptor, "ACK+Rest+Confirm"), [2]PlainReason{PlainUnconfirmed, PlainNoAnswer}},
+		{"acceptor's Key-Confirm", 33, kind(Acceptor, "ACK+Rest+Confirm"), [2]PlainReason{PlainUnconfirmed, PlainNoAnswer}},
 	}
 	for _, test := range tests {
 		for _, suite := range keyed {
 			t.Run(fmt.Sprintf("%s/%v", test.name, suite), func(t *testing.T) {
-				v := variant{suite, FormatKinds, 28}
-				w := newWorld(t, 1, [2]*Config{{Suites: []SuiteID{suite}}, {Suites: []SuiteID{suite}}})
+				v := variant{suite, FormatKinds, 40}
+				w := v.world(t, 1)
 				w.shape = flip(test.offset, test.filter)
 				w.opener().connect()
 				w.checkPlain(v, test.reason)
@@ -66,13 +66,85 @@ func TestNegotiationGarbled(t *testing.T) {
 
 	// The opener has confirmed when its own Key-Confirm is changed: it cannot
 	// know, and its attempts will fail.
-	v := usual
+	v := roomy
 	w := v.world(t, 1)
 	w.shape = flip(2, kind(Opener, "ACK+Confirm"))
 	w.opener().connect()
 	w.runFor(20 * time.Second)
 	if o, a := w.opener().conn, w.acceptor().conn; o.State() != Confirmed || a.Reason() != PlainUnconfirmed {
 		t.Errorf("opener's Key-Confirm: %v, %v", o.State(), a.Reason())
+	}
+}
+
+// TestShareGarbled: a middlebox changes what the ends can do, or the bytes that are new
+// for each connection.
+//
+// M107: The flags of Key-Rest are capabilities. A capability MUST NOT be used unless
+// both ends have set it and the suite is 0x02. An end MUST NOT set a flag that it does
+// not know.
+//
+// M108: Key-Rest MUST carry 6 random bytes that are new for each connection.
+func TestShareGarbled(t *testing.T) {
+	for _, r := range []Role{Opener, Acceptor} {
+		for _, offset := range []int{2, 3, 8} {
+			w := usual.world(t, 1)
+			w.shape = flip(offset, func(p *packet) bool { return p.from() == r && p.kind() == "ACK+Rest" })
+			w.opener().connect()
+			w.runFor(20 * time.Second)
+			for _, e := range w.ends {
+				if e.conn.State() != Plain || e.conn.Capabilities() != 0 {
+					t.Errorf("byte %d of %v: %v is %v", offset, r, e.role, e.conn.State())
+				}
+			}
+		}
+	}
+}
+
+// TestCapabilities: an end uses what both can do.
+func TestCapabilities(t *testing.T) {
+	for _, v := range variants {
+		w := v.world(t, 1)
+		w.opener().connect()
+		w.opener().conn.setFlags(0b0110)
+		w.runUntil("SYN", time.Second, func() bool { return w.acceptor().conn != nil })
+		w.acceptor().conn.setFlags(0b1100)
+		w.runUntil("confirmed", time.Second, w.confirmed)
+		want := Capabilities(0b0100)
+		if !v.suite.rolling() {
+			want = 0
+		}
+		for _, e := range w.ends {
+			if got := e.conn.Capabilities(); got != want {
+				t.Errorf("%v: %v has %b", v, e.role, got)
+			}
+		}
+	}
+}
+
+// setFlags sets the capabilities of this end.
+func (m *Machine) setFlags(flags byte) {
+	if m.neg != nil {
+		m.neg.own.flags = flags
+	}
+}
+
+// TestFreshKeys: two connections with the same keys at both ends have no token in common.
+func TestFreshKeys(t *testing.T) {
+	var shares [2]keyShare
+	seen := make(map[Token]bool)
+	for i := range byte(10) {
+		shares[Acceptor].fresh[5] = i
+		k, err := newKeys(SuiteX25519SHA256, Opener, make([]byte, 32), shares[0], shares[1], 1, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r := range Role(2) {
+			if tok := k.token(r, 1); seen[tok] {
+				t.Fatal("a token twice")
+			} else {
+				seen[tok] = true
+			}
+		}
 	}
 }
 
@@ -167,9 +239,9 @@ func TestKeysOutOfSequence(t *testing.T) {
 		for _, state := range []NegotiationState{Keying, Ready} {
 			d := newDialog(t, r, SuiteX25519SHA256)
 			if state == Ready {
-				d.take(d.peer.ACKOption(nil, 40, TCB{}))
+				d.take(d.peer.ACKOption(nil, 40, 0, TCB{}))
 			}
-			right := d.peer.ACKOption(nil, 40, TCB{})
+			right := d.peer.ACKOption(nil, 40, 0, TCB{})
 			for _, seq := range []uint32{1, 1000, 1 << 31, ^uint32(0)} {
 				for _, o := range [][]byte{keyRest(7), keyConfirm(7), concat(keyRest(7), keyConfirm(7)), right} {
 					if d.c.PeerACK(d.now, seq, o, TCB{}) {

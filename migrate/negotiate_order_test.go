@@ -14,7 +14,7 @@ import (
 // option or without, is a repetition of that.
 func TestNegotiationOrder(t *testing.T) {
 	open := func(r Role) *Machine {
-		c, err := NewMachine(r, &Config{}, constReader(1+r))
+		c, err := NewMachine(r, &Config{}, new(Secret), constReader(1+r))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestNegotiationOrder(t *testing.T) {
 		}
 	})
 	t.Run("acceptor without entropy", func(t *testing.T) {
-		c, _ := NewMachine(Acceptor, &Config{}, failingReader{fmt.Errorf("none")})
+		c, _ := NewMachine(Acceptor, &Config{}, new(Secret), failingReader{fmt.Errorf("none")})
 		c.PeerSYN(syn)
 		if c.State() != Plain {
 			t.Errorf("%v", c.State())
@@ -88,7 +88,7 @@ func TestNegotiationOrder(t *testing.T) {
 	})
 	t.Run("ACK before the handshake", func(t *testing.T) {
 		c := open(Opener)
-		if c.WantsACKs() || c.PeerACK(0, 0, keyRest(1), TCB{}) || c.ACKOption(nil, 40, TCB{}) != nil {
+		if c.WantsACKs() || c.PeerACK(0, 0, keyRest(1), TCB{}) || c.ACKOption(nil, 40, 0, TCB{}) != nil {
 			t.Error("takes part")
 		}
 		if _, ok := c.Deadline(); ok {

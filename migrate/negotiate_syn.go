@@ -27,7 +27,7 @@ func (m *Machine) SYNOption(b []byte, room int) []byte {
 	}
 	content[0] = byte(m.suite)
 	if m.suite.hasKey() {
-		copy(content[1:], n.key.PublicKey().Bytes()[:l.synKey])
+		copy(content[1:], n.own.public[:l.synKey])
 	}
 	return b
 }
@@ -64,11 +64,11 @@ func (m *Machine) PeerSYN(opts []byte) {
 	switch {
 	case p.suite != m.suite: // M203
 		m.GivePlain(PlainSuite)
-	case m.suite.hasKey() && bytes.Equal(p.key, m.neg.key.PublicKey().Bytes()[:l.synKey]): // M232
+	case m.suite.hasKey() && bytes.Equal(p.key, m.neg.own.public[:l.synKey]): // M232
 		m.GivePlain(PlainMirrored)
 	default:
 		m.neg.permit = true
-		copy(m.neg.peerKey[:], p.key)
+		copy(m.neg.peer.public[:], p.key)
 	}
 }
 

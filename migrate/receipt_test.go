@@ -26,9 +26,9 @@ func TestRepeatedACK(t *testing.T) {
 		w.seen = nil
 		ack.Seq, ack.Ack = c.sndNxt, c.rcvNxt
 		k := c.conn.keys
-		r, _ := ParseRequest(FormatKinds, ack.Options)
-		r.Tag = k.ackTag(k.role, 1, ack.Seq, r.Token)
-		ack.Options = FormatKinds.layout().appendRequest(nil, r, maxOptions)
+		r, _ := ParseProof(FormatKinds, ack.Options)
+		r.Tag = k.proofTag(labelProof, k.role, 1, ack.Seq, r, s.conn.finished.nonce)
+		ack.Options = FormatKinds.layout().appendProof(nil, r, maxOptions)
 		var kinds []string
 		w.seen = func(p *packet) { kinds = append(kinds, p.kind()) }
 		if s.sendACK(); !slices.Equal(kinds, []string{"ACK"}) {
@@ -38,7 +38,7 @@ func TestRepeatedACK(t *testing.T) {
 		w.inject(ack)
 		bad := ack
 		bad.Options = slices.Clone(ack.Options)
-		bad.Options[18] ^= 1
+		bad.Options[25] ^= 1
 		w.inject(bad)
 		if !slices.Equal(kinds, []string{"ACK+Migrate"}) {
 			w.fatalf("answers %v", kinds)
@@ -109,8 +109,7 @@ func TestDataOnThirdACK(t *testing.T) {
 
 // TestThirdACKFlags: the option of step 4 on anything but an ACK.
 //
-// M526: The responder MUST NOT move before a valid third ACK has come on the
-// provisional path.
+// M526: The responder MUST NOT move before a valid third ACK has come.
 func TestThirdACKFlags(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		var third packet
@@ -152,18 +151,44 @@ func TestResponderRTT(t *testing.T) {
 	})
 }
 
-// TestPeerRcvNxt: the peer's claim of received data is believed only if it can be true.
-func TestPeerRcvNxt(t *testing.T) {
-	c := &Machine{suite: SuiteX25519SHA256, keys: &keys{suite: SuiteX25519SHA256, iss: 0xffffff00}}
-	tcb := TCB{SndUna: 0xfffffff0, SndNxt: 0x10}
-	for rel, want := range map[uint32]bool{0xef: false, 0xf0: true, 0x100: true, 0x110: true, 0x111: false, 0: false} {
-		seq, ok := c.peerRcvNxt(rcvNxtField(rel, 7), tcb)
-		if ok != want || seq != 0xffffff00+rel {
-			t.Errorf("%#x: %#x, %v", rel, seq, ok)
-		}
+// TestFenced: one of the ends is a copy of the connection that another owner has left
+// behind. It does not go on, whichever end began, and whatever the suite.
+//
+// M606: An end that learns of a RCV.NXT of its peer beyond its own SND.NXT MUST NOT move.
+// It MUST end the connection: it is a copy that is behind.
+//
+// M607: A third ACK with a RCV.NXT below the receiver's SND.UNA MUST be dropped.
+//
+// M608: An initiator MUST end the connection if step 5 tells a RCV.NXT below the SND.UNA
+// that it had when it moved.
+func TestFenced(t *testing.T) {
+	behind := map[string]func(stale, other *end, by uint32){
+		"sent less":     func(stale, _ *end, by uint32) { stale.sndNxt -= by; stale.sndUna -= by },
+		"received less": func(stale, _ *end, by uint32) { stale.rcvNxt -= by },
 	}
-	c.suite = SuiteX25519SHA1
-	if _, ok := c.peerRcvNxt(rcvNxtField(0x100, 7), tcb); ok {
-		t.Error("a token is no number")
+	for name, change := range behind {
+		t.Run(name, func(t *testing.T) {
+			for _, own := range []bool{true, false} { // the copy begins, or its peer does
+				eachSuite(t, func(t *testing.T, w *world, stale, other *end) {
+					first := stale
+					if !own {
+						first = other
+					}
+					stale.write(100)
+					other.write(100)
+					w.runUntil("delivered", time.Second, w.delivered)
+					w.runFor(time.Second)
+					change(stale, other, 50)
+					w.mustStart(first, true)
+					w.runFor(10 * time.Second)
+					if len(stale.moves) > 0 && len(other.moves) > 0 {
+						w.fatalf("the copy goes on")
+					}
+					if name == "sent less" && (stale.err != ErrFenced || stale.counts[CountFenced] == 0) {
+						w.fatalf("%v, %v", stale.err, stale.counts)
+					}
+				})
+			}
+		})
 	}
 }

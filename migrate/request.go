@@ -22,13 +22,14 @@ type attempt struct {
 	rto      time.Duration
 	next     Time
 
-	rtt    time.Duration // of the new path; too short if an earlier SYN was answered
-	pushed Time          // when all in flight on the new path was sent, behind step 4
-
+	// What follows counts after the move. It is of the first SYN-ACK (M565).
 	covered     bool   // the cover has been sent
+	alive       bool   // the old path worked after the SYN (M663)
 	ack         uint32 // Suna
-	nonce       uint32
-	completions int // repetitions of step 4
+	una         uint32 // SND.UNA, which no peer that has it can be behind (M608)
+	nonce       nonce
+	completions int  // repetitions of step 4
+	asked       Time // when step 4 was last repeated for a crossing request (M587)
 
 	// before is the move that the peer had not completed when this attempt
 	// began. If the attempt fails, it goes on.
@@ -56,7 +57,7 @@ func (m *Machine) start(now Time, t, old Tuple, tcb TCB, keepOld, probe bool) (a
 		return nil, ErrState
 	case t == old:
 		return nil, ErrSameTuple
-	case m.prov != nil, m.att != nil && !m.att.moved: // M583
+	case m.att != nil && !m.att.moved:
 		return nil, ErrBusy
 	}
 	m.undrain(t)                              // the caller released it to put it on trial
@@ -151,27 +152,29 @@ func (m *Machine) answered(now Time, s Segment, tcb TCB) (acts []Action) {
 		// knowing the window scale (M544).
 		return nil
 	}
-	r, ok := ParseRequest(m.cfg.Format, s.Options)
-	if ok && r.ReqNo != uint8(a.counter) {
+	ans, ok := m.cfg.Format.layout().parseAnswer(s.Options)
+	if ok && ans.reqNo != uint8(a.counter) {
 		// M512: late, of an earlier attempt from this tuple.
 		return append(acts, count(CountBadSYNACK))
 	}
-	if !ok || !m.provenSYNACK(r, s.Seq) || !plausible(s.Seq+1, tcb) { // M513, M514
+	if !ok || !m.provenSYNACK(ans, s.Seq) || !plausible(s.Seq+1, tcb) { // M513, M514
 		return m.endAttempt(append(acts, count(CountUnproven)), ErrNotProven)
 	}
-	m.done = max(m.done, a.counter-1) // M433: as the peer does when it takes a request
-	a.rtt = now.Sub(a.sentAt)
+	peerRcvNxt := m.keys.iss + ans.rcvNxt
+	if !leq(peerRcvNxt, tcb.SndNxt) { // M606
+		return append(acts, count(CountFenced), Action{Kind: ActFail, Err: ErrFenced})
+	}
+	m.done = max(m.done, a.counter-1) // M433: as the peer does when it answers a request
 	var rtt time.Duration
 	if a.sends == 1 {
-		rtt = a.rtt
+		rtt = now.Sub(a.sentAt)
 	}
 	if a.probe {
 		m.att = a.before
 		return append(acts, Action{Kind: ActDropPath}, Action{Kind: ActDone, Rebind: Rebind{RTT: rtt}})
 	}
 	a.moved, a.before = true, nil
-	a.pushed = now
-	a.ack, a.nonce = s.Seq+1, uint32(r.Token)
+	a.ack, a.nonce = s.Seq+1, ans.nonce
 	if rtt > 0 {
 		a.rto = min(max(rtt+rtt/2, minSYNRTO), maxSYNRTO)
 	}
@@ -179,10 +182,13 @@ func (m *Machine) answered(now Time, s Segment, tcb TCB) (acts []Action) {
 	a.covered = tcb.SndNxt-(a.seq+1) <= maxUnscaled // M543
 	m.initiated++
 
-	// M661: nothing has been sent on the old path during a hold.
-	re := Rebind{RTT: rtt, KeepCC: onlyPorts(a.tuple, a.old), OldAlive: m.hold == nil && a.oldAlive(tcb)}
-	m.hold, m.finished = nil, nil // M706
-	re.PeerRcvNxt, re.HasPeerRcvNxt = m.peerRcvNxt(r.Token, tcb)
+	a.alive = m.hold == nil && a.oldAlive(tcb) // M661
+	re := Rebind{RTT: rtt, KeepCC: onlyPorts(a.tuple, a.old), OldAlive: a.alive}
+	m.hold, m.finished, m.syns = nil, nil, nil // M706
+	a.una = tcb.SndUna
+	if leq(a.una, peerRcvNxt) { // else an ACK on the old path has overtaken the SYN-ACK
+		a.una, re.PeerRcvNxt, re.HasPeerRcvNxt = peerRcvNxt, peerRcvNxt, true
+	}
 	acts = append(acts, Action{Kind: ActRebind, Rebind: re}, m.third(tcb))
 	if a.covered {
 		acts = append(acts, Action{Kind: ActPush})
@@ -200,15 +206,15 @@ func (a *attempt) oldAlive(tcb TCB) bool {
 }
 
 // provenSYNACK checks the Migrate option of a SYN-ACK with sequence number seq.
-func (m *Machine) provenSYNACK(r Request, seq uint32) bool {
+func (m *Machine) provenSYNACK(ans answer, seq uint32) bool {
 	a := m.att
-	if !m.suite.rolling() && seq == a.seq {
-		return false // M213: our own SYN, sent back
-	}
-	return r.ReqNo == uint8(a.counter) && r.Tag == m.keys.synackTag(m.role.peer(), a.counter, seq, r.Token)
+	return ans.reqNo == uint8(a.counter) && ans.tag == m.keys.answerTag(m.role.peer(), a.counter, seq, ans)
 }
 
-// synRTO returns the time before a SYN or SYN-ACK is first repeated (M561).
+// first reports whether an opener waits for the answer to its first SYN (M584).
+func (a *attempt) first(r Role) bool { return r == Opener && !a.moved && a.sends == 1 }
+
+// synRTO returns the time before a SYN is first repeated (M561).
 func synRTO(srtt time.Duration) time.Duration {
 	if srtt == 0 {
 		return initialRTO

@@ -11,7 +11,6 @@ import (
 	"time"
 )
 
-// M583: As long as a request of the peer is on hand, an end MUST make none.
 func TestStartErrors(t *testing.T) {
 	w := usual.world(t, 1)
 	o, a := w.opener(), w.acceptor()
@@ -33,10 +32,6 @@ func TestStartErrors(t *testing.T) {
 	if err := o.start(1, true); err != ErrBusy {
 		t.Errorf("during an attempt: %v", err)
 	}
-	w.runUntil("request arrived", time.Second, func() bool { return a.conn.Phase() == SYNReceived })
-	if err := a.start(1, true); err != ErrBusy {
-		t.Errorf("with a request of the peer on hand: %v", err)
-	}
 	w.checkMoved()
 	w.runFor(time.Minute)
 	if o.sent != 1 || a.sent != 0 {
@@ -51,8 +46,8 @@ func TestStartErrors(t *testing.T) {
 //
 // M517: When an attempt ends without a move, the connection MUST stay on the old path.
 //
-// M561: SYN and SYN-ACK MUST be repeated with a doubling interval that starts at twice
-// the old path's SRTT, bounded by minSYNRTO and maxSYNRTO.
+// M561: The SYN MUST be repeated with a doubling interval that starts at twice the old
+// path's SRTT, bounded by minSYNRTO and maxSYNRTO.
 //
 // M562: The attempt MUST end after maxSYNSends SYNs, that of the acceptor after
 // maxAcceptorSYNSends, or when the caller gives up.
@@ -122,10 +117,6 @@ func TestCancel(t *testing.T) {
 				w.fatalf("twice: %+v", acts)
 			}
 			w.checkStayed(at)
-		}
-		// The responder's SYN-ACK has been refused.
-		if s.counts[CountRefused] == 0 {
-			t.Error("nothing refused")
 		}
 		w.mustStart(c, true)
 		w.runUntil("moved", time.Second, func() bool { return len(c.moves) > 0 })
@@ -226,10 +217,7 @@ func (w *world) reply(c, s *end) (p packet) {
 	return p
 }
 
-// TestAnswers has segments of all kinds come on an initiator's path on trial.
-//
-// M213: In suites 0x00 and 0x01 a SYN-ACK with the SEQ of the SYN that it answers MUST
-// NOT be believed.
+// TestPathOnTrial has segments of all kinds come on an initiator's path on trial.
 //
 // M511: A segment that does not acknowledge the SYN (ack ≠ SYN.SEQ+1; RFC 9293,
 // section 3.10.7.3) MUST be ignored and counted.
@@ -240,7 +228,7 @@ func (w *world) reply(c, s *end) (p packet) {
 // answered.
 //
 // M515: A RST that acknowledges the SYN MUST end the attempt.
-func TestAnswers(t *testing.T) {
+func TestPathOnTrial(t *testing.T) {
 	tests := []struct {
 		name    string
 		change  func(w *world, c *end, p *packet)
@@ -257,8 +245,9 @@ func TestAnswers(t *testing.T) {
 		}, ErrNotProven, CountUnproven},
 		{"answer to an earlier request", func(w *world, c *end, p *packet) {
 			k := w.ends[c.role.peer()].conn.keys
-			r := Request{ReqNo: 0xff, Token: 5, Tag: k.synackTag(k.role, 0xff, p.Seq, 5)}
-			p.Options = FormatKinds.layout().appendRequest(nil, r, 40)
+			a := answer{reqNo: 0xff, nonce: 5}
+			a.tag = k.answerTag(k.role, 0xff, p.Seq, a)
+			p.Options = FormatKinds.layout().appendAnswer(nil, a)
 		}, nil, CountBadSYNACK},
 		{"SYN-ACK that acknowledges something else", func(_ *world, _ *end, p *packet) { p.Ack++ }, nil, CountBadSYNACK},
 		{"SYN without ACK", func(_ *world, _ *end, p *packet) { p.ACK, p.Options = false, nil }, nil, CountBadSYNACK},
@@ -304,11 +293,10 @@ func TestImplausibleSYNACK(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
 		for i, ahead := range []uint32{1, ^uint32(maxBehind)} {
 			p := w.reply(c, s)
-			r, _ := ParseRequest(FormatKinds, p.Options)
+			a, _ := FormatKinds.layout().parseAnswer(p.Options)
 			p.Seq = c.rcvNxt + ahead - 1
-			k := s.conn.keys
-			r.Tag = k.synackTag(s.role, c.conn.att.counter, p.Seq, r.Token)
-			p.Options = FormatKinds.layout().appendRequest(nil, r, 40)
+			a.tag = s.conn.keys.answerTag(s.role, c.conn.att.counter, p.Seq, a)
+			p.Options = FormatKinds.layout().appendAnswer(nil, a)
 			w.inject(p)
 			if c.trying || c.results[i] != ErrNotProven {
 				w.fatalf("%d ahead: %v", int32(ahead), c.results)

@@ -24,7 +24,7 @@ func (e *end) probe(i byte) error {
 func (e *end) startOn(local netip.AddrPort, keepOld, probe bool) error {
 	c := e.conn
 	t := Tuple{local, e.cur.Remote}
-	opened := c.State() == Confirmed && e.tcb().Movable && c.Phase() != SYNReceived && c.Phase() != SYNSent && t != e.cur
+	opened := c.State() == Confirmed && e.tcb().Movable && c.Phase() != SYNSent && t != e.cur
 	if opened {
 		e.drains = slices.DeleteFunc(e.drains, func(d Tuple) bool { return d == t })
 		e.path = &t
@@ -80,37 +80,28 @@ func (e *end) do(acts []Action) {
 			w.fatalf("%v: action %d of a closed connection", e.role, a.Kind)
 		}
 		switch a.Kind {
-		case ActSendSYN, ActSendSYNACK:
+		case ActSendSYN:
 			if e.path == nil {
 				w.fatalf("%v: SYN without a path on trial", e.role)
 			}
-			if len(a.Option) == 0 || len(a.Option) > 21 {
-				w.fatalf("%v: %d bytes of option on a SYN", e.role, len(a.Option))
+			w.send(Segment{Tuple: *e.path, SYN: true, Seq: a.Seq, Window: maxUnscaled, Len: 1, Options: a.Option})
+		case ActAnswerSYN:
+			if e.failOpen {
+				e.counts[CountPathBusy]++
+				return
 			}
 			w.send(Segment{
-				Tuple: *e.path, SYN: true, ACK: a.Kind == ActSendSYNACK, Seq: a.Seq, Ack: a.Ack,
+				Tuple: e.hand, SYN: true, ACK: true, Seq: a.Seq, Ack: a.Ack,
 				Window: maxUnscaled, Len: 1, Options: a.Option,
 			})
-		case ActSendWindowUpdate:
-			if e.path == nil {
-				w.fatalf("%v: window update without a path on trial", e.role)
+			if a.On {
+				w.send(Segment{Tuple: e.hand, ACK: true, Seq: a.Seq + 1, Ack: a.Ack, Window: e.rcvNxt + e.wnd - a.Ack})
 			}
-			w.send(Segment{Tuple: *e.path, ACK: true, Seq: a.Seq, Ack: a.Ack, Window: e.rcvNxt + e.wnd - a.Ack})
 		case ActSendACK:
 			if len(a.Option) == 0 || len(a.Option) > 28 {
 				w.fatalf("%v: %d bytes of option on an ACK", e.role, len(a.Option))
 			}
 			w.send(Segment{Tuple: e.cur, ACK: true, Seq: a.Seq, Ack: e.rcvNxt, Window: e.wnd, Options: a.Option})
-		case ActOpenPath:
-			if slices.Contains(e.drains, a.Tuple) || a.Tuple == e.cur {
-				w.fatalf("%v: path %v is in use", e.role, a.Tuple)
-			}
-			e.path = nil
-			if e.failOpen {
-				e.do(e.conn.PathFailed())
-				return
-			}
-			e.path = &a.Tuple
 		case ActDropPath:
 			e.path = nil
 		case ActRebind:
@@ -127,9 +118,6 @@ func (e *end) do(acts []Action) {
 			e.held = true
 			e.rtx = 0
 		case ActPush:
-			if a.Lost {
-				e.resend()
-			}
 			e.output()
 		case ActAnswer:
 			e.answers++
@@ -180,6 +168,17 @@ func (e *end) rebind(r Rebind) {
 	}
 }
 
+// register gives the tuple of a third ACK to the connection, in the place of a path on
+// trial.
+func (e *end) register() bool {
+	if e.failOpen {
+		return false
+	}
+	e.drains = slices.DeleteFunc(e.drains, func(d Tuple) bool { return d == e.hand })
+	e.path = &e.hand
+	return true
+}
+
 // settle brings the token table in line with the machine and checks the invariants.
 func (e *end) settle() {
 	w, c := e.w, e.conn
@@ -208,11 +207,8 @@ func (e *end) settle() {
 		w.fatalf("%v: %d tokens in the table, want %d", e.role, got, want)
 	}
 	phase := c.Phase()
-	if onTrial := phase == SYNSent || phase == SYNReceived; onTrial != (e.path != nil) {
+	if onTrial := phase == SYNSent; onTrial != (e.path != nil) {
 		w.fatalf("%v: path on trial %v in phase %v", e.role, e.path, phase)
-	}
-	if c.att != nil && !c.att.moved && c.prov != nil {
-		w.fatalf("%v: two paths on trial", e.role)
 	}
 	if e.gated && c.att == nil {
 		w.fatalf("%v: output is gated for ever", e.role)
@@ -234,7 +230,10 @@ func (e *end) settle() {
 			w.fatalf("%v: %v drains for another %v", e.role, d.tuple, d.until.Sub(w.now))
 		}
 	}
-	if _, ok := c.Deadline(); !ok && (c.att != nil || c.prov != nil || c.hold != nil || c.finished != nil || len(c.drains) > 0 || c.state == Keying || c.state == Ready) {
+	if len(c.syns) > maxAnswered {
+		w.fatalf("%v: %d requests remembered", e.role, len(c.syns))
+	}
+	if _, ok := c.Deadline(); !ok && (c.att != nil || c.hold != nil || c.finished != nil || len(c.drains) > 0 || c.state == Keying || c.state == Ready) {
 		w.fatalf("%v: pending without a deadline", e.role)
 	}
 	e.checkCounters()

@@ -184,6 +184,9 @@ var variants = func() (v []variant) {
 // usual is the variant of most connections.
 var usual = variant{SuiteX25519SHA256, FormatKinds, 28}
 
+// roomy has room for Key-Rest and Key-Confirm on one ACK.
+var roomy = variant{SuiteX25519SHA256, FormatKinds, 40}
+
 func (v variant) String() string {
 	return fmt.Sprintf("%v/format %d/room %d", v.suite, v.format, v.room)
 }

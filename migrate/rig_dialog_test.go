@@ -23,7 +23,7 @@ func newDialog(t *testing.T, r Role, suite SuiteID) *dialog {
 	d := &dialog{t: t}
 	var conns [2]*Machine
 	for r := range conns {
-		c, err := NewMachine(Role(r), cfg, constReader(r+1))
+		c, err := NewMachine(Role(r), cfg, new(Secret), constReader(r+1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,8 +54,8 @@ func (d *dialog) want(s NegotiationState, r PlainReason) {
 func (d *dialog) exchange() {
 	d.t.Helper()
 	for range 3 {
-		d.take(d.peer.ACKOption(nil, 40, TCB{}))
-		d.peer.PeerACK(d.now, 0, d.c.ACKOption(nil, 40, TCB{}), TCB{})
+		d.take(d.peer.ACKOption(nil, 40, 0, TCB{}))
+		d.peer.PeerACK(d.now, 0, d.c.ACKOption(nil, 40, 0, TCB{}), TCB{})
 	}
 	d.want(Confirmed, PlainNone)
 	if d.peer.State() != Confirmed {
@@ -64,7 +64,7 @@ func (d *dialog) exchange() {
 }
 
 func keyRest(key byte) []byte {
-	return append([]byte{kindPermitted, 18, 0}, slices.Repeat([]byte{key}, 15)...)
+	return append([]byte{kindPermitted, 24, 0}, slices.Repeat([]byte{key}, nFresh+15)...)
 }
 
 func keyConfirm(tag uint64) []byte {

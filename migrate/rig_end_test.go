@@ -25,6 +25,7 @@ type end struct {
 	listening bool
 	open      bool // established
 	addrs     map[netip.Addr]bool
+	secret    Secret
 	port      uint16
 
 	iss, irs               uint32
@@ -43,7 +44,8 @@ type end struct {
 	gated  bool
 	held   bool
 
-	failOpen    bool // ActOpenPath fails
+	hand        Tuple // of the SYN or third ACK at hand
+	failOpen    bool  // that tuple belongs to another connection
 	refuseHolds bool
 
 	table  Table[*end]
@@ -95,7 +97,7 @@ func (e *end) connect() {
 }
 
 func (e *end) newConn() {
-	c, err := NewMachine(e.role, e.cfg, constReader(1+e.role))
+	c, err := NewMachine(e.role, e.cfg, &e.secret, constReader(1+e.role))
 	if err != nil {
 		e.w.t.Fatal(err)
 	}
@@ -119,6 +121,14 @@ func (e *end) receive(s Segment) {
 			e.receiveRequest(s, req)
 			return
 		}
+	}
+	if s.ACK && !s.SYN && !s.RST && e.cfg != nil {
+		if p, ok := ParseProof(e.cfg.Format, s.Options); ok && !e.receiveProof(s, p) {
+			return
+		}
+	}
+	if s.RST && e.cfg != nil && e.receiveAbort(s) {
+		return
 	}
 	switch {
 	case e.closed:
@@ -165,7 +175,43 @@ func (e *end) receiveRequest(s Segment, req Request) {
 		e.counts[CountBadTag]++
 		return
 	}
-	e.do(e.conn.SYN(e.w.now, s.Tuple, e.cur, req, counter, s.Seq, e.tsval, e.tcb()))
+	e.hand = s.Tuple
+	e.do(e.conn.SYN(e.w.now, s.Tuple, e.cur, req, counter, s.Seq, testMSS, e.tcb()))
+}
+
+// testMSS is the MSS of all SYNs.
+const testMSS = 1460
+
+// receiveProof does the same for a third ACK. It reports whether the segment is one of
+// the current tuple, for TCP.
+func (e *end) receiveProof(s Segment, p Proof) bool {
+	v, counter, ok := e.table.Lookup(p.Token)
+	if !ok {
+		return true
+	}
+	if !v.conn.Verifier().VerifyProof(&e.secret, e.w.now, s.Tuple, p, counter, s.Seq) {
+		e.counts[CountUnproven]++
+		return false
+	}
+	e.hand = s.Tuple
+	acts, consumed := e.conn.Proof(e.w.now, s, e.cur, p, counter, e.tcb(), e.register)
+	e.do(acts)
+	return !consumed && e.cur == s.Tuple
+}
+
+// receiveAbort does the same for a RST on a tuple that the connection does not have.
+func (e *end) receiveAbort(s Segment) bool {
+	r, ok := ParseRequest(e.cfg.Format, s.Options)
+	if !ok || e.closed || e.cur == s.Tuple {
+		return false
+	}
+	v, counter, ok := e.table.Lookup(r.Token)
+	if !ok || !v.conn.Verifier().VerifyAbort(r, counter, s.Seq) {
+		return false
+	}
+	acts, _ := e.conn.Segment(e.w.now, s, e.cur, e.tcb())
+	e.do(acts)
+	return true
 }
 
 func (e *end) handshake(s Segment) {
@@ -302,7 +348,7 @@ func (e *end) sendACK() {
 	}
 	s := Segment{Tuple: e.cur, ACK: true, Seq: e.sndNxt, Ack: e.rcvNxt, Window: e.wnd}
 	if e.conn != nil {
-		s.Options = e.conn.ACKOption(nil, e.room, e.tcb())
+		s.Options = e.conn.ACKOption(nil, e.room, s.Seq, e.tcb())
 	}
 	e.w.send(s)
 }
@@ -317,7 +363,7 @@ func (e *end) output() {
 	if e.silent() || e.unsent == 0 {
 		return
 	}
-	e.w.send(Segment{Tuple: e.cur, ACK: true, Seq: e.sndNxt, Ack: e.rcvNxt, Window: e.wnd, Len: e.unsent})
+	e.sendData(e.sndNxt, e.unsent)
 	e.sndNxt += e.unsent
 	e.unsent = 0
 	e.rearm()
@@ -345,5 +391,13 @@ func (e *end) resend() {
 	if e.silent() || e.sndUna == e.sndNxt {
 		return
 	}
-	e.w.send(Segment{Tuple: e.cur, ACK: true, Seq: e.sndUna, Ack: e.rcvNxt, Window: e.wnd, Len: e.sndNxt - e.sndUna})
+	e.sendData(e.sndUna, e.sndNxt-e.sndUna)
+}
+
+func (e *end) sendData(seq, n uint32) {
+	s := Segment{Tuple: e.cur, ACK: true, Seq: seq, Ack: e.rcvNxt, Window: e.wnd, Len: n}
+	if e.conn != nil && e.conn.Proving() {
+		s.Options = e.conn.ACKOption(nil, e.room, seq, e.tcb())
+	}
+	e.w.send(s)
 }

@@ -53,6 +53,7 @@ func newWorld(t testing.TB, seed uint64, cfg [2]*Config) *world {
 		for i := range byte(5) {
 			e.addrs[host(e.role, i)] = true
 		}
+		e.secret[0] = byte(r) + 1
 		w.ends[r] = e
 	}
 	return w
@@ -220,6 +221,9 @@ func (p *packet) kind() string {
 	}
 	l := f.layout()
 	_, migrate := ParseRequest(f, p.Options)
+	if _, ok := ParseProof(f, p.Options); ok {
+		migrate = true
+	}
 	rest := l.find(p.Options, optPermitted, l.nRest) != nil
 	confirm := l.find(p.Options, optPermitted, l.nConfirm) != nil
 	name := "ACK"
@@ -243,6 +247,27 @@ func (p *packet) kind() string {
 		name += "+Confirm"
 	}
 	return name
+}
+
+// size returns the bytes of a packet over IPv4 or IPv6, with the options that netstack
+// puts on it beside those of the machine.
+func (p *packet) size() int {
+	header := 20 + 20
+	if p.Tuple.Local.Addr().Is6() {
+		header += 20
+	}
+	options := 12 // timestamps
+	if p.SYN {
+		options = 20 // and MSS, SACK-permitted, window scale
+	}
+	return header + (options+len(p.Options)+3)/4*4 + int(p.payload())
+}
+
+func (p *packet) payload() uint32 {
+	if p.SYN {
+		return p.Len - 1
+	}
+	return p.Len
 }
 
 func (p *packet) String() string {

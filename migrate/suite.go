@@ -13,7 +13,8 @@ const (
 	// SuiteNull has no key exchange. It is as secure as the sequence space, and
 	// used only if the application asks for it (M204).
 	SuiteNull SuiteID = 0
-	// SuiteX25519SHA1 has the Token and Request of the draft.
+	// SuiteX25519SHA1 has the Token and Request of the draft, and is used only if the
+	// application asks for it (M204).
 	SuiteX25519SHA1 SuiteID = 1
 	// SuiteX25519SHA256 has a new token for each migration, and survives
 	// middleboxes that rewrite sequence numbers. It is the default.

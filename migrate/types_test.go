@@ -51,10 +51,10 @@ func TestConfigValidate(t *testing.T) {
 	}
 }
 
-// M204: Suite 0x00 MUST NOT be used unless the application asks for it.
+// M204: Suites 0x00 and 0x01 MUST NOT be used unless the application asks for them.
 func TestConfigDefaults(t *testing.T) {
-	if s := (&Config{}).suites(); len(s) != 2 || s[0] != SuiteX25519SHA256 || s[1] != SuiteX25519SHA1 {
-		t.Errorf("suites %v: the null suite is for those who ask for it", s)
+	if s := (&Config{}).suites(); len(s) != 1 || s[0] != SuiteX25519SHA256 {
+		t.Errorf("suites %v: the others are for those who ask for them", s)
 	}
 	if h := (&Config{}).hold(); h != DefaultHold {
 		t.Errorf("hold %v", h)
@@ -65,14 +65,14 @@ func TestConfigDefaults(t *testing.T) {
 }
 
 func TestNewConn(t *testing.T) {
-	if c, err := NewMachine(Opener, &Config{Policy: Off}, nil); err == nil {
+	if c, err := NewMachine(Opener, &Config{Policy: Off}, nil, nil); err == nil {
 		t.Errorf("policy off: %+v", c)
 	}
 	boom := errors.New("no entropy")
-	if c, err := NewMachine(Opener, &Config{}, failingReader{boom}); !errors.Is(err, boom) {
+	if c, err := NewMachine(Opener, &Config{}, nil, failingReader{boom}); !errors.Is(err, boom) {
 		t.Errorf("no entropy: %+v, %v", c, err)
 	}
-	if _, err := NewMachine(Opener, &Config{Suites: []SuiteID{SuiteNull}}, failingReader{boom}); err != nil {
+	if _, err := NewMachine(Opener, &Config{Suites: []SuiteID{SuiteNull}}, nil, failingReader{boom}); err != nil {
 		t.Errorf("null suite: %v", err)
 	}
 }
@@ -85,7 +85,7 @@ func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 // used.
 func TestRandIsUsed(t *testing.T) {
 	syn := func(seed byte) string {
-		c, err := NewMachine(Opener, &Config{}, constReader(seed))
+		c, err := NewMachine(Opener, &Config{}, new(Secret), constReader(seed))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,11 +30,11 @@ func (h hexBytes) uint64() uint64 { return binary.BigEndian.Uint64(h) }
 type tagVectors struct {
 	Confirm  [2]hexBytes
 	Counters []struct {
-		N                         uint64
-		Seq                       uint32
-		Now                       Time
-		Field, Token, Request     hexBytes
-		SYNACK, ACK, Abort, Nonce hexBytes
+		N                     uint64
+		Seq, Rcv              uint32
+		Nonce, Token, Request hexBytes
+		SYNACK, Abort         hexBytes
+		Proofs, Receipts      []hexBytes // by flags
 	}
 }
 
@@ -59,11 +59,22 @@ type suiteVectors struct {
 type vectorFile struct {
 	Private [2]hexBytes
 	ISN     [2]uint32
+	Fresh   [2]hexBytes
+	Flags   [2]uint8
 	TCB     struct {
 		Una, Nxt [2]uint32
 		Now      Time
 	}
-	Secret hexBytes
+	Secret  hexBytes // of the applications
+	Secrets [2]hexBytes
+	Nonces  []struct {
+		Now           Time
+		Local, Remote string
+		Token         hexBytes
+		ReqNo         uint8
+		MSS           uint16
+		Nonce         hexBytes
+	}
 	Suites []suiteVectors
 }
 
@@ -88,7 +99,8 @@ func readVectors(t *testing.T) (v vectorFile) {
 func (v *vectorFile) keysOf(t *testing.T, s *suiteVectors) (ends [2]*keys) {
 	t.Helper()
 	for _, role := range []Role{Opener, Acceptor} {
-		var z, own, peer []byte
+		var z []byte
+		var shares [2]keyShare
 		if s.Suite.hasKey() {
 			key, err := ecdh.X25519().NewPrivateKey(v.Private[role])
 			if err != nil {
@@ -101,12 +113,16 @@ func (v *vectorFile) keysOf(t *testing.T, s *suiteVectors) (ends [2]*keys) {
 			if z, err = key.ECDH(pub); err != nil || !bytes.Equal(z, s.Shared) {
 				t.Fatalf("%v: shared secret %x, %v, want %x", s.Suite, z, err, s.Shared)
 			}
-			own, peer = key.PublicKey().Bytes(), s.Public[role.peer()]
-			if !bytes.Equal(own, s.Public[role]) {
+			if own := key.PublicKey().Bytes(); !bytes.Equal(own, s.Public[role]) {
 				t.Fatalf("%v: public key %x, want %x", s.Suite, own, s.Public[role])
 			}
+			for r := range shares {
+				shares[r].flags = v.Flags[r]
+				copy(shares[r].public[:], s.Public[r])
+				copy(shares[r].fresh[:], v.Fresh[r])
+			}
 		}
-		k, err := newKeys(s.Suite, role, z, own, peer, v.ISN[role], v.ISN[role.peer()])
+		k, err := newKeys(s.Suite, role, z, shares[role], shares[role.peer()], v.ISN[role], v.ISN[role.peer()])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,16 +131,14 @@ func (v *vectorFile) keysOf(t *testing.T, s *suiteVectors) (ends [2]*keys) {
 	return ends
 }
 
-// M211: Tokens and tags of suites 0x00 and 0x01 MUST be the first 8 bytes of these
-// hashes.
+// M211: Tokens and tags of suites 0x00 and 0x01 MUST be the first bytes of these
+// hashes: 8 bytes, but 6 in an answer.
 //
-// M212: Token and Request MUST be computed alike in SYN, SYN-ACK and ACK. SeqNo MUST
-// be that of the segment which carries it.
+// M212: Label, r and message of M211 MUST be those of the same tag in suite 0x02
+// (M221). There n is ReqNo, as 8 bytes.
 //
-// M221: In suite 0x02 tokens and tags MUST be the first 8 bytes of these values.
-//
-// M224: The nonce MUST be unpredictable and new. It is bytes 4 to 7 of
-// HMAC(key("nonce", r), n ‖ the responder's monotonic clock in ns, 8 bytes).
+// M221: In suite 0x02 tokens and tags MUST be the first bytes of these values: 8
+// bytes, but 6 in an answer.
 //
 // M241: Binding MUST replace PRK by PRK' = HKDF-Extract(salt = PRK, IKM = secret).
 // From then on only PRK' counts, in both directions.
@@ -167,23 +181,44 @@ func checkTags(t *testing.T, k *keys, v *[2]tagVectors) {
 		check("confirm", r, 0, k.confirmTag(r, false), v[r].Confirm[0])
 		check("confirm", r, 1, k.confirmTag(r, true), v[r].Confirm[1])
 		for _, c := range v[r].Counters {
-			field := Token(c.Field.uint64())
+			x := nonce(uint48(c.Nonce))
+			a := answer{reqNo: uint8(c.N), rcvNxt: c.Rcv, nonce: x}
 			check("token", r, c.N, uint64(k.token(r, c.N)), c.Token)
 			check("request", r, c.N, k.requestTag(r, c.N, c.Seq), c.Request)
-			check("synack", r, c.N, k.synackTag(r, c.N, c.Seq, field), c.SYNACK)
-			check("ack", r, c.N, k.ackTag(r, c.N, c.Seq, field), c.ACK)
-			check("abort", r, c.N, k.abortTag(r, c.Seq), c.Abort)
-			if k.suite.rolling() && r == k.role {
-				if got := k.nonce(c.N, c.Now); got != binary.BigEndian.Uint32(c.Nonce) {
-					t.Errorf("nonce(%d) = %08x, want %x", c.N, got, c.Nonce)
-				}
+			if got := k.answerTag(r, c.N, c.Seq, a); got != uint48(c.SYNACK) {
+				t.Errorf("synack(%d, %d) = %012x, want %x", r, c.N, got, c.SYNACK)
 			}
+			for flags := range c.Proofs {
+				p := Proof{ReqNo: uint8(c.N), Done: 77, Flags: proofFlags(flags), Rcv: c.Rcv}
+				check("proof", r, c.N, k.proofTag(labelProof, r, c.N, c.Seq, p, x), c.Proofs[flags])
+				check("receipt", r, c.N, k.proofTag(labelReceipt, r, c.N, c.Seq, p, x), c.Receipts[flags])
+			}
+			check("abort", r, c.N, k.abortTag(r, epoch(c.N), c.Seq), c.Abort)
 
 			req := Request{ReqNo: uint8(c.N), Token: Token(c.Token.uint64()), Tag: c.Request.uint64()}
 			if got := (*Verifier)(k).Verify(req, c.N, c.Seq); got != (r != k.role || !k.suite.rolling()) {
 				t.Errorf("Verify(request %d of role %d) = %v at role %d", c.N, r, got, k.role)
 			}
 		}
+	}
+}
+
+// M224: The 5 closed bytes of a nonce MUST be the first ones of this value. The secret
+// is 32 random bytes that never leave the stack.
+//
+// M229: The open byte MUST hold the tick's low 3 bits. Below them is the class of the
+// largest of these MSS values that is not above the SYN's, or else the first.
+func TestNonceVectors(t *testing.T) {
+	v := readVectors(t)
+	s := Secret(v.Secrets[0])
+	for _, n := range v.Nonces {
+		at := Tuple{netip.MustParseAddrPort(n.Local), netip.MustParseAddrPort(n.Remote)}
+		if got := s.nonce(n.Now, at, Token(n.Token.uint64()), n.ReqNo, n.MSS); uint64(got) != uint48(n.Nonce) {
+			t.Errorf("nonce %012x, want %x", got, n.Nonce)
+		}
+	}
+	if len(v.Nonces) < 4 {
+		t.Errorf("%d vectors", len(v.Nonces))
 	}
 }
 
@@ -197,15 +232,14 @@ func checkTags(t *testing.T, k *keys, v *[2]tagVectors) {
 // front of the content (RFC 6994). The ExID is 0x6D70 for Kind 15 and 0x6D67 for Kind
 // 16.
 //
-// M107: The flags of Key-Rest MUST be zero.
-//
-// M222: In suite 0x02 the Token field of SYN-ACK and ACK MUST hold two numbers of 4
-// bytes each. They are the sender's RCV.NXT relative to the peer's ISN, and a nonce.
+// M109: Migrate MUST be a request on a SYN and a RST, an answer on a SYN-ACK, and a
+// proof on any other segment.
 //
 // M401: Each end MUST count its own requests, from 1. ReqNo is the counter's low byte.
 //
 // M721: An end that aborts a connection that can migrate MUST put the Abort tag in the
-// Migrate option of its RST. ReqNo and Token are zero.
+// Migrate option of its RST. Its Token names the sender's last request if that may not
+// be completed, else the next.
 func TestOptionVectors(t *testing.T) {
 	v := readVectors(t)
 	for i := range v.Suites {
@@ -231,10 +265,12 @@ func checkOptions(t *testing.T, v *vectorFile, suite SuiteID, format Format, ini
 	cfg := &Config{Format: format, Suites: []SuiteID{suite}}
 	var conns [2]*Machine
 	for r := range conns {
-		c, err := NewMachine(Role(r), cfg, bytes.NewReader(v.Private[r]))
+		secret := Secret(v.Secrets[r])
+		c, err := NewMachine(Role(r), cfg, &secret, bytes.NewReader(concat(v.Private[r], v.Fresh[r])))
 		if err != nil {
 			t.Fatal(err)
 		}
+		c.setFlags(v.Flags[r])
 		conns[r] = c
 	}
 	o, a := conns[Opener], conns[Acceptor]
@@ -242,13 +278,14 @@ func checkOptions(t *testing.T, v *vectorFile, suite SuiteID, format Format, ini
 	syn := o.SYNOption(nil, room)
 	equal("SYN", syn, want[Opener].SYN)
 	a.PeerSYN(syn)
+	a.setFlags(v.Flags[Acceptor])
 	synack := a.SYNOption(nil, room)
 	equal("SYN-ACK", synack, want[Acceptor].SYN)
 	o.PeerSYN(synack)
 	o.Established(0, v.ISN[Opener], v.ISN[Acceptor])
 	a.Established(0, v.ISN[Acceptor], v.ISN[Opener])
 	if suite.hasKey() {
-		ack := func(c *Machine) []byte { return c.ACKOption(nil, room, TCB{}) }
+		ack := func(c *Machine) []byte { return c.ACKOption(nil, room, 0, TCB{}) }
 		rest := ack(o)
 		equal("Key-Rest", rest, want[Opener].Rest)
 		a.PeerACK(0, 0, rest, TCB{})
@@ -294,16 +331,20 @@ func checkOptions(t *testing.T, v *vectorFile, suite SuiteID, format Format, ini
 	if !ok {
 		t.Fatalf("cannot parse %x", mig.Option)
 	}
-	reply := sent(s.SYN(now, tuple(2, 1), tuple(4, 3), req, 1, mig.Seq, 0, tcb(initiator.peer())), ActSendSYNACK)
+	reply := sent(s.SYN(now, tuple(2, 1), tuple(4, 3), req, 1, mig.Seq, testMSS, tcb(initiator.peer())), ActAnswerSYN)
 	equal("migrate SYN-ACK", reply.Option, w.SYNACK)
 	acts, _ = c.Segment(now, Segment{
 		Tuple: tuple(1, 2), Seq: reply.Seq, Ack: reply.Ack, SYN: true, ACK: true, Options: reply.Option,
 	}, tuple(3, 4), tcb(initiator))
 	third := sent(acts, ActSendACK)
 	equal("step 4", third.Option, w.ACK)
-	acts, _ = s.Segment(now, Segment{
-		Tuple: tuple(2, 1), Seq: third.Seq, Ack: reply.Seq + 1, ACK: true, Options: third.Option,
-	}, tuple(4, 3), tcb(initiator.peer()))
+	proof, ok := ParseProof(format, third.Option)
+	if !ok {
+		t.Fatalf("cannot parse %x", third.Option)
+	}
+	acts, _ = s.Proof(now, Segment{
+		Tuple: tuple(2, 1), Seq: third.Seq, Ack: reply.Seq + 1, Window: 1 << 20, ACK: true, Options: third.Option,
+	}, tuple(4, 3), proof, 1, tcb(initiator.peer()), func() bool { return true })
 	equal("step 5", sent(acts, ActSendACK).Option, w.Receipt)
 }
 

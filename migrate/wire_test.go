@@ -113,7 +113,7 @@ func TestAppendRequest(t *testing.T) {
 // turn, is found as one option or none.
 //
 // M103: In format experimental the SYN MUST carry 15 key bytes (length 20), and
-// Key-Rest the other 17 (length 22).
+// Key-Rest the other 17 (length 28).
 func TestOptionLengths(t *testing.T) {
 	for _, f := range []Format{FormatKinds, FormatExperimental} {
 		l := f.layout()
@@ -137,8 +137,10 @@ func TestOptionLengths(t *testing.T) {
 					t.Errorf("format %d: %s found in %x: %x", f, name, b, got)
 				}
 			}
-			if got := l.find(b, optMigrate, l.nMigrate); got != nil {
-				t.Errorf("format %d: Migrate found in %x", f, b)
+			for _, want := range []int{nMigrate, nProof} {
+				if got := l.find(b, optMigrate, want); got != nil {
+					t.Errorf("format %d: Migrate found in %x", f, b)
+				}
 			}
 			if got := l.find(b[:len(b)-1], optPermitted, n); n > 0 && got != nil {
 				t.Errorf("format %d: found in %x, which is truncated", f, b[:len(b)-1])
@@ -147,16 +149,20 @@ func TestOptionLengths(t *testing.T) {
 				t.Errorf("format %d: %d bytes in %d bytes of room: %x", f, n, len(b)-1, b)
 			}
 		}
-		if l.synKey+(l.nRest-1) != keySize || l.nPermit != 1+l.synKey {
-			t.Errorf("format %d: %d key bytes in the SYN and %d later", f, l.synKey, l.nRest-1)
+		if rest := l.nRest - 1 - nFresh; l.synKey+rest != keySize || l.nPermit != 1+l.synKey {
+			t.Errorf("format %d: %d key bytes in the SYN and %d later", f, l.synKey, rest)
 		}
 		// Section 1: MSS, SACK-permitted, timestamps, NOP and window scale.
 		if size := l.header + l.nPermit; size > maxOptions-20 {
 			t.Errorf("format %d: Migrate-Permitted has %d bytes", f, size)
 		}
 		// The same without the NOP, for a migrate SYN.
-		if size := l.header + l.nMigrate; size > maxOptions-19 {
+		if size := l.header + nMigrate; size > maxOptions-19 {
 			t.Errorf("format %d: Migrate has %d bytes", f, size)
+		}
+		// Timestamps with two NOPs.
+		if size := l.header + max(nProof, l.nRest); size > maxOptions-12 {
+			t.Errorf("format %d: Migrate or Key-Rest has %d bytes on an ACK", f, size)
 		}
 	}
 }
@@ -179,7 +185,7 @@ func TestParsePermitted(t *testing.T) {
 		{"two keys", "0f 14 02" + key + "0f 14 02" + key, 0, "", false},
 		{"twice without a key", "0f 03 00 0f 03 00", 0, "", false},
 		{"either", "0f 03 00 0f 14 01" + key, SuiteX25519SHA1, key, true},
-		{"Key-Rest only", "0f 12 00 000102030405060708090a0b0c0d0e", 0, "", false},
+		{"Key-Rest only", "0f 18 00 010203040506 000102030405060708090a0b0c0d0e", 0, "", false},
 		{"none", "02 04 05b4", 0, "", false},
 	}
 	for _, test := range tests {

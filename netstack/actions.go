@@ -17,20 +17,15 @@ import (
 func (m *Migration) do(acts []migrate.Action, in gvisorSegment) {
 	for _, a := range acts {
 		switch a.Kind {
-		case migrate.ActOpenPath:
-			if err := m.ep.MigrationAcceptPath(in); err != nil {
-				m.migrator.count(migrate.CountPathBusy)
-				m.do(m.machine.PathFailed(), in)
-				return
-			}
 		case migrate.ActDropPath:
 			m.ep.MigrationDropPath()
 		case migrate.ActSendSYN:
 			m.ep.MigrationSendSYN(a.Seq, a.Option)
-		case migrate.ActSendSYNACK:
-			m.ep.MigrationSendSYNACK(gvisorSYNACK{Seq: a.Seq, Ack: a.Ack, TSEcr: a.TSEcr, Option: a.Option})
-		case migrate.ActSendWindowUpdate:
-			m.ep.MigrationSendWindowUpdate(gvisorWindowUpdate{Seq: a.Seq, Ack: a.Ack})
+		case migrate.ActAnswerSYN:
+			if err := m.ep.MigrationAnswerSYN(gvisorAnswer{Seq: a.Seq, Ack: a.Ack, Option: a.Option, Window: a.On}, in); err != nil {
+				m.migrator.count(migrate.CountPathBusy)
+				return
+			}
 		case migrate.ActSendACK:
 			m.ep.MigrationSendACK(a.Seq, a.Option)
 		case migrate.ActRebind:
@@ -42,7 +37,7 @@ func (m *Migration) do(acts []migrate.Action, in gvisorSegment) {
 		case migrate.ActHold:
 			m.ep.MigrationHold()
 		case migrate.ActPush:
-			m.ep.MigrationPush(a.Lost, in)
+			m.ep.MigrationPush(in)
 		case migrate.ActAnswer:
 			m.ep.MigrationAnswer()
 		case migrate.ActDone:
@@ -74,6 +69,7 @@ func abortError(err error) tcpip.Error {
 func (m *Migration) rebind(r migrate.Rebind, in gvisorSegment) {
 	from := m.current()
 	m.ep.MigrationRebind(gvisorRebind(r), in)
+	m.watchEndpoint() // what follows in the list is sent by the state behind the move
 	m.releaseHold()
 	m.answered()
 	m.notify(EventMoved)
@@ -98,7 +94,7 @@ func (m *Migration) sync() {
 	if m.machine.TokensChanged() {
 		m.publish(m.machine.Tokens())
 	}
-	m.ep.MigrationWatch(m.machine.Watching(), m.machine.WantsACKs())
+	m.watchEndpoint()
 	if at, ok := m.machine.Deadline(); ok {
 		m.ep.MigrationTimer(max(time.Duration(at-m.now()), 0))
 	} else {
@@ -117,6 +113,11 @@ func (m *Migration) sync() {
 			}
 		}
 	}
+}
+
+// watchEndpoint has the endpoint show and ask what the machine wants.
+func (m *Migration) watchEndpoint() {
+	m.ep.MigrationWatch(m.machine.Watching(), m.machine.WantsACKs(), m.machine.Proving())
 }
 
 // publish replaces the tokens by which the peer may name this connection.

@@ -38,10 +38,10 @@ func (h *handler) MigrationEstablished(o gvisorOpening) {
 	m.sync()
 }
 
-// MigrationACKOption appends an option to a segment without payload (M301).
-func (h *handler) MigrationACKOption(b []byte, room int) []byte {
+// MigrationACKOption appends an option to a segment (M301, M546).
+func (h *handler) MigrationACKOption(b []byte, room int, seq uint32) []byte {
 	m := h.migration()
-	b = m.machine.ACKOption(b, room, m.tcb())
+	b = m.machine.ACKOption(b, room, seq, m.tcb())
 	m.sync()
 	return b
 }
@@ -67,15 +67,45 @@ func (h *handler) MigrationSYN(in gvisorSegment) {
 		m.migrator.count(migrate.CountStaleRequest)
 		return
 	}
-	tsval := header.ParseTCPOptions(in.Options).TSVal
-	m.do(m.machine.SYN(m.now(), tupleOf(in.ID), m.current(), req, counter, in.Seq, tsval, m.tcb()), in)
+	mss := header.ParseSynOptions(in.Options, false).MSS
+	m.do(m.machine.SYN(m.now(), tupleOf(in.ID), m.current(), req, counter, in.Seq, mss, m.tcb()), in)
 	m.sync()
+}
+
+// MigrationProof takes a third ACK whose tag has been verified.
+func (h *handler) MigrationProof(in gvisorSegment) (consumed bool) {
+	m := h.migration()
+	p, ok := migrate.ParseProof(m.migrator.cfg.Format, in.Options)
+	if !ok {
+		return true
+	}
+	owner, counter, ok := m.migrator.lookup(p.Token)
+	switch {
+	case ok && owner == m:
+	case tupleOf(in.ID) == m.current():
+		return false // another segment has completed the move meanwhile
+	default:
+		m.migrator.count(migrate.CountStaleRequest)
+		return true
+	}
+	open := func() bool { return m.ep.MigrationAcceptPath(in) == nil }
+	acts, consumed := m.machine.Proof(m.now(), segmentOf(in), m.current(), p, counter, m.tcb(), open)
+	m.do(acts, in)
+	m.sync()
+	return consumed
 }
 
 // MigrationSegment takes a segment of the handshake.
 func (h *handler) MigrationSegment(in gvisorSegment) (consumed bool) {
 	m := h.migration()
-	acts, consumed := m.machine.Segment(m.now(), migrate.Segment{
+	acts, consumed := m.machine.Segment(m.now(), segmentOf(in), m.current(), m.tcb())
+	m.do(acts, in)
+	m.sync()
+	return consumed
+}
+
+func segmentOf(in gvisorSegment) migrate.Segment {
+	return migrate.Segment{
 		Tuple:   tupleOf(in.ID),
 		Seq:     in.Seq,
 		Ack:     in.Ack,
@@ -85,10 +115,7 @@ func (h *handler) MigrationSegment(in gvisorSegment) (consumed bool) {
 		Len:     in.Len,
 		Window:  in.Window,
 		Options: in.Options,
-	}, m.current(), m.tcb())
-	m.do(acts, in)
-	m.sync()
-	return consumed
+	}
 }
 
 // MigrationReset takes an acceptable RST.

@@ -4,6 +4,7 @@
 package netstack
 
 import (
+	"io"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -22,8 +23,9 @@ import (
 //
 // Lock order: an endpoint's mutex, then mu. Nothing is called with mu held.
 type migrator struct {
-	cfg MigrationConfig
-	gv  *stack.Stack
+	cfg    MigrationConfig
+	gv     *stack.Stack
+	secret migrate.Secret // of all nonces
 
 	mu    sync.RWMutex
 	table migrate.Table[*Migration]
@@ -45,6 +47,9 @@ func newMigrator(gv *stack.Stack, cfg MigrationConfig) *migrator {
 		cfg.MaxHoldBytes = DefaultMaxHoldBytes
 	}
 	m := &migrator{cfg: cfg, gv: gv}
+	if _, err := io.ReadFull(gv.SecureRNG().Reader, m.secret[:]); err != nil {
+		panic(err) // as gVisor does: nothing is safe without randomness
+	}
 	if s, ok := any(gv).(gvisorStack); ok {
 		s.SetTransportProtocolPreHandler(tcp.ProtocolNumber, m.handlePacket)
 	}
@@ -52,7 +57,7 @@ func newMigrator(gv *stack.Stack, cfg MigrationConfig) *migrator {
 }
 
 func (m *migrator) newMigration(role migrate.Role, ep tcpip.Endpoint, cfg *migrate.Config) (*Migration, error) {
-	machine, err := migrate.NewMachine(role, cfg, m.gv.SecureRNG().Reader)
+	machine, err := migrate.NewMachine(role, cfg, &m.secret, m.gv.SecureRNG().Reader)
 	if err != nil {
 		return nil, err
 	}
@@ -61,20 +66,34 @@ func (m *migrator) newMigration(role migrate.Role, ep tcpip.Endpoint, cfg *migra
 	}, nil
 }
 
-// handlePacket sees every TCP packet before it is matched to an endpoint, and takes
-// the migrate SYNs out (M405). A request that does not prove its right costs a look-up
-// in the table and at most one tag. It leaves nothing but a count (M410).
+// handlePacket sees every TCP packet before it is matched to an endpoint (M405). It takes
+// out migrate SYNs, third ACKs and RSTs that name a connection by a token. A packet that
+// does not prove its right costs a look-up in the table and at most two tags. It leaves
+// nothing but a count (M410).
 func (m *migrator) handlePacket(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
 	hdr := header.TCP(pkt.TransportHeader().Slice())
+	if len(hdr) <= header.TCPMinimumSize {
+		return false
+	}
 	const kind = header.TCPFlagSyn | header.TCPFlagAck | header.TCPFlagRst | header.TCPFlagFin
-	if hdr.Flags()&kind != header.TCPFlagSyn || len(hdr) <= header.TCPMinimumSize {
+	switch options := hdr[header.TCPMinimumSize:]; hdr.Flags() & kind {
+	case header.TCPFlagSyn:
+		req, ok := migrate.ParseRequest(m.cfg.Format, options)
+		return ok && unicast(id, pkt) && m.handleSYN(id, pkt, req, hdr.SequenceNumber())
+	case header.TCPFlagAck, header.TCPFlagAck | header.TCPFlagFin:
+		p, ok := migrate.ParseProof(m.cfg.Format, options)
+		return ok && unicast(id, pkt) && m.handleProof(id, pkt, p, hdr.SequenceNumber())
+	case header.TCPFlagRst, header.TCPFlagRst | header.TCPFlagAck:
+		r, ok := migrate.ParseRequest(m.cfg.Format, options)
+		return ok && unicast(id, pkt) && m.handleAbort(id, pkt, r, hdr.SequenceNumber())
+	default:
 		return false
 	}
-	req, ok := migrate.ParseRequest(m.cfg.Format, hdr[header.TCPMinimumSize:])
-	if !ok || !unicast(id, pkt) {
-		return false
-	}
-	conn, counter, ok := m.lookup(req.Token)
+}
+
+// handleSYN takes a migrate SYN.
+func (m *migrator) handleSYN(id stack.TransportEndpointID, pkt *stack.PacketBuffer, r migrate.Request, seq uint32) bool {
+	conn, counter, ok := m.lookup(r.Token)
 	if !ok { // M411
 		m.count(migrate.CountUnknownToken)
 		if m.cfg.ResetUnknown {
@@ -83,14 +102,47 @@ func (m *migrator) handlePacket(id stack.TransportEndpointID, pkt *stack.PacketB
 		return true
 	}
 	// M412. The verifier is nil if the connection has closed since.
-	if v := conn.verifier.Load(); v == nil || !v.Verify(req, counter, hdr.SequenceNumber()) {
+	if v := conn.verifier.Load(); v == nil || !v.Verify(r, counter, seq) {
 		m.count(migrate.CountBadTag)
 		return true
 	}
-	if !conn.ep.DeliverMigrationSYN(id, pkt) {
+	m.deliver(conn, id, pkt)
+	return true
+}
+
+// handleProof takes a third ACK. One whose token is unknown may be step 5, or a repetition
+// on the current tuple (M532).
+func (m *migrator) handleProof(id stack.TransportEndpointID, pkt *stack.PacketBuffer, p migrate.Proof, seq uint32) bool {
+	conn, counter, ok := m.lookup(p.Token)
+	if !ok {
+		return false
+	}
+	if v := conn.verifier.Load(); v == nil || !v.VerifyProof(&m.secret, conn.now(), tupleOf(id), p, counter, seq) { // M531
+		m.count(migrate.CountUnproven)
+		return true
+	}
+	m.deliver(conn, id, pkt)
+	return true
+}
+
+// handleAbort takes a RST that proves to be meant. Its tuple may be one that this end never
+// heard of (M722). Any other RST is its tuple's.
+func (m *migrator) handleAbort(id stack.TransportEndpointID, pkt *stack.PacketBuffer, r migrate.Request, seq uint32) bool {
+	conn, counter, ok := m.lookup(r.Token)
+	if !ok {
+		return false
+	}
+	if v := conn.verifier.Load(); v == nil || !v.VerifyAbort(r, counter, seq) {
+		return false
+	}
+	m.deliver(conn, id, pkt)
+	return true
+}
+
+func (m *migrator) deliver(conn *Migration, id stack.TransportEndpointID, pkt *stack.PacketBuffer) {
+	if !conn.ep.DeliverMigration(id, pkt) {
 		m.count(migrate.CountMalformed)
 	}
-	return true
 }
 
 // lookup finds the connection that the peer names by a token.

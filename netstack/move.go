@@ -103,12 +103,8 @@ func (m *Migration) start(ctx context.Context, local, remote netip.AddrPort, mod
 }
 
 // underWay returns a channel that is closed when the move under way has ended, nil if
-// there is none worth waiting for (M581, M582). It gives up a request of the peer for an
-// address that is gone. Caller holds the endpoint.
+// there is none worth waiting for (M581). Caller holds the endpoint.
 func (m *Migration) underWay() <-chan struct{} {
-	if t, ok := m.machine.Provisional(); ok && !m.migrator.isLocal(t.Local.Addr()) {
-		m.do(m.machine.DropProvisional(), gvisorSegment{})
-	}
 	if !m.busy() {
 		return nil
 	}
@@ -118,11 +114,8 @@ func (m *Migration) underWay() <-chan struct{} {
 	return m.free
 }
 
-// busy reports whether a move of either end is about to be completed.
+// busy reports whether a move of this end is about to be completed.
 func (m *Migration) busy() bool {
-	if _, ok := m.machine.Provisional(); ok {
-		return true
-	}
 	return m.machine.Completing() && m.migrator.isLocal(m.current().Local.Addr())
 }
 

@@ -38,18 +38,18 @@ type gvisorEndpoint interface {
 	CheckMigration(handler, acceptor any) (err error)
 	SetMigrationHandler(h any) bool
 	MigrationHandler() any
-	DeliverMigrationSYN(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool
+	DeliverMigration(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool
 	MigrationLock(f func())
 
 	MigrationTCB() (t gvisorTCB)
 	MigrationID() stack.TransportEndpointID
 	MigrationHeard() tcpip.MonotonicTime
-	MigrationWatch(all, acks bool)
+	MigrationWatch(all, acks, proving bool)
 	MigrationTimer(d time.Duration)
 	MigrationProbe(d time.Duration)
 
 	MigrationOpenPath(local, remote tcpip.FullAddress) (stack.TransportEndpointID, tcpip.Error)
-	MigrationAcceptPath(syn gvisorSegment) tcpip.Error
+	MigrationAcceptPath(in gvisorSegment) tcpip.Error
 	MigrationDropPath()
 	MigrationDropDrain(id stack.TransportEndpointID)
 	MigrationRebind(r gvisorRebind, in gvisorSegment)
@@ -58,11 +58,10 @@ type gvisorEndpoint interface {
 	MigrationAbort(err tcpip.Error)
 
 	MigrationSendSYN(seq uint32, option []byte)
-	MigrationSendSYNACK(s gvisorSYNACK)
-	MigrationSendWindowUpdate(s gvisorWindowUpdate)
+	MigrationAnswerSYN(a gvisorAnswer, in gvisorSegment) tcpip.Error
 	MigrationSendACK(seq uint32, option []byte)
 	MigrationAnswer()
-	MigrationPush(lost bool, in gvisorSegment)
+	MigrationPush(in gvisorSegment)
 }
 
 // gvisorHandler is what gVisor wants of the handler of an endpoint.
@@ -70,9 +69,10 @@ type gvisorHandler interface {
 	MigrationSYNOption(b []byte, room int) []byte
 	MigrationPeerSYN(options []byte)
 	MigrationEstablished(o gvisorOpening)
-	MigrationACKOption(b []byte, room int) []byte
+	MigrationACKOption(b []byte, room int, seq uint32) []byte
 	MigrationPeerACK(in gvisorSegment) (reply bool)
 	MigrationSYN(in gvisorSegment)
+	MigrationProof(in gvisorSegment) (consumed bool)
 	MigrationSegment(in gvisorSegment) (consumed bool)
 	MigrationReset(in gvisorSegment, err tcpip.Error) (closes bool)
 	MigrationTimedOut(err tcpip.Error) (closes bool)
@@ -121,15 +121,11 @@ type gvisorTCB = struct {
 	Movable                bool
 }
 
-// gvisorSYNACK is a SYN-ACK for the path on trial.
-type gvisorSYNACK = struct {
-	Seq, Ack, TSEcr uint32
-	Option          []byte
-}
-
-// gvisorWindowUpdate is an ACK for the path on trial.
-type gvisorWindowUpdate = struct {
+// gvisorAnswer is a SYN-ACK and, with Window, an ACK with a scaled window behind it.
+type gvisorAnswer = struct {
 	Seq, Ack uint32
+	Option   []byte
+	Window   bool
 }
 
 // gvisorRebind is a [migrate.Rebind].
@@ -137,6 +133,7 @@ type gvisorRebind = struct {
 	PeerRcvNxt    uint32
 	HasPeerRcvNxt bool
 	RTT           time.Duration
+	PeerMSS       uint16
 	KeepCC        bool
 	OldAlive      bool
 }

@@ -56,8 +56,7 @@ type Config struct {
 	// or "manual". Empty means DefaultPolicy.
 	Policy string `yaml:"policy"`
 
-	// Suites that connections may use, the best first. Empty means
-	// x25519-sha256 and x25519-sha1.
+	// Suites that connections may use, the best first. Empty means x25519-sha256.
 	Suites []string `yaml:"suites"`
 
 	// Require refuses connections that cannot migrate. Otherwise they are plain

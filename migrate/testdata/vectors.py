@@ -12,6 +12,7 @@ Usage: vectors.py           writes vectors.json
 
 import hashlib
 import hmac
+import ipaddress
 import json
 import pathlib
 import struct
@@ -113,13 +114,14 @@ def u64(n):
 class Keys:
     """Sections 2 and 4 as seen from above: both ends have the same keys."""
 
-    def __init__(self, suite, private, isn):
+    def __init__(self, suite, private, flags, fresh, isn):
         self.suite, self.isn = suite, isn
         self.public = [x25519(k, BASE) for k in private]
         self.z = x25519(private[0], self.public[1])
         if suite == 0:
             self.public, self.z = [b"", b""], bytes(25)
-        self.prk = mac(b"mnet tcp-migrate", self.z + self.public[0] + self.public[1])
+        shares = self.public[0] + self.public[1] + bytes(flags) + fresh[0] + fresh[1]
+        self.prk = mac(b"mnet tcp-migrate 2", self.z + shares)
 
     def bind(self, secret):
         self.prk = mac(self.prk, secret)
@@ -142,34 +144,50 @@ class Keys:
             return self.hmac("request", role, u64(n) + self.rel(role, seq))
         return self.sha1(u32(seq) + bytes([n % 256]))
 
-    def synack(self, role, n, seq, field):
+    def labelled(self, label, role, msg):
         if self.suite == 2:
-            return self.hmac("synack", role, u64(n) + self.rel(role, seq) + field)
-        return self.request(role, n, seq)
+            return self.hmac(label, role, msg)
+        return self.sha1(label.encode() + bytes([role]) + msg)
 
-    def ack(self, role, n, seq, field):
-        if self.suite == 2:
-            return self.hmac("ack", role, u64(n) + field)
-        return self.request(role, n, seq)
+    def serial(self, n):
+        return u64(n if self.suite == 2 else n % 256)
+
+    def synack(self, role, n, seq, rcv, nonce):
+        msg = self.serial(n) + self.rel(role, seq) + u32(rcv) + b"\0\0" + nonce
+        return self.labelled("synack", role, msg)[:6]
+
+    def ack(self, label, role, n, done, flags, seq, rcv, nonce):
+        where = self.rel(role, seq) if flags & COVER else bytes(4)
+        msg = self.serial(n) + bytes([done, flags]) + where + u32(rcv) + b"\0\0" + nonce
+        return self.labelled(label, role, msg)
 
     def confirm(self, role, done):
-        if self.suite == 2:
-            return self.hmac("confirm", role, bytes([done]))
-        return self.sha1(b"confirm" + bytes([role, done]))
+        return self.labelled("confirm", role, bytes([done]))
 
-    def abort(self, role, seq):
-        if self.suite == 2:
-            return self.hmac("abort", role, self.rel(role, seq))
-        return self.sha1(b"abort" + u32(seq))
+    def abort(self, role, n, seq):
+        return self.labelled("abort", role, u32(n >> 32) + self.rel(role, seq))
 
-    def nonce(self, role, n, now):
-        return self.hmac("nonce", role, u64(n) + u64(now))[4:] if self.suite == 2 else b""
 
-    def field(self, role, n, rcvnxt, nonce):
-        """The Token field of SYN-ACK and ACK by the end with a role."""
-        if self.suite == 2:
-            return self.rel(1 - role, rcvnxt) + nonce
-        return self.token(role, n)
+COVER, ALIVE = 1, 2
+
+CLASSES = [
+    536, 1024, 1180, 1200, 1220, 1240, 1260, 1280, 1300, 1320, 1340, 1360, 1380, 1400, 1410, 1420,
+    1430, 1432, 1440, 1448, 1452, 1460, 1480, 2000, 4000, 8192, 8900, 8960, 16000, 32000, 65483, 65495,
+]  # fmt: skip
+
+
+def address(a):
+    ip = ipaddress.ip_address(a)
+    return ip.packed if ip.version == 6 else bytes(10) + b"\xff\xff" + ip.packed
+
+
+def nonce(secret, now, local, remote, token, reqno, mss):
+    """local and remote are an address and a port."""
+    tick = now // 64_000_000_000
+    cls = max([i for i, c in enumerate(CLASSES) if c <= mss], default=0)
+    start = bytes([tick % 8 * 32 + cls])
+    where = address(local[0]) + address(remote[0]) + struct.pack(">HH", local[1], remote[1])
+    return start + mac(secret, where + token + bytes([reqno]) + start + u64(tick))[:5]
 
 
 def tags(keys):
@@ -178,7 +196,7 @@ def tags(keys):
     for role in (OPENER, ACCEPTOR):
         isn = keys.isn[role]
         numbers = [(1, isn + 1), (2, isn), (255, isn - 1), (256, isn + 0x80000000), (2**40 + 7, 0)]
-        field = bytes.fromhex("0123456789abcdef")
+        x, rcv = bytes.fromhex("0123456789ab"), 0xFEDCBA98
         out.append(
             {
                 "confirm": [keys.confirm(role, d).hex() for d in (0, 1)],
@@ -186,14 +204,14 @@ def tags(keys):
                     {
                         "n": n,
                         "seq": seq % 2**32,
-                        "field": field.hex(),
+                        "rcv": rcv,
+                        "nonce": x.hex(),
                         "token": keys.token(role, n).hex(),
                         "request": keys.request(role, n, seq).hex(),
-                        "synack": keys.synack(role, n, seq, field).hex(),
-                        "ack": keys.ack(role, n, seq, field).hex(),
-                        "abort": keys.abort(role, seq).hex(),
-                        "now": 1000000007 * n % 2**63,
-                        "nonce": keys.nonce(role, n, 1000000007 * n % 2**63).hex(),
+                        "synack": keys.synack(role, n, seq, rcv, x).hex(),
+                        "proofs": [keys.ack("proof", role, n, 77, f, seq, rcv, x).hex() for f in range(8)],
+                        "receipts": [keys.ack("receipt", role, n, 77, f, seq, rcv, x).hex() for f in range(8)],
+                        "abort": keys.abort(role, n, seq).hex(),
                     }
                     for n, seq in numbers
                 ],
@@ -210,7 +228,7 @@ FORMATS = {
 }
 
 
-def options(keys, tcb):
+def options(keys, flags, fresh, secrets, tcb):
     """The options of one negotiation, and of a first migration by each end.
 
     tcb has SND.UNA and SND.NXT of both ends; all that has been sent has
@@ -223,27 +241,30 @@ def options(keys, tcb):
             kind, exid = heads[what]
             return (bytes([kind, 2 + len(exid) + len(content)]) + exid + content).hex()
 
-        def migrate(n, token, tag):
-            return option("migrate", bytes([n % 256]) + token + tag)
+        def migrate(n, *content):
+            return option("migrate", bytes([n % 256]) + b"".join(content))
 
         ends = []
         for role in (OPENER, ACCEPTOR):
             peer = 1 - role
             una, nxt, now = tcb["una"][role], tcb["nxt"][role], tcb["now"]
             peer_una, peer_nxt = tcb["una"][peer], tcb["nxt"][peer]
-            nonce = keys.nonce(peer, 1, now)
-            reply = keys.field(peer, 1, nxt, nonce)
-            proof = keys.field(role, 1, peer_nxt, nonce)
+            token = keys.token(role, 1)
+            x = nonce(secrets[peer], now, ("192.0.2.2", 1000), ("192.0.2.1", 2000), token, 1, 1460)
+            got, peer_got = u32(peer_nxt - keys.isn[peer]), u32(nxt - keys.isn[role])
+            rcv, peer_rcv = (int.from_bytes(n, "big") for n in (got, peer_got))
+            proof = keys.ack("proof", role, 1, 0, COVER, nxt, rcv, x)
+            receipt = keys.ack("receipt", peer, 1, 0, COVER, peer_nxt, peer_rcv, x)
             e = {
                 "syn": option("permitted", bytes([keys.suite]) + keys.public[role][:split]),
-                "request": migrate(1, keys.token(role, 1), keys.request(role, 1, una - 1)),
-                "synack": migrate(1, reply, keys.synack(peer, 1, peer_una - 1, reply)),
-                "ack": migrate(1, proof, keys.ack(role, 1, nxt, proof)),
-                "receipt": migrate(1, reply, keys.ack(peer, 1, peer_nxt, reply)),
-                "abort": migrate(0, bytes(8), keys.abort(role, nxt)),
+                "request": migrate(1, token, keys.request(role, 1, una - 1)),
+                "synack": migrate(1, peer_got, x, keys.synack(peer, 1, peer_una - 1, peer_rcv, x)),
+                "ack": migrate(1, bytes([0, COVER]), x[:1], got, token, proof),
+                "receipt": migrate(1, bytes([0, COVER]), x[:1], peer_got, bytes(8), receipt),
+                "abort": migrate(1, token, keys.abort(role, 0, nxt)),
             }
             if keys.suite != 0:
-                e["rest"] = option("permitted", b"\0" + keys.public[role][split:])
+                e["rest"] = option("permitted", bytes([flags[role]]) + fresh[role] + keys.public[role][split:])
                 e["confirm"] = [option("permitted", keys.confirm(role, d)) for d in (0, 1)]
             ends.append(e)
         out[name] = ends
@@ -259,15 +280,46 @@ def vectors():
         "now": 123456789012345,
     }
     secret = b"exported keying material"
-    out = {"private": [k.hex() for k in private], "isn": isn, "tcb": tcb, "secret": secret.hex(), "suites": []}
+    flags = [0x05, 0x0C]
+    fresh = [b"fresh1", b"fresh2"]
+    secrets = [hashlib.sha256(b"mnet stack secret, " + r).digest() for r in (b"opener", b"acceptor")]
+    out = {
+        "private": [k.hex() for k in private],
+        "fresh": [f.hex() for f in fresh],
+        "flags": flags,
+        "isn": isn,
+        "tcb": tcb,
+        "secret": secret.hex(),
+        "secrets": [s.hex() for s in secrets],
+        "nonces": [],
+        "suites": [],
+    }
+    token = bytes.fromhex("0123456789abcdef")
+    for now, local, remote, reqno, mss in (
+        (0, ("192.0.2.1", 80), ("198.51.100.2", 40000), 1, 1460),
+        (63_999_999_999, ("192.0.2.1", 80), ("198.51.100.2", 40000), 1, 0),
+        (64_000_000_000, ("192.0.2.1", 80), ("198.51.100.2", 40000), 255, 65535),
+        (64_000_000_000 * 9, ("2001:db8::1", 443), ("2001:db8::2", 1), 7, 1439),
+    ):
+        out["nonces"].append(
+            {
+                "now": now,
+                "local": ("[%s]:%d" if ":" in local[0] else "%s:%d") % local,
+                "remote": ("[%s]:%d" if ":" in remote[0] else "%s:%d") % remote,
+                "token": token.hex(),
+                "reqno": reqno,
+                "mss": mss,
+                "nonce": nonce(secrets[0], now, local, remote, token, reqno, mss).hex(),
+            }
+        )
     for suite in (0, 1, 2):
-        keys = Keys(suite, private, isn)
+        keys = Keys(suite, private, flags, fresh, isn)
         s = {
             "suite": suite,
             "public": [k.hex() for k in keys.public],
             "shared": keys.z.hex(),
             "tags": tags(keys),
-            "options": options(keys, tcb),
+            "options": options(keys, flags, fresh, secrets, tcb),
         }
         if suite == 2:
             s["prk"] = keys.prk.hex()

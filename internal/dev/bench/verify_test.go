@@ -77,7 +77,7 @@ func machines(b *testing.B, suite migrate.SuiteID) (acceptor *migrate.Machine, r
 	cfg := &migrate.Config{Suites: []migrate.SuiteID{suite}}
 	ends := map[migrate.Role]*migrate.Machine{}
 	for _, role := range []migrate.Role{migrate.Opener, migrate.Acceptor} {
-		c, err := migrate.NewMachine(role, cfg, rand.Reader)
+		c, err := migrate.NewMachine(role, cfg, new(migrate.Secret), rand.Reader)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -88,8 +88,10 @@ func machines(b *testing.B, suite migrate.SuiteID) (acceptor *migrate.Machine, r
 	opener.PeerSYN(acceptor.SYNOption(nil, room))
 	opener.Established(0, iss, irs)
 	acceptor.Established(0, irs, iss)
-	acceptor.PeerACK(0, iss+1, opener.ACKOption(nil, room, migrate.TCB{}), migrate.TCB{RcvNxt: iss + 1})
-	opener.PeerACK(0, irs+1, acceptor.ACKOption(nil, room, migrate.TCB{}), migrate.TCB{RcvNxt: irs + 1})
+	for range 2 {
+		acceptor.PeerACK(0, iss+1, opener.ACKOption(nil, room, iss+1, migrate.TCB{}), migrate.TCB{RcvNxt: iss + 1})
+		opener.PeerACK(0, irs+1, acceptor.ACKOption(nil, room, irs+1, migrate.TCB{}), migrate.TCB{RcvNxt: irs + 1})
+	}
 	if opener.State() != migrate.Confirmed {
 		b.Fatalf("negotiation: %v", opener.State())
 	}

@@ -44,9 +44,11 @@ type migration struct {
 	held  bool
 
 	// watching: the handler sees all segments. acks: it sees the options of
-	// segments without payload.
+	// segments without payload. proving: it appends to all segments, with payload or
+	// without.
 	watching bool
 	acks     bool
+	proving  bool
 
 	// probe is how early silence after data is probed.
 	probe probe
@@ -114,13 +116,13 @@ func (b *migrationBusy) idle() bool {
 // not in use.
 func (m *migration) update() {
 	m.inspect = m.watching || m.acks
-	m.shape = m.acks || m.gated || m.held
+	m.shape = m.acks || m.proving || m.gated || m.held
 	b := m.busy
 	if b == nil {
 		return
 	}
 	m.inspect = m.inspect || b.path != nil || b.drains != nil || b.clamp.on || b.clamp.peer
-	m.shape = m.shape || b.clamp.on
+	m.shape = m.shape || b.clamp.on || b.clamp.limited()
 	if b.idle() {
 		b.timer.cleanup()
 		m.busy = nil
@@ -263,12 +265,18 @@ func (e *Endpoint) MigrationID() stack.TransportEndpointID {
 
 // MigrationWatch selects what the handler sees: with all, all segments; with acks,
 // the options of segments without payload. It always sees the segments of other
-// tuples than the current one.
+// tuples than the current one. With proving, it appends options to all segments that are
+// sent.
 //
 // +checklocks:e.mu
-func (e *Endpoint) MigrationWatch(all, acks bool) {
-	e.mig.watching, e.mig.acks = all, acks
-	e.mig.update()
+func (e *Endpoint) MigrationWatch(all, acks, proving bool) {
+	m := e.mig
+	m.watching, m.acks = all, acks
+	if m.proving != proving && !m.closed {
+		m.proving = proving
+		e.reserveProof(proving)
+	}
+	m.update()
 }
 
 // MigrationTimer calls the handler's MigrationTimerExpired after d, or never
@@ -327,7 +335,7 @@ func (e *Endpoint) migrateCleanup() {
 		b.timer.cleanup()
 		m.busy = nil
 	}
-	m.gated, m.held, m.watching, m.acks = false, false, false, false
+	m.gated, m.held, m.watching, m.acks, m.proving = false, false, false, false, false
 	m.update()
 	m.h.MigrationClosed()
 }

@@ -28,6 +28,25 @@ type ackClamp struct {
 	cover seqnum.Value
 	// una is SND.UNA at the time of the move.
 	una seqnum.Value
+	// responder: the peer asked for the move. Then edge is the right edge of the
+	// windows that this path has seen from the peer (M647).
+	responder bool
+	edge      seqnum.Value
+}
+
+// limited reports whether segments without payload stay within the windows that the path
+// has seen. It ends when the peer acknowledges SND.UNA of the move: from then on
+// middleboxes have the true window.
+func (c *ackClamp) limited() bool { return c.peer && c.responder }
+
+// limit lowers the sequence number of a segment without payload to the edge (M647). A
+// strict tracker drops a segment beyond, and its host may answer by a RST. The edge may be
+// below SND.UNA, so it does not follow from SND.WND.
+func (c *ackClamp) limit(seq seqnum.Value) seqnum.Value {
+	if c.limited() && c.edge.LessThan(seq) {
+		return c.edge
+	}
+	return seq
 }
 
 // startClamp starts the clamp. The path has carried the peer's SYN so far.
@@ -57,12 +76,17 @@ func (e *Endpoint) clampLate() {
 // clampReceived notes that a segment that ends at end has come along the current path.
 //
 // +checklocks:e.mu
-func (e *Endpoint) clampReceived(end seqnum.Value) {
+func (e *Endpoint) clampReceived(end seqnum.Value, pure bool) {
 	c := &e.mig.busy.clamp
 	// The peer sends nothing beyond the window, which was rounded up. A segment
 	// there is a guess of somebody else.
 	if c.highest.LessThan(end) && end.LessThanEq(e.rcv.RcvAcc.Add(1<<e.rcv.RcvWndScale)) {
 		c.highest = end
+		if pure && !c.responder && end.LessThan(e.rcv.RcvNxt) {
+			// A responder that may not go beyond its edge waits for this
+			// window to go on (M648).
+			e.snd.sendAck()
+		}
 	}
 	if c.owed && e.rcv.RcvNxt.LessThanEq(c.highest) { // M645
 		c.owed = false
@@ -135,6 +159,9 @@ func (e *Endpoint) clampPeer(s *segment) {
 	// Keep the right edge, but express it as TCP expects it, unscaled here
 	// since the caller scales.
 	right := s.ackNumber.Add(s.window << e.snd.SndWndScale)
+	if c.edge.LessThan(right) {
+		c.edge = right
+	}
 	s.ackNumber = e.snd.SndUna
 	s.window = 0
 	if s.ackNumber.LessThan(right) {

@@ -25,13 +25,13 @@ func (e *Endpoint) migrateSYNOptions(options []byte) []byte {
 // returns options to append, and whether the segment may be sent.
 //
 // +checklocks:e.mu
-func (e *Endpoint) migrateOut(pkt *stack.PacketBuffer, flags header.TCPFlags, seq seqnum.Value, ack *seqnum.Value, rcvWnd *seqnum.Size, sack *[]header.SACKBlock) (extra []byte, ok bool) {
+func (e *Endpoint) migrateOut(pkt *stack.PacketBuffer, flags header.TCPFlags, seq, ack *seqnum.Value, rcvWnd *seqnum.Size, sack *[]header.SACKBlock) (extra []byte, ok bool) {
 	m := e.mig
 	if m == nil || m.h == nil {
 		return nil, true
 	}
 	if flags.Contains(header.TCPFlagRst) {
-		return m.h.MigrationAbortOption(nil, maxOptionSize-e.plainOptionSize(nil), uint32(seq)), !m.held
+		return m.h.MigrationAbortOption(nil, maxOptionSize-e.plainOptionSize(nil), uint32(*seq)), !m.held
 	}
 	if !m.shape {
 		return nil, true
@@ -41,10 +41,44 @@ func (e *Endpoint) migrateOut(pkt *stack.PacketBuffer, flags header.TCPFlags, se
 	if m.silent() {
 		return nil, false
 	}
-	if m.acks && pkt.Data().Size() == 0 && flags == header.TCPFlagAck {
-		extra = m.h.MigrationACKOption(nil, maxOptionSize-e.plainOptionSize(*sack))
+	pure := pkt.Data().Size() == 0 && flags == header.TCPFlagAck
+	if pure && m.busy != nil {
+		*seq = m.busy.clamp.limit(*seq)
+	}
+	switch {
+	case m.proving:
+		// SACK blocks can wait. A segment without the option would meet no
+		// endpoint, if the peer has not moved yet (M546).
+		*sack = nil
+		fallthrough
+	case m.acks && pure:
+		extra = m.h.MigrationACKOption(nil, maxOptionSize-e.plainOptionSize(*sack), uint32(*seq))
 	}
 	return extra, true
+}
+
+// proofSize is the largest option that a handler appends to segments with payload.
+const proofSize = 28
+
+// reserveProof makes room for the handler's option in full segments, or takes it back.
+// With SACK there is room already: the size of segments leaves out that of SACK blocks.
+//
+// +checklocks:e.mu
+func (e *Endpoint) reserveProof(on bool) {
+	if e.snd == nil || e.SACKPermitted {
+		return
+	}
+	if on {
+		e.snd.MaxPayloadSize = max(e.snd.MaxPayloadSize-proofSize, 1)
+	} else {
+		e.sndQueueInfo.sndQueueMu.Lock()
+		mtu := e.sndQueueInfo.SndMTU // which a Packet Too Big may have lowered
+		e.sndQueueInfo.sndQueueMu.Unlock()
+		e.snd.MaxPayloadSize = min(e.snd.MaxPayloadSize+proofSize, mtu-header.TCPMinimumSize-e.maxOptionSize())
+	}
+	if e.snd.gso {
+		e.gso.MSS = uint16(e.snd.MaxPayloadSize)
+	}
 }
 
 // migratePeerACK shows the handler the options of a segment without payload.

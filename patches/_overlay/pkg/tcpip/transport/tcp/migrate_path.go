@@ -4,6 +4,8 @@
 package tcp
 
 import (
+	"time"
+
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/ports"
@@ -24,7 +26,8 @@ type migrationPath struct {
 	portRes  ports.Reservation
 	reserved bool
 
-	// peerStart is the sequence number after the peer's SYN on this path.
+	// peerStart is the sequence number after the peer's SYN-ACK, or that of the
+	// peer's third ACK, on this path.
 	peerStart seqnum.Value
 	// limit is the sequence number up to which data may be sent while the path
 	// is on trial (M506). The SYN has told middleboxes on the new path SND.UNA. A window
@@ -35,10 +38,7 @@ type migrationPath struct {
 	limited bool
 	stopped bool
 
-	// peerMSS is the MSS of the peer's SYN, 0 as long as none came.
-	peerMSS uint16
-
-	// tsVal is the timestamp of the first SYN or SYN-ACK sent on this path.
+	// tsVal is a timestamp that no segment on this path is older than.
 	tsVal uint32
 }
 
@@ -91,37 +91,89 @@ func (e *Endpoint) tryPort(p *migrationPath, port uint16) bool {
 		e.stack.ReleasePort(p.portRes)
 		return false
 	}
+	p.reserved = true
 	return true
 }
 
-// MigrationAcceptPath puts the tuple of a migrate SYN on trial.
+// MigrationAcceptPath registers the tuple of in, a third ACK, for MigrationRebind. It
+// takes the place of a tuple on trial. After an error nothing has changed.
 //
 // +checklocks:e.mu
-func (e *Endpoint) MigrationAcceptPath(syn migrationSegment) tcpip.Error {
-	e.MigrationDropPath()
+func (e *Endpoint) MigrationAcceptPath(in migrationSegment) tcpip.Error {
 	if e.mig.closed {
 		return &tcpip.ErrInvalidEndpointState{}
 	}
-	p, err := e.newPath(
-		tcpip.FullAddress{NIC: syn.NIC, Addr: syn.ID.LocalAddress},
-		tcpip.FullAddress{Addr: syn.ID.RemoteAddress, Port: syn.ID.RemotePort})
-	if err != nil {
-		return err
+	p := e.takeRegistered(in.ID)
+	if p == nil {
+		var err tcpip.Error
+		if p, err = e.registerAccepted(in); err != nil {
+			return err
+		}
 	}
-	p.id, p.portRes.Port = syn.ID, syn.ID.LocalPort
-	e.MigrationDropDrain(p.id)
+	e.MigrationDropPath()
+	e.setPath(p)
+	p.peerStart = seqnum.Value(in.Seq)
+	p.tsVal = e.tsValNow() - uint32(maxHandshake.Milliseconds())
+	return nil
+}
+
+// maxHandshake is the longest time between a SYN-ACK and a third ACK that answers it
+// (M228).
+const maxHandshake = 128 * time.Second
+
+// takeRegistered returns the tuple on trial or an old tuple that is id, and removes it
+// from these. It returns nil if none is.
+//
+// +checklocks:e.mu
+func (e *Endpoint) takeRegistered(id stack.TransportEndpointID) *migrationPath {
+	b := e.mig.busy
+	if b == nil {
+		return nil
+	}
+	if p := b.path; p != nil && p.id == id {
+		b.path = nil
+		return p
+	}
+	for i, p := range b.drains {
+		if p.id == id {
+			b.drains = append(b.drains[:i], b.drains[i+1:]...)
+			return p
+		}
+	}
+	return nil
+}
+
+// +checklocks:e.mu
+func (e *Endpoint) registerAccepted(in migrationSegment) (*migrationPath, tcpip.Error) {
+	p, err := e.pathOf(in)
+	if err != nil {
+		return nil, err
+	}
 	if !e.stack.ReserveTuple(p.portRes) {
 		p.route.Release()
-		return &tcpip.ErrPortInUse{}
+		return nil, &tcpip.ErrPortInUse{}
 	}
 	if err := e.register(p); err != nil {
 		e.stack.ReleasePort(p.portRes)
 		p.route.Release()
-		return err
+		return nil, err
 	}
-	e.setPath(p)
-	p.notePeerSYN(syn)
-	return nil
+	p.reserved = true
+	return p, nil
+}
+
+// pathOf returns the path back to where in came from. It is not registered.
+//
+// +checklocks:e.mu
+func (e *Endpoint) pathOf(in migrationSegment) (*migrationPath, tcpip.Error) {
+	p, err := e.newPath(
+		tcpip.FullAddress{NIC: in.NIC, Addr: in.ID.LocalAddress},
+		tcpip.FullAddress{Addr: in.ID.RemoteAddress, Port: in.ID.RemotePort})
+	if err != nil {
+		return nil, err
+	}
+	p.id, p.portRes.Port = in.ID, in.ID.LocalPort
+	return p, nil
 }
 
 // newPath finds the route of a path and prepares its reservation, but for the local
@@ -173,16 +225,9 @@ func (e *Endpoint) register(p *migrationPath) tcpip.Error {
 
 // +checklocks:e.mu
 func (e *Endpoint) setPath(p *migrationPath) {
-	p.reserved = true
 	e.need().path = p
 	e.mig.current.store(e.TransportEndpointInfo.ID)
 	e.mig.update()
-}
-
-// notePeerSYN records what only the peer's SYN or SYN-ACK tells about a path.
-func (p *migrationPath) notePeerSYN(syn migrationSegment) {
-	p.peerStart = seqnum.Value(syn.Seq) + 1
-	p.peerMSS = header.ParseSynOptions(syn.Options, syn.Flags.Contains(header.TCPFlagAck)).MSS
 }
 
 // MigrationDropPath gives up the tuple on trial, if there is one.

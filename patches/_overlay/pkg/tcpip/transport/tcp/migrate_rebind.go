@@ -28,8 +28,13 @@ func (e *Endpoint) MigrationRebind(r migrationRebind, in migrationSegment) {
 	}
 	b := m.busy
 	p := b.path
+	if m.proving { // for an earlier move, which is given up
+		m.proving = false
+		e.reserveProof(false)
+	}
 	if in.Flags.Contains(header.TCPFlagSyn) {
-		p.notePeerSYN(in)
+		p.peerStart = seqnum.Value(in.Seq) + 1
+		r.PeerMSS = header.ParseSynOptions(in.Options, true).MSS
 	}
 	b.drains = append(b.drains, e.swapPath(p))
 	b.path = nil
@@ -49,7 +54,7 @@ func (e *Endpoint) MigrationRebind(r migrationRebind, in migrationSegment) {
 	if r.HasPeerRcvNxt {
 		e.snd.migrateAck(seqnum.Value(r.PeerRcvNxt))
 	}
-	e.snd.migrate(p.peerMSS, r)
+	e.snd.migrate(r)
 	e.rcvQueueMu.Lock()
 	e.RcvAutoParams.RTT = 0
 	e.rcvQueueMu.Unlock()
@@ -59,7 +64,8 @@ func (e *Endpoint) MigrationRebind(r migrationRebind, in migrationSegment) {
 		// M545: nobody on this path has seen a scaled window yet.
 		e.narrowWindow(seqnum.Value(in.Ack).Add(math.MaxUint16))
 	} else {
-		e.clampReceived(seqnum.Value(in.Seq + in.Len))
+		b.clamp.responder, b.clamp.edge = true, seqnum.Value(in.Ack+in.Window)
+		e.clampReceived(seqnum.Value(in.Seq+in.Len), false)
 		e.takeWindow(in)
 	}
 	m.update()
@@ -179,15 +185,11 @@ func (e *Endpoint) setWindow(right seqnum.Value) {
 }
 
 // MigrationPush sends as much as the windows allow on the current tuple. in is the
-// segment at hand. With lost, data sent since the move did not arrive and is sent
-// again.
+// segment at hand.
 //
 // +checklocks:e.mu
 // +checklocksexclude:e.snd.rtt.rttMutex
-func (e *Endpoint) MigrationPush(lost bool, in migrationSegment) {
-	if lost {
-		e.snd.rewind()
-	}
+func (e *Endpoint) MigrationPush(in migrationSegment) {
 	if in.ID == e.TransportEndpointInfo.ID && !in.Flags.Contains(header.TCPFlagSyn) {
 		// Middleboxes on this path know the window from this segment.
 		e.takeWindow(in)

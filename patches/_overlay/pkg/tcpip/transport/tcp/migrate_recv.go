@@ -9,13 +9,13 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
-// DeliverMigrationSYN queues a SYN that names this connection by its token. It may
-// come from any tuple. It reports whether the packet was well-formed. It does not take
-// the endpoint's mutex, because the NIC calls it.
+// DeliverMigration queues a SYN, an ACK or a RST that names this connection by its
+// token. It may come from any tuple. It reports whether the packet was well-formed. It
+// does not take the endpoint's mutex, because the NIC calls it.
 //
 // +checklocksexclude:e.segmentQueue.mu
 // +checklocksexclude:e.pendingProcessingMu
-func (e *Endpoint) DeliverMigrationSYN(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
+func (e *Endpoint) DeliverMigration(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
 	s, err := newIncomingSegment(id, e.stack.Clock(), pkt)
 	if err != nil {
 		e.stack.Stats().TCP.InvalidSegmentsReceived.Increment()
@@ -52,7 +52,7 @@ func (e *Endpoint) migrateArrival(s *segment) (done bool, err tcpip.Error) {
 	m := e.mig
 	// A segment may have been queued on a tuple that the segment in front of it has
 	// ended. It is not TCP's: a RST there would count as one on the current tuple.
-	other := s.id != e.TransportEndpointInfo.ID
+	other := e.migrateLeft(s)
 	if m.h == nil || m.closed || !(m.inspect || s.migrate || other) {
 		return s.migrate, nil
 	}
@@ -67,12 +67,26 @@ func (e *Endpoint) migrateArrival(s *segment) (done bool, err tcpip.Error) {
 	}
 }
 
+// migrateLeft reports whether s came on a tuple that was released while s was queued. It is
+// nobody's then.
+//
+// +checklocks:e.mu
+func (e *Endpoint) migrateLeft(s *segment) bool {
+	return e.mig != nil && e.mig.h != nil && s.id != e.TransportEndpointInfo.ID
+}
+
 // +checklocks:e.mu
 // +checklocksexclude:e.snd.rtt.rttMutex
 func (e *Endpoint) migrateInspect(s *segment) (bool, tcpip.Error) {
 	m := e.mig
-	if s.migrate {
+	switch {
+	case !s.migrate:
+	case s.flags.Contains(header.TCPFlagSyn):
 		m.h.MigrationSYN(e.arrived(s))
+		return true, nil
+	case s.flags.Contains(header.TCPFlagRst):
+		// Not the handshake's: it takes the way of any RST.
+	case m.h.MigrationProof(e.arrived(s)) || s.id != e.TransportEndpointInfo.ID:
 		return true, nil
 	}
 	current := s.id == e.TransportEndpointInfo.ID
@@ -90,7 +104,7 @@ func (e *Endpoint) migrateInspect(s *segment) (bool, tcpip.Error) {
 		e.migratePeerACK(s)
 	}
 	if m.clamp() != nil && s.flags&(header.TCPFlagSyn|header.TCPFlagRst) == 0 {
-		e.clampReceived(s.sequenceNumber.Add(s.logicalLen()))
+		e.clampReceived(s.sequenceNumber.Add(s.logicalLen()), s.payloadSize() == 0)
 	}
 	if m.busy != nil && m.busy.clamp.peer {
 		e.clampPeer(s)

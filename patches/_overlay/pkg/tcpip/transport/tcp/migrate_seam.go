@@ -27,13 +27,17 @@ type migrationHandler interface {
 	MigrationPeerSYN(options []byte)
 	// MigrationEstablished tells that the connection is established.
 	MigrationEstablished(o migrationOpening)
-	// MigrationACKOption appends to the options of a segment without payload.
-	MigrationACKOption(b []byte, room int) []byte
+	// MigrationACKOption appends to the options of a segment without payload, or of
+	// each that MigrationWatch has asked for, at sequence number seq.
+	MigrationACKOption(b []byte, room int, seq uint32) []byte
 	// MigrationPeerACK takes a segment without payload and with options. An ACK is
 	// sent if it returns true.
 	MigrationPeerACK(in migrationSegment) (reply bool)
-	// MigrationSYN takes a migrate SYN that DeliverMigrationSYN has queued.
+	// MigrationSYN takes a migrate SYN that DeliverMigration has queued.
 	MigrationSYN(in migrationSegment)
+	// MigrationProof takes an ACK that DeliverMigration has queued. TCP does not see
+	// the segment if it returns true, or if it did not come on the current tuple.
+	MigrationProof(in migrationSegment) (consumed bool)
 	// MigrationSegment takes a segment that arrived on another tuple than the
 	// current one, or on any while the handler watches. TCP does not see the
 	// segment if it returns true.
@@ -101,16 +105,11 @@ type migrationTCB = struct {
 	Movable                bool          // the state allows migration
 }
 
-// migrationSYNACK is a SYN-ACK for the tuple on trial. It echoes TSEcr (M525), because
-// TS.Recent is of the current path.
-type migrationSYNACK = struct {
-	Seq, Ack, TSEcr uint32
-	Option          []byte
-}
-
-// migrationWindowUpdate is an ACK for the tuple on trial.
-type migrationWindowUpdate = struct {
-	Seq, Ack uint32
+// migrationAnswer answers a migrate SYN.
+type migrationAnswer = struct {
+	Seq, Ack uint32 // of the SYN-ACK
+	Option   []byte // of the SYN-ACK
+	Window   bool   // an ACK with a scaled window follows
 }
 
 // migrationRebind is what is known about the new path of a connection that moves.
@@ -120,6 +119,8 @@ type migrationRebind = struct {
 	HasPeerRcvNxt bool
 	// RTT is the first sample; 0 if timestamps have to tell it.
 	RTT time.Duration
+	// PeerMSS is the MSS of the peer's SYN, 0 if the segment at hand tells it.
+	PeerMSS uint16
 	// KeepCC: the paths differ in their ports only. Congestion control, RTT and
 	// MSS are kept.
 	KeepCC bool

@@ -16,26 +16,6 @@ import (
 //
 // +checklocks:e.mu
 func (e *Endpoint) MigrationSendSYN(seq uint32, option []byte) {
-	e.sendMigrationSYN(tcpFields{flags: header.TCPFlagSyn, seq: seqnum.Value(seq)}, e.recentTimestamp(), option)
-}
-
-// MigrationSendSYNACK sends the SYN-ACK of a migration on the tuple on trial.
-//
-// +checklocks:e.mu
-func (e *Endpoint) MigrationSendSYNACK(s migrationSYNACK) {
-	e.sendMigrationSYN(tcpFields{
-		flags: header.TCPFlagSyn | header.TCPFlagAck,
-		seq:   seqnum.Value(s.Seq),
-		ack:   seqnum.Value(s.Ack),
-	}, s.TSEcr, s.Option)
-}
-
-// sendMigrationSYN sends a SYN or SYN-ACK. Its options repeat the negotiated ones
-// (M503): a stateful middlebox takes the path for a new connection and learns window
-// scales from nothing else. The window is not scaled (M504; RFC 7323, section 2.2).
-//
-// +checklocks:e.mu
-func (e *Endpoint) sendMigrationSYN(tf tcpFields, tsEcr uint32, option []byte) {
 	p := e.mig.path()
 	if p == nil {
 		return
@@ -45,6 +25,60 @@ func (e *Endpoint) sendMigrationSYN(tf tcpFields, tsEcr uint32, option []byte) {
 		p.limit = e.snd.SndUna.Add(math.MaxUint16 << e.snd.SndWndScale)
 		p.tsVal = e.tsValNow()
 	}
+	e.sendMigrationSYN(p, tcpFields{flags: header.TCPFlagSyn, seq: seqnum.Value(seq)}, e.recentTimestamp(), option)
+}
+
+// MigrationAnswerSYN answers in, a migrate SYN, on its tuple. Nothing is kept of that.
+// It fails if there is no route back, or if the tuple is another endpoint's.
+//
+// +checklocks:e.mu
+func (e *Endpoint) MigrationAnswerSYN(a migrationAnswer, in migrationSegment) tcpip.Error {
+	p, err := e.pathOf(in)
+	if err != nil {
+		return err
+	}
+	defer p.route.Release()
+	if e.mig.busy == nil || !e.mig.busy.has(p.id) {
+		if err := e.stack.CheckRegisterTransportEndpoint(p.netProtos, ProtocolNumber, p.id, p.portRes.Flags, p.portRes.BindToDevice); err != nil {
+			return err
+		}
+	}
+	seq, ack := seqnum.Value(a.Seq), seqnum.Value(a.Ack)
+	// TS.Recent is of the current path (M525).
+	tsVal := header.ParseSynOptions(in.Options, false).TSVal
+	e.sendMigrationSYN(p, tcpFields{flags: header.TCPFlagSyn | header.TCPFlagAck, seq: seq, ack: ack}, tsVal, a.Option)
+	if !a.Window {
+		return nil
+	}
+	rcvNxt, wnd := e.rcv.getSendParams()
+	opts := e.makeOptions(nil)
+	defer putOptions(opts)
+	e.sendMigration(p.route, tcpFields{
+		id:     p.id,
+		flags:  header.TCPFlagAck,
+		seq:    seq + 1,
+		ack:    ack,
+		rcvWnd: e.windowFrom(ack, rcvNxt, wnd),
+	}, opts, nil)
+	return nil
+}
+
+// has reports whether id is the tuple on trial or an old one.
+func (b *migrationBusy) has(id stack.TransportEndpointID) bool {
+	for _, p := range b.drains {
+		if p.id == id {
+			return true
+		}
+	}
+	return b.path != nil && b.path.id == id
+}
+
+// sendMigrationSYN sends a SYN or SYN-ACK. Its options repeat the negotiated ones
+// (M503): a stateful middlebox takes the path for a new connection and learns window
+// scales from nothing else. The window is not scaled (M504; RFC 7323, section 2.2).
+//
+// +checklocks:e.mu
+func (e *Endpoint) sendMigrationSYN(p *migrationPath, tf tcpFields, tsEcr uint32, option []byte) {
 	opts := getOptions()
 	defer putOptions(opts)
 	n := header.EncodeMSSOption(uint32(calculateAdvertisedMSS(e.userMSS, p.route)), opts)
@@ -57,27 +91,6 @@ func (e *Endpoint) sendMigrationSYN(tf tcpFields, tsEcr uint32, option []byte) {
 	n += header.EncodeWSOption(int(e.rcv.RcvWndScale), opts[n:])
 	tf.id, tf.rcvWnd = p.id, math.MaxUint16
 	e.sendMigration(p.route, tf, opts[:n], option)
-}
-
-// MigrationSendWindowUpdate sends an ACK with a scaled window on the tuple on trial.
-//
-// +checklocks:e.mu
-func (e *Endpoint) MigrationSendWindowUpdate(s migrationWindowUpdate) {
-	p := e.mig.path()
-	if p == nil {
-		return
-	}
-	rcvNxt, wnd := e.rcv.getSendParams()
-	ack := seqnum.Value(s.Ack)
-	opts := e.makeOptions(nil)
-	defer putOptions(opts)
-	e.sendMigration(p.route, tcpFields{
-		id:     p.id,
-		flags:  header.TCPFlagAck,
-		seq:    seqnum.Value(s.Seq),
-		ack:    ack,
-		rcvWnd: e.windowFrom(ack, rcvNxt, wnd),
-	}, opts, nil)
 }
 
 // MigrationSendACK sends a segment without payload and with the option on the current

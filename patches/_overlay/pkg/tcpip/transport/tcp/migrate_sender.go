@@ -52,7 +52,7 @@ func (s *sender) migrateAck(ack seqnum.Value) {
 //
 // +checklocks:s.ep.mu
 // +checklocksexclude:s.rtt.rttMutex
-func (s *sender) migrate(peerMSS uint16, r migrationRebind) {
+func (s *sender) migrate(r migrationRebind) {
 	inFlight, minRTT := s.Outstanding > 0, s.rc.minRTT
 	if d := s.lateFor(r.RTT); r.OldAlive && d > 0 {
 		s.keepLate(d)
@@ -62,7 +62,7 @@ func (s *sender) migrate(peerMSS uint16, r migrationRebind) {
 	s.zeroWindowProbing = false
 	s.unackZeroWindowProbes = 0
 	if !r.KeepCC {
-		s.migrateMSS(peerMSS)
+		s.migrateMSS(r.PeerMSS)
 		s.coalesce()
 		s.rtt.Lock()
 		s.rtt.TCPRTTState = TCPRTTState{}
@@ -167,8 +167,16 @@ func (s *sender) migrateRecovery() {
 	})
 }
 
+// minMSS4 and minMSS6 keep a peer's SYN from making segments tiny: every host takes as
+// much (RFC 9293, section 3.7.1).
+const (
+	minMSS4 = 536
+	minMSS6 = 1220
+)
+
 // migrateMSS computes the size of segments for the route as initSender does
-// for a new connection.
+// for a new connection. An MSS below the least one does not count, unless the connection
+// had it already (M609).
 //
 // +checklocks:s.ep.mu
 func (s *sender) migrateMSS(peerMSS uint16) {
@@ -181,7 +189,12 @@ func (s *sender) migrateMSS(peerMSS uint16) {
 
 	mss := int(e.route.MTU()) - header.TCPMinimumSize
 	if peerMSS != 0 {
-		mss = min(mss, int(peerMSS))
+		least := minMSS4
+		if e.route.NetProto() == header.IPv6ProtocolNumber {
+			least = minMSS6
+		}
+		least = min(least, s.MaxPayloadSize+e.maxOptionSize())
+		mss = min(mss, max(int(peerMSS), least))
 	}
 	s.MaxPayloadSize = max(mss-e.maxOptionSize(), 1)
 
