@@ -163,12 +163,16 @@ func (r *Roamer) attempted(rc *roamed, err error) {
 // conclude tells the machine how an attempt ended.
 func (r *Roamer) conclude(rc *roamed, a *roamAttempt, err error) {
 	now := r.now()
+	_, remote := rc.c.addrs()
 	rc.failed = err != nil && !a.moved
 	switch {
 	case err == nil:
 		rc.machine.Succeeded(now)
+		if remote.Addr() != rc.peer {
+			r.moved(rc)
+		}
 	case a.moved:
-		rc.moved(now) // the peer did it, or the application
+		r.moved(rc) // the peer did it, or the application
 	case errors.Is(err, ErrYielded):
 		rc.machine.Yielded(now)
 	default:

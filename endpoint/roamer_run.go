@@ -4,6 +4,7 @@
 package endpoint
 
 import (
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ type roamed struct {
 	c       *Conn
 	m       *netstack.Migration
 	machine *roam.Machine
+	peer    netip.Addr // that the machine's uplinks lead to
 
 	pending atomic.Uint32 // bits of netstack.MigrationEvent that nobody has looked at
 
@@ -60,8 +62,8 @@ func (r *Roamer) add(c *Conn, m *netstack.Migration) {
 	if r.conns[c] != nil || c.isClosed() {
 		return
 	}
-	local, _ := c.addrs()
-	rc := &roamed{c: c, m: m, machine: roam.NewMachine(roam.Config{
+	local, remote := c.addrs()
+	rc := &roamed{c: c, m: m, peer: remote.Addr(), machine: roam.NewMachine(roam.Config{
 		Policy:   r.cfg.Policy,
 		Local:    local.Addr(),
 		Accepted: c.peers.Load() == nil,
@@ -189,16 +191,18 @@ func (r *Roamer) look(rc *roamed) {
 		if rc.try != nil {
 			rc.try.moved = true // perhaps by the attempt: its result will tell
 		} else {
-			rc.moved(r.now())
+			r.moved(rc)
 		}
 	}
 	r.decide(rc)
 }
 
-// moved tells the machine that the connection has been moved by somebody else.
-func (rc *roamed) moved(now time.Time) {
-	local, _ := rc.c.addrs()
-	rc.machine.Moved(now, local.Addr())
+// moved tells the machine that the connection has been moved by somebody else, or to
+// another address of the peer.
+func (r *Roamer) moved(rc *roamed) {
+	local, remote := rc.c.addrs()
+	rc.peer = remote.Addr()
+	rc.machine.Moved(r.now(), local.Addr(), r.fit(rc.c))
 }
 
 // decide asks the machine of a connection for an order. A connection that is to move

@@ -56,17 +56,7 @@ func NewMachine(cfg Config) *Machine {
 // SetUplinks takes the present uplinks, the best first, and whether the host slept until
 // now.
 func (m *Machine) SetUplinks(now time.Time, ups []Uplink, woke bool) {
-	next := make([]uplink, len(ups))
-	for i, u := range ups {
-		next[i] = uplink{Uplink: u, since: now}
-		if j := m.index(u); j >= 0 {
-			next[i] = m.uplinks[j]
-		}
-	}
-	m.sort(next)
-	same := slices.EqualFunc(next, m.uplinks, func(a, b uplink) bool { return a.Uplink == b.Uplink })
-	m.uplinks = next
-	if !same || !m.told {
+	if !m.replace(now, ups) || !m.told {
 		m.told = true
 		m.locate(now)
 		m.retry()
@@ -78,6 +68,21 @@ func (m *Machine) SetUplinks(now time.Time, ups []Uplink, woke bool) {
 	if len(ups) > 0 {
 		m.holdOrdered = false
 	}
+}
+
+// replace takes a list of uplinks, and reports whether it is the same as before.
+func (m *Machine) replace(now time.Time, ups []Uplink) (same bool) {
+	next := make([]uplink, len(ups))
+	for i, u := range ups {
+		next[i] = uplink{Uplink: u, since: now}
+		if j := m.index(u); j >= 0 {
+			next[i] = m.uplinks[j]
+		}
+	}
+	m.sort(next)
+	same = slices.EqualFunc(next, m.uplinks, func(a, b uplink) bool { return a.Uplink == b.Uplink })
+	m.uplinks = next
+	return same
 }
 
 // sort puts the uplinks of the connection's family first.
@@ -159,9 +164,12 @@ func (m *Machine) Closed() { m.closed = true }
 func (m *Machine) Done() bool { return m.closed }
 
 // Moved takes a move that the machine has not ordered: the peer or the application moved
-// the connection, for a reason. So a better uplink has to settle anew.
-func (m *Machine) Moved(now time.Time, local netip.Addr) {
+// the connection, for a reason. So a better uplink has to settle anew. The peer may be at
+// another address now, which has uplinks of its own: ups.
+func (m *Machine) Moved(now time.Time, local netip.Addr, ups []Uplink) {
 	m.busy = Order{}
+	m.replace(now, ups)
+	m.told = true
 	for i := range m.uplinks {
 		m.uplinks[i].since = now
 	}

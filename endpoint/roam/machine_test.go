@@ -270,19 +270,19 @@ func TestMachineRecovers(t *testing.T) {
 func TestMachineMovedByOthers(t *testing.T) {
 	s := play(t, Config{}, a, b)
 	for range 2 * limits.MaxMovesPerMinute {
-		s.Moved(s.now, a.Local)
+		s.Moved(s.now, a.Local, []Uplink{a, b})
 	}
 	s.rests(0)
-	s.Moved(s.now, b.Local)
+	s.Moved(s.now, b.Local, []Uplink{a, b})
 	s.rests(limits.HandoverSettle)
 	s.moves(Preferred, a)
 	// To where there is no uplink.
-	s.Moved(s.now, c.Local)
+	s.Moved(s.now, c.Local, []Uplink{a, b})
 	s.moves(PathGone, a)
 	// During an order.
 	s.dead(3)
 	s.ordered(PathDead, a)
-	s.Moved(s.now, a.Local)
+	s.Moved(s.now, a.Local, []Uplink{a, b})
 	s.rests(0)
 }
 
@@ -373,6 +373,27 @@ func TestUplinkString(t *testing.T) {
 	} {
 		if got := u.String(); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestMachineMovedElsewhere has the peer move the connection to an address of its own that
+// other uplinks lead to: none of the uplinks from before is missed.
+func TestMachineMovedElsewhere(t *testing.T) {
+	bySplit := Uplink{Local: a.Local, Via: Route{Interface: "tun0"}}
+	for name, there := range map[string]Uplink{"another family": six, "another route": bySplit} {
+		for _, accepted := range []bool{true, false} {
+			s := play(t, Config{Accepted: accepted}, a)
+			s.Moved(s.now, there.Local, []Uplink{there})
+			s.rests(0)
+			s.uplinksAre(there)
+			s.rests(0)
+			s.Moved(s.now, a.Local, []Uplink{a})
+			s.rests(0)
+			s.uplinksAre()
+			if o, _ := s.Decide(s.now); !o.Hold {
+				t.Errorf("%s: %+v without an uplink", name, o)
+			}
 		}
 	}
 }
