@@ -85,6 +85,14 @@ func (m *Machine) undrain(t Tuple) bool {
 	return false
 }
 
+// OldTuples returns the old tuples that drain, in the order in which they were left.
+func (m *Machine) OldTuples() (tuples []Tuple) {
+	for _, d := range m.drains {
+		tuples = append(tuples, d.tuple)
+	}
+	return tuples
+}
+
 // expireDrains releases the tuples whose time has come.
 func (m *Machine) expireDrains(acts []Action, now Time) []Action {
 	m.drains = slices.DeleteFunc(m.drains, func(d drain) bool {

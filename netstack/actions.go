@@ -32,6 +32,9 @@ func (m *Migration) do(acts []migrate.Action, in gvisorSegment) {
 			m.rebind(a.Rebind, in)
 		case migrate.ActDropDrain:
 			m.ep.MigrationDropDrain(idOf(a.Tuple))
+			if a.Tuple != tupleOf(in.ID) { // else a request puts it on trial again
+				m.released(a.Tuple)
+			}
 		case migrate.ActGate:
 			m.ep.MigrationGate(a.On)
 		case migrate.ActHold:
@@ -52,6 +55,13 @@ func (m *Migration) do(acts []migrate.Action, in gvisorSegment) {
 		default:
 			panic(fmt.Sprintf("netstack: unknown action %v", a.Kind))
 		}
+	}
+}
+
+// released tells that a tuple is not the connection's any more.
+func (m *Migration) released(t migrate.Tuple) {
+	if f := m.migrator.cfg.Released; f != nil {
+		f(t)
 	}
 }
 

@@ -177,6 +177,9 @@ func (h *handler) MigrationTimerExpired() {
 // MigrationClosed ends the machine with the endpoint.
 func (h *handler) MigrationClosed() {
 	m := h.migration()
+	for _, t := range m.machine.OldTuples() { // M627
+		m.released(t)
+	}
 	m.machine.Closed()
 	m.releaseHold()
 	m.notify(EventClosed)

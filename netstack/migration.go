@@ -32,6 +32,12 @@ type MigrationConfig struct {
 	// sum of the sizes of their buffers when they began to wait. Zero value:
 	// DefaultMaxHoldBytes.
 	MaxHoldBytes int64
+
+	// Released is called with each tuple that a connection has moved away from, once
+	// nothing is sent or taken there any more. The connection may go on or have ended.
+	// Calls may overlap. Released must not block, nor call the connection. Nil means that
+	// nobody is told.
+	Released func(migrate.Tuple)
 }
 
 // Bounds of the connections of a stack that are held (M710). Each keeps its queues, and

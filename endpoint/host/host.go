@@ -12,6 +12,7 @@ import (
 
 	"github.com/mnet-dev/mnet/endpoint"
 	"github.com/mnet-dev/mnet/endpoint/roam"
+	"github.com/mnet-dev/mnet/migrate"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/hostnet"
 	"github.com/mnet-dev/mnet/netstack/tun"
@@ -30,6 +31,7 @@ type Host struct {
 
 	mu      sync.Mutex // of the addresses in cfg, a leaf
 	cfg     Config
+	tracker *hostnet.Tracker
 	uplinks *uplinks
 	close   func() error
 }
@@ -51,10 +53,11 @@ func Open(ctx context.Context, cfg Config) (*Host, error) {
 	return open(ctx, cfg, steps)
 }
 
-// steps make the parts of a Host, in this order. The first three do not touch the host. The
+// steps make the parts of a Host, in this order. The first four do not touch the host. The
 // stack checks its own configuration, chooseAddresses looks for prefixes in use, and
 // checkHost for names and addresses in use.
 var steps = []func(*Host) error{
+	(*Host).openTracker,
 	(*Host).newStack,
 	(*Host).chooseAddresses,
 	(*Host).checkHost,
@@ -80,6 +83,20 @@ func open(ctx context.Context, cfg Config, steps []func(*Host) error) (*Host, er
 		}
 	}
 	return h, nil
+}
+
+// openTracker has the host's connection tracking forget the tuples that connections have
+// moved away from.
+func (h *Host) openTracker() error {
+	h.tracker = hostnet.OpenTracker(h.cfg.Logger)
+	tell := h.cfg.Stack.Migration.Released
+	h.cfg.Stack.Migration.Released = func(t migrate.Tuple) {
+		h.tracker.Forget(t.Local, t.Remote)
+		if tell != nil {
+			tell(t)
+		}
+	}
+	return nil
 }
 
 func (h *Host) newStack() (err error) {
@@ -166,6 +183,9 @@ func (h *Host) closeAll() error {
 	if h.Link != nil {
 		h.Link.Close() // it may not be attached
 		h.Link.Wait()
+	}
+	if h.tracker != nil { // after the stack, which releases what is left
+		errs = append(errs, h.tracker.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -13,6 +13,8 @@
 // behind it. Connections leave by masquerade, and come in by redirected ports. It is for
 // Linux.
 //
+// A [Tracker] has the host's connection tracking forget connections that have moved away.
+//
 // A Share follows the uplinks by itself: packets that come in by a new one are forwarded.
 // Share.Watch reports each change after that. Package endpoint/host opens a Share with
 // the device and the stack, and makes it the monitor of a Roamer.

@@ -64,3 +64,7 @@ func (*guard) watch(func()) (stop func())    { return func() {} }
 func (*guard) update() error                 { return errors.ErrUnsupported }
 func (*guard) routed() []string              { return nil }
 func (*guard) close()                        {}
+
+func dialTracker() (trackerConn, error) {
+	return nil, fmt.Errorf("hostnet: connection tracking: %w", errors.ErrUnsupported)
+}
