@@ -239,7 +239,7 @@ func TestFINWithData(t *testing.T) {
 	}{{0, 2, false}, {2, 4, false}, {2, 4, true}, {0, 4, true}}
 	permute(len(parts), func(order []int) {
 		t.Run(fmt.Sprint(order), func(t *testing.T) {
-			r := openRig(t, rigConfig{seed: 1})
+			r := newRig(t, rigConfig{seed: 1})
 			r.listen.Migration = Off
 			ln, err := r.listen.Listen(t.Context(), "tcp", serverAddr)
 			if err != nil {
