@@ -85,7 +85,8 @@
 // has turned on. It lets pass what belongs to a connection of the stack, or comes by a
 // redirected port. If the Share had to turn IPv6 forwarding on for all interfaces, the
 // chain has no interface: the host has forwarded nothing before. Interfaces that
-// forwarded before go on. So do bridges, whose frames get here with br_netfilter.
+// forwarded before go on. So do frames between a bridge's ports, which get here with
+// br_netfilter.
 //
 // The chain is empty for a family as long as somebody else makes a router of the host.
 // These are the signs: net.ipv4.ip_forward=1, net.ipv6.conf.all.forwarding=1, or an

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -54,8 +55,9 @@ func openGuard(device string, t *table, f *forwarding, logger *slog.Logger) (*gu
 	if g.links, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, err
 	}
-	// RTM_NEWNETCONF tells that a switch has changed, and that an interface is new.
-	g.events, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF)
+	// RTM_NEWNETCONF tells that a switch has changed, RTM_NEWLINK that a bridge has.
+	g.events, err = nl.Subscribe(unix.NETLINK_ROUTE,
+		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF)
 	if err != nil {
 		g.links.Close()
 		return nil, err
@@ -63,7 +65,8 @@ func openGuard(device string, t *table, f *forwarding, logger *slog.Logger) (*gu
 	return g, nil
 }
 
-// watch calls f after each change of a switch, until stop. f must not call stop.
+// watch calls f after each change of a switch or an interface, until stop. f must not call
+// stop.
 func (g *guard) watch(f func()) (stop func()) {
 	var running sync.WaitGroup
 	done := make(chan struct{})
@@ -290,10 +293,10 @@ func (g *guard) apply(links []netlink.Link) error {
 	}
 	for _, l := range links {
 		if l.Type() == "bridge" {
-			r.bridges = append(r.bridges, l.Attrs().Index)
+			r.bridges = append(r.bridges, newGuardedBridge(l, links))
 		}
 	}
-	if r.equal(g.applied) {
+	if reflect.DeepEqual(r, g.applied) {
 		return nil
 	}
 	if err := g.table.applyGuard(r); err != nil {

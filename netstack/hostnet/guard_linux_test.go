@@ -293,6 +293,25 @@ func TestGuardRouterOff(t *testing.T) {
 	s.works("on a router")
 }
 
+// bridge adds the bridge br0 to the host, with a container on its only port.
+func (s *street) bridge() (container *Namespace) {
+	s.host.t.Helper()
+	s.host.Must(s.host.h.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}))
+	s.host.Up("br0")
+	s.host.Addr("br0", "203.0.113.1/24")
+	s.host.Addr("br0", "2001:db8:2::1/64")
+	container = NewNamespace(s.host.t)
+	s.host.Connect("port0", container, "eth0")
+	s.host.Must(s.host.h.LinkSetMaster(s.host.Link("port0"), s.host.Link("br0")))
+	container.Addr("eth0", "203.0.113.2/24")
+	container.Addr("eth0", "2001:db8:2::2/64")
+	container.AddRoute(container.DefaultRoute("eth0", "203.0.113.1", 0))
+	container.AddRoute(container.DefaultRoute("eth0", "2001:db8:2::1", 0))
+	s.route(s.world, "203.0.113.0/24", "192.0.2.7")
+	s.route(s.world, "2001:db8:2::/64", "2001:db8::7")
+	return container
+}
+
 // TestGuardBridge has a network of containers behind a bridge that forwards by its own
 // switch.
 func TestGuardBridge(t *testing.T) {
@@ -304,21 +323,7 @@ func TestGuardBridge(t *testing.T) {
 			}
 		}
 		bridge := func(s *street) (container *Namespace) {
-			s.host.Must(s.host.h.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}}))
-			s.host.Up("br0")
-			s.host.Addr("br0", "203.0.113.1/24")
-			s.host.Addr("br0", "2001:db8:2::1/64")
-			container = NewNamespace(t)
-			s.host.Connect("port0", container, "eth0")
-			s.host.Must(s.host.h.LinkSetMaster(s.host.Link("port0"), s.host.Link("br0")))
-			container.Addr("eth0", "203.0.113.2/24")
-			container.Addr("eth0", "2001:db8:2::2/64")
-			container.AddRoute(container.DefaultRoute("eth0", "203.0.113.1", 0))
-			container.AddRoute(container.DefaultRoute("eth0", "2001:db8:2::1", 0))
-			for _, n := range []*Namespace{s.world, s.office} {
-				s.route(n, "203.0.113.0/24", map[*Namespace]string{s.world: "192.0.2.7", s.office: "198.51.100.7"}[n])
-				s.route(n, "2001:db8:2::/64", map[*Namespace]string{s.world: "2001:db8::7", s.office: "2001:db8:1::7"}[n])
-			}
+			container = s.bridge()
 			s.host.Set(fmt.Sprintf("%s/conf/br0/%s", family, name), "1")
 			return container
 		}
@@ -408,4 +413,36 @@ func TestGuardTwo(t *testing.T) {
 		s.works("with two")
 		s.shut("with two")
 	})
+}
+
+// TestGuardBridgeUplink has a bridge for an uplink. A machine behind it does not reach
+// another one by way of the host. Frames between its ports pass, which the chains of IP
+// see where the kernel has br_netfilter.
+func TestGuardBridgeUplink(t *testing.T) {
+	s := newStreet(t, "ipv4")
+	machine, other := s.bridge(), NewNamespace(t)
+	s.host.Connect("port1", other, "eth0")
+	s.host.Must(s.host.h.LinkSetMaster(s.host.Link("port1"), s.host.Link("br0")))
+	other.Addr("eth0", "203.0.113.3/24")
+	s.route(machine, "203.0.113.50/32", "203.0.113.1")
+	s.host.Must(s.shareAll(nil).setUplinks([]Uplink{
+		{Interface: "up0", Source: netip.MustParseAddr("192.0.2.7")},
+		{Interface: "br0", Source: netip.MustParseAddr("203.0.113.1")},
+	}))
+
+	listen(other, "other", ":80")
+	if got, err := dial(machine, "203.0.113.3:80"); got != "other sees 203.0.113.2" {
+		t.Errorf("to another port of the bridge: %q, %v", got, err)
+	}
+	for _, name := range []string{"br0", "port0"} { // which take each other's frames
+		s.host.Must(machine.h.NeighSet(&netlink.Neigh{
+			LinkIndex: machine.Link("eth0").Attrs().Index, State: netlink.NUD_PERMANENT,
+			IP: net.ParseIP("203.0.113.1"), HardwareAddr: s.host.Link(name).Attrs().HardwareAddr,
+		}))
+		for _, to := range []string{"203.0.113.50", "192.0.2.1"} {
+			if n := s.datagram(machine, to); n != 0 {
+				t.Errorf("by the address of %s to %s: %d packets are forwarded", name, to, n)
+			}
+		}
+	}
 }

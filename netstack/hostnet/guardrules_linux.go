@@ -5,9 +5,11 @@ package hostnet
 
 import (
 	"encoding/binary"
+	"net"
 	"slices"
 
 	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +24,7 @@ type guardRules struct {
 	shares     []string           // devices of all Shares
 	interfaces []guardedInterface // that forward because of this Share
 	everywhere []string           // families that all interfaces forward because of it
-	bridges    []int              // interfaces
+	bridges    []guardedBridge    // whose frames get here (br_netfilter)
 }
 
 type guardedInterface struct {
@@ -30,9 +32,21 @@ type guardedInterface struct {
 	index  int
 }
 
-func (r guardRules) equal(o guardRules) bool {
-	return slices.Equal(r.shares, o.shares) && slices.Equal(r.interfaces, o.interfaces) &&
-		slices.Equal(r.everywhere, o.everywhere) && slices.Equal(r.bridges, o.bridges)
+// guardedBridge is a bridge whose frames between its ports are forwarded by nobody. They
+// are not for the addresses of the bridge and of its ports.
+type guardedBridge struct {
+	index int
+	own   []net.HardwareAddr
+}
+
+func newGuardedBridge(bridge netlink.Link, links []netlink.Link) guardedBridge {
+	b := guardedBridge{index: bridge.Attrs().Index}
+	for _, l := range links {
+		if a := l.Attrs(); a.Index == b.index || a.MasterIndex == b.index {
+			b.own = append(b.own, a.HardwareAddr)
+		}
+	}
+	return b
 }
 
 // exprs returns the rules. There is none if there is nothing to drop.
@@ -51,11 +65,11 @@ func (r guardRules) exprs() (rules [][]expr.Any) {
 			slices.Concat(out, hasBits(expr.CtKeySTATUS, ipsDNAT), verdict(expr.VerdictAccept)))
 	}
 	for _, b := range r.bridges {
-		// iif BRIDGE oif BRIDGE accept: with br_netfilter, these are frames between its
-		// ports, which nobody forwards.
+		// iif BRIDGE oif BRIDGE ether daddr != { OWN } accept
 		rules = append(rules, slices.Concat(
-			compareMeta(expr.MetaKeyIIF, expr.CmpOpEq, interfaceIndex(b)),
-			compareMeta(expr.MetaKeyOIF, expr.CmpOpEq, interfaceIndex(b)), verdict(expr.VerdictAccept)))
+			compareMeta(expr.MetaKeyIIF, expr.CmpOpEq, interfaceIndex(b.index)),
+			compareMeta(expr.MetaKeyOIF, expr.CmpOpEq, interfaceIndex(b.index)),
+			notForMAC(b.own), verdict(expr.VerdictAccept)))
 	}
 	for _, i := range r.interfaces {
 		// meta nfproto FAMILY iif INTERFACE drop
@@ -67,6 +81,16 @@ func (r guardRules) exprs() (rules [][]expr.Any) {
 		rules = append(rules, slices.Concat(isFamily(f), verdict(expr.VerdictDrop)))
 	}
 	return rules
+}
+
+// notForMAC is true of frames that are for none of the addresses.
+func notForMAC(addrs []net.HardwareAddr) []expr.Any {
+	const size = 6
+	exprs := []expr.Any{&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseLLHeader, Len: size}}
+	for _, a := range addrs {
+		exprs = append(exprs, &expr.Cmp{Op: expr.CmpOpNeq, Register: reg, Data: a})
+	}
+	return exprs
 }
 
 func interfaceIndex(i int) []byte { return binary.NativeEndian.AppendUint32(nil, uint32(i)) }

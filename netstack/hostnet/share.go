@@ -89,7 +89,7 @@ func newShare(cfg ShareConfig) (_ *Share, err error) {
 	return s, nil
 }
 
-// switched takes a change of the host's switches of forwarding.
+// switched takes a change of the host's switches of forwarding, or of an interface.
 func (s *Share) switched() {
 	if err := s.change("guard", s.guard.update); err != nil && !errors.Is(err, net.ErrClosed) {
 		s.cfg.Logger.Warn("hostnet: cannot see who has made a router of the host", "device", s.cfg.Device, "error", err)
