@@ -13,13 +13,14 @@ import (
 
 func TestStartErrors(t *testing.T) {
 	w := usual.world(t, 1)
-	o, a := w.opener(), w.acceptor()
+	o := w.opener()
 	o.newConn()
 	if err := o.start(1, true); err != ErrNotNegotiated {
 		t.Errorf("before the handshake: %v", err)
 	}
 	w = usual.connected(t, 1)
-	o, a = w.opener(), w.acceptor()
+	o = w.opener()
+	a := w.acceptor()
 	if err := o.startOn(o.cur.Local, true, false); err != ErrSameTuple {
 		t.Errorf("to where it is: %v", err)
 	}

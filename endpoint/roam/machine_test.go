@@ -377,8 +377,8 @@ func TestUplinkString(t *testing.T) {
 	}
 }
 
-// TestMachineMovedElsewhere has the peer move the connection to an address of its own that
-// other uplinks lead to: none of the uplinks from before is missed.
+// TestMachineMovedElsewhere has the peer move the connection to another of its addresses.
+// Other uplinks lead there, and none of the uplinks from before is missed.
 func TestMachineMovedElsewhere(t *testing.T) {
 	bySplit := Uplink{Local: a.Local, Via: Route{Interface: "tun0"}}
 	for name, there := range map[string]Uplink{"another family": six, "another route": bySplit} {
