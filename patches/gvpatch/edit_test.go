@@ -93,7 +93,8 @@ func TestEditWhatIsWritten(t *testing.T) {
 	r.git("commit", "--quiet", "--amend", "--message=take B from the overlay\n\nA reason.\n\nAnother one.")
 	r.run(exitOK, "", "edit", "-write")
 	r.written()
-	const want = `Subject: [PATCH] take B from the overlay
+	const want = `From: The mnet Authors <>
+Subject: [PATCH] take B from the overlay
 
 A reason.
 

@@ -44,9 +44,9 @@ var gvFiles = map[string]string{
 // gvSeries changes A, adds a file that defines C, and makes B equal to it.
 var gvSeries = patches.Series{
 	Patches: []patches.Patch{
-		{Name: "0001-change-a.patch", Data: []byte("Subject: [PATCH] change A\n\n---\ndiff --git a/pkg/tcpip/a.go b/pkg/tcpip/a.go\n" +
+		{Name: "0001-change-a.patch", Data: []byte("From: The mnet Authors <>\nSubject: [PATCH] change A\n\n---\ndiff --git a/pkg/tcpip/a.go b/pkg/tcpip/a.go\n" +
 			"--- a/pkg/tcpip/a.go\n+++ b/pkg/tcpip/a.go\n@@ -5,3 +5,3 @@\n const (\n-\tA = 1\n+\tA = 10\n \tB = 2\n")},
-		{Name: "0101-take-b.patch", Data: []byte("Subject: [PATCH] take B from the overlay\n\n---\ndiff --git a/pkg/tcpip/a.go b/pkg/tcpip/a.go\n" +
+		{Name: "0101-take-b.patch", Data: []byte("From: The mnet Authors <>\nSubject: [PATCH] take B from the overlay\n\n---\ndiff --git a/pkg/tcpip/a.go b/pkg/tcpip/a.go\n" +
 			"--- a/pkg/tcpip/a.go\n+++ b/pkg/tcpip/a.go\n@@ -6,3 +6,3 @@\n \tA = 10\n-\tB = 2\n+\tB = C\n )\n")},
 	},
 	Overlay: map[string][]byte{"pkg/tcpip/new.go": []byte("package tcpip\n\nconst C = 3\n")},

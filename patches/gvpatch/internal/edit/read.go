@@ -133,6 +133,9 @@ func (r *Repo) names(ctx context.Context, args ...string) ([]string, error) {
 	return strings.Split(strings.TrimSuffix(out, "\x00"), "\x00"), nil
 }
 
+// author is the author of all patches. git am takes it, and it has no address.
+const author = "The mnet Authors <>"
+
 // patch formats a commit. The text has no date, no version of git and no names of
 // objects: it changes only with the commit.
 func (r *Repo) patch(ctx context.Context, c *commit, number int) (patches.Patch, error) {
@@ -143,7 +146,7 @@ func (r *Repo) patch(ctx context.Context, c *commit, number int) (patches.Patch,
 		return patches.Patch{}, err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Subject: [PATCH] %s\n\n", c.subject)
+	fmt.Fprintf(&b, "From: %s\nSubject: [PATCH] %s\n\n", author, c.subject)
 	if body := strings.TrimSpace(c.body); body != "" {
 		b.WriteString(body + "\n")
 	}
