@@ -69,7 +69,7 @@ func (s *street) pick(v4, v6 string) string {
 	return v6
 }
 
-// forwardedTable counts the packets that the host forwards, after all other chains.
+// forwardedTable counts the datagrams that the host forwards, after all other chains.
 const forwardedTable = "forwarded"
 
 func (s *street) countForwarded() {
@@ -82,13 +82,15 @@ func (s *street) countForwarded() {
 		c.AddObj(&nftables.CounterObj{Table: table, Name: forwardedTable})
 		last := c.AddChain(&nftables.Chain{Name: "last", Table: table, Type: nftables.ChainTypeFilter,
 			Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityLast})
-		c.AddRule(&nftables.Rule{Table: table, Chain: last, Exprs: []expr.Any{
-			&expr.Objref{Type: int(nftables.ObjTypeCounter), Name: forwardedTable}}})
+		// Bridges show their neighbour discovery here, too.
+		c.AddRule(&nftables.Rule{Table: table, Chain: last, Exprs: append(
+			compareMeta(expr.MetaKeyL4PROTO, expr.CmpOpEq, []byte{unix.IPPROTO_UDP}),
+			&expr.Objref{Type: int(nftables.ObjTypeCounter), Name: forwardedTable})})
 		return c.Flush()
 	}))
 }
 
-// forwarded returns how many packets the host has forwarded.
+// forwarded returns how many datagrams the host has forwarded.
 func (s *street) forwarded() (n int) {
 	s.host.t.Helper()
 	s.host.Must(s.host.Do(func() error {
@@ -106,7 +108,7 @@ func (s *street) forwarded() (n int) {
 	return n
 }
 
-// datagram sends a datagram from n, and returns how many packets the host has forwarded
+// datagram sends a datagram from n, and returns how many the host has forwarded
 // meanwhile.
 func (s *street) datagram(n *Namespace, to string) int {
 	s.host.t.Helper()
