@@ -11,7 +11,8 @@ import (
 )
 
 // TestSentTwice counts the segments that an upload sends more than once on its new
-// path: none, also if step 4 is lost. Each segment behind it completes the move.
+// path: none, also if step 4 is lost. Each segment behind it completes the move, and none
+// is answered by a RST.
 func TestSentTwice(t *testing.T) {
 	const rtt = 2 * delay
 	for _, test := range []struct {
@@ -44,6 +45,8 @@ func TestSentTwice(t *testing.T) {
 				s, ok := p.TCP()
 				switch {
 				case !ok:
+				case s.Flags()&fRST != 0:
+					t.Error("a RST")
 				case at.Dir == simnet.BtoA && s.Flags() == fSYN|fACK:
 					if synACKs++; synACKs == 2 {
 						return simnet.Delay(test.second)

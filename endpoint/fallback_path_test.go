@@ -89,6 +89,9 @@ func TestNewPathACKTampered(t *testing.T) {
 		if now := s.Migration().Current; now != before {
 			t.Errorf("action %d: the server moved to %v", a, now)
 		}
+		if c.Migration().Holding { // because of the RSTs that its segments draw
+			t.Errorf("action %d: the client holds", a)
+		}
 		r.migrate(c, "10.1.0.2")
 		finish()
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mnet-dev/mnet/migrate"
 	"github.com/mnet-dev/mnet/netstack"
 	"github.com/mnet-dev/mnet/netstack/simnet"
 )
@@ -85,5 +86,48 @@ func TestNATStaleSequence(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestNATCopies repeats a SYN over a slow path during a download, past a strict NAT.
+// Between the two copies, an attacker sends others from many ports. The second SYN-ACK has
+// to have the SEQ of the first: the tracker would start anew, and take the third ACK for
+// invalid.
+//
+// M529: SYN-ACKs that answer a request of the same counter and SEQ within answeredTime
+// MUST have the same SEQ. At most maxAnswered of these MUST be remembered.
+func TestNATCopies(t *testing.T) {
+	uplinks := []simnet.Uplink{
+		{Link: simnet.Symmetric(simnet.Wire{Delay: 10 * time.Millisecond})},
+		{Link: simnet.Symmetric(simnet.Wire{Delay: 200 * time.Millisecond})},
+	}
+	v := newVictim(t, rigConfig{uplinks: uplinks, nat: &strictNAT}, migrate.SuiteX25519SHA256)
+	down := newStream(v.s, v.c, 2)
+	wait := down.sending(t, 32<<20)
+	v.sleep(300 * time.Millisecond)
+	syns := 0
+	seqs := make(map[uint32]int)
+	v.outer[1].set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+		s, ok := p.TCP()
+		switch {
+		case !ok:
+		case at.Dir == simnet.AtoB && s.Flags() == fSYN:
+			syns++
+			for i := range uint16(20) {
+				v.mallory.puts(decode(p.Bytes()).with(withSource(v.mallory.at(1000 + i).local)))
+			}
+		case at.Dir == simnet.BtoA && s.Flags() == fSYNACK:
+			seqs[s.SequenceNumber()]++
+		}
+		return simnet.Pass
+	})
+	v.migrate(v.c, v.second)
+	wait()
+	down.finish(t)
+	if syns < 2 || len(seqs) != 1 {
+		t.Errorf("%d SYNs, SYN-ACKs at %v", syns, seqs)
+	}
+	if st := v.net.NATs[1].Stats(); st.Invalid != 0 || st.RSTsSent != 0 {
+		t.Errorf("%+v", st)
 	}
 }

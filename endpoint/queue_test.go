@@ -113,16 +113,18 @@ func TestRequestQueuesBehindAbort(t *testing.T) {
 func (r *rig) captureAbort(c *Conn) segment {
 	r.tb.Helper()
 	got := make(chan []byte, 1)
-	r.inner[0].set(func(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
-		if t, ok := p.TCP(); ok && t.Flags()&fRST != 0 {
-			select {
-			case got <- bytes.Clone(p.Bytes()):
-			default:
+	for _, g := range r.inner {
+		g.set(func(p *simnet.Packet, _ simnet.Hop) simnet.Verdict {
+			if t, ok := p.TCP(); ok && t.Flags()&fRST != 0 {
+				select {
+				case got <- bytes.Clone(p.Bytes()):
+				default:
+				}
 			}
-		}
-		return simnet.Drop
-	})
-	defer r.inner[0].set(nil)
+			return simnet.Drop
+		})
+		defer g.set(nil)
+	}
 	c.SetLinger(0)
 	c.Close()
 	return decode(<-got)

@@ -47,6 +47,8 @@ func (r *rig) mallory() *peer {
 		addr:  netip.MustParseAddr("10.6.6.6"),
 		clock: r.net.Clock,
 		iface: r.net.NewHost("mallory").NewInterface("eth0"),
+		in:    make(map[netip.Addr]int),
+		out:   make(map[netip.Addr]int),
 	}
 	link := r.net.Connect(h.iface, r.net.Core, simnet.LinkConfig{})
 	for _, a := range []netip.Addr{h.addr, netip.MustParseAddr("fd00:6::6")} {
@@ -136,13 +138,33 @@ type rawHost struct {
 
 	mu  sync.Mutex
 	got []segment
+	// in and out are the bytes of packets that the host has sent from an address of its
+	// own, and that have come to it.
+	in, out map[netip.Addr]int
+}
+
+// staysUnproved fails the test if an address of the host, which has not proved any by
+// then, has got more than three times the bytes that came from there.
+func (h *rawHost) staysUnproved() {
+	h.tb.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for a, n := range h.out {
+		if limit := 3 * h.in[a]; n > limit {
+			h.tb.Errorf("%d bytes went to %v, which has proved nothing, want at most %d", n, a, limit)
+		}
+	}
 }
 
 var _ stack.NetworkDispatcher = (*rawHost)(nil)
 
 // puts sends a segment without waiting. A middlebox may call it.
 func (h *rawHost) puts(s segment) {
-	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(s.encode())})
+	b := s.encode()
+	h.mu.Lock()
+	h.in[s.src.Addr()] += len(b)
+	h.mu.Unlock()
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(b)})
 	defer pkt.DecRef()
 	var list stack.PacketBufferList
 	list.PushBack(pkt)
@@ -171,9 +193,11 @@ func (h *rawHost) next() []segment {
 func (h *rawHost) DeliverNetworkPacket(_ tcpip.NetworkProtocolNumber, pkt *stack.PacketBuffer) {
 	b := pkt.ToBuffer()
 	defer b.Release()
-	s := decode(b.Flatten())
+	raw := b.Flatten()
+	s := decode(raw)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.out[s.dst.Addr()] += len(raw)
 	h.got = append(h.got, s)
 }
 

@@ -9,6 +9,7 @@ import (
 	"crypto/sha1"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"maps"
 	"testing"
 	"time"
@@ -19,18 +20,51 @@ import (
 )
 
 // victim is an idle connection, and a peer that sends what the connection has to ignore.
+// The peer has proved no address.
 type victim struct {
 	*rig
 	c, s    *Conn
 	mallory *peer
+	second  string // address of the client's second uplink
 }
 
 func newVictim(tb testing.TB, cfg rigConfig, suite migrate.SuiteID) *victim {
+	tb.Helper()
+	return fronts[0].victim(tb, cfg, suite)
+}
+
+// front is a family and a format in which an attack is made.
+type front struct {
+	server, second, mallory string
+	format                  migrate.Format
+}
+
+var fronts = []front{
+	{serverAddr, "10.2.0.2", "10.6.6.6:666", migrate.FormatKinds},
+	{"[fd00:9::1]:80", "fd00:2::2", "[fd00:6::6]:666", migrate.FormatKinds},
+	{serverAddr, "10.2.0.2", "10.6.6.6:666", migrate.FormatExperimental},
+	{"[fd00:9::1]:80", "fd00:2::2", "[fd00:6::6]:666", migrate.FormatExperimental},
+}
+
+// eachFront runs f with a victim of the default suite in each family and format.
+func eachFront(t *testing.T, f func(t *testing.T, v *victim)) {
+	for _, fr := range fronts {
+		t.Run(fmt.Sprintf("%s/format %d", fr.second, fr.format), func(t *testing.T) {
+			f(t, fr.victim(t, rigConfig{}, migrate.SuiteX25519SHA256))
+		})
+	}
+}
+
+func (f front) victim(tb testing.TB, cfg rigConfig, suite migrate.SuiteID) *victim {
+	tb.Helper()
+	cfg.client.Migration.Format, cfg.server.Migration.Format = f.format, f.format
 	r := newRig(tb, cfg)
 	r.suites(suite)
-	v := &victim{rig: r, mallory: r.mallory()}
-	v.c, v.s = r.open(serverAddr)
+	v := &victim{rig: r, mallory: r.mallory(), second: f.second}
+	v.mallory.local, v.mallory.remote = addr(f.mallory), addr(f.server)
+	v.c, v.s = r.open(f.server)
 	r.sleep(time.Second)
+	tb.Cleanup(v.mallory.staysUnproved)
 	return v
 }
 
@@ -92,7 +126,7 @@ func resetOf(c *Conn) segment {
 func (v *victim) unharmed(t *testing.T) {
 	t.Helper()
 	finish := bothWays(t, v.c, v.s, 64<<10)
-	v.migrate(v.c, "10.2.0.2")
+	v.migrate(v.c, v.second)
 	finish()
 }
 
@@ -104,8 +138,12 @@ func (r *rig) capture(c *Conn) segment {
 	defer r.inner[1].set(nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	to := "10.2.0.2"
+	if local, _ := c.addrs(); local.Addr().Is6() {
+		to = "fd00:2::2"
+	}
 	result := make(chan error)
-	go func() { result <- c.Migrate(ctx, addr("10.2.0.2")) }()
+	go func() { result <- c.Migrate(ctx, addr(to)) }()
 	b := <-got
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
