@@ -239,6 +239,9 @@ func (d *Dialer) dialSingle(ctx context.Context, network string, remote netip.Ad
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	if d.Roamer != nil {
+		d.Roamer.prepare(remote.Addr())
+	}
 	c, err := d.start(network, remote)
 	if err != nil {
 		return nil, err

@@ -57,10 +57,18 @@ func (c *Conn) peerFor(local netip.Addr, remote netip.AddrPort) netip.AddrPort {
 	return remote
 }
 
-// hasPeerFor reports whether the peer has an address of local's family.
-func (c *Conn) hasPeerFor(local netip.Addr) bool {
+// otherPeer returns the peer's first address of the family that it is not reached by now.
+// It is invalid if none is known.
+func (c *Conn) otherPeer() netip.Addr {
 	_, current := c.addrs()
-	return current.Addr().Is4() == local.Is4() || c.peerFor(local, netip.AddrPort{}).IsValid()
+	if peers := c.peers.Load(); peers != nil {
+		for _, p := range *peers {
+			if p.Addr().Is4() != current.Addr().Is4() {
+				return p.Addr()
+			}
+		}
+	}
+	return netip.Addr{}
 }
 
 // resolveAgain looks up the name of a peer that does not answer, and returns an address

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -33,7 +34,7 @@ type RoamerConfig struct {
 	Stack *netstack.Stack
 
 	// Monitor reports the uplinks. Nil means the addresses of the stack that have a
-	// default route, see [StackMonitor].
+	// route to the peer, see [StackMonitor].
 	Monitor roam.Monitor
 
 	// Policy decides when a connection moves. Nil means Handover.
@@ -72,6 +73,7 @@ type Roamer struct {
 	log   *slog.Logger
 
 	in          *inbox
+	reported    atomic.Pointer[roam.Change] // the last one of the monitor
 	stopMonitor func()
 	closing     sync.Once
 	done        chan struct{}
@@ -82,11 +84,11 @@ type Roamer struct {
 
 	// Owned by the goroutine of run.
 	conns   map[*Conn]*roamed
-	uplinks []roam.Uplink
-	first   []*roamed // connections that have lost their path, and wait for their turn to move
-	later   []*roamed // connections with other reasons, or that have failed before
-	active  int       // attempts under way
-	retries int       // attempts of connections from later
+	uplinks roam.Change // the last one
+	first   []*roamed   // connections that have lost their path, and wait for their turn to move
+	later   []*roamed   // connections with other reasons, or that have failed before
+	active  int         // attempts under way
+	retries int         // attempts of connections from later
 }
 
 // NewRoamer starts a Roamer. It fails if the monitor does.
@@ -112,7 +114,10 @@ func NewRoamer(cfg RoamerConfig) (*Roamer, error) {
 		done:  make(chan struct{}),
 	}
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
-	stop, err := cfg.Monitor.Watch(func(ch roam.Change) { r.in.post(func() { r.setUplinks(ch) }) })
+	stop, err := cfg.Monitor.Watch(func(ch roam.Change) {
+		r.reported.Store(&ch)
+		r.in.post(func() { r.setUplinks(ch) })
+	})
 	if err != nil {
 		r.cancel(nil)
 		return nil, err
@@ -134,6 +139,14 @@ func (r *Roamer) Manage(c *Conn) (release func()) {
 	c.roamer.Store(r)
 	r.in.post(func() { r.add(c, m) })
 	return func() { r.in.post(func() { r.remove(c) }) }
+}
+
+// prepare asks for the way to a peer before it is dialled. The monitor may have to open it
+// for the answer.
+func (r *Roamer) prepare(peer netip.Addr) {
+	if ch := r.reported.Load(); ch != nil {
+		ch.Reach(peer)
+	}
 }
 
 // Hint tells that the application thinks the path of c is bad, for example because an

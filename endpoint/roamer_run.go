@@ -4,6 +4,7 @@
 package endpoint
 
 import (
+	"log/slog"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -125,8 +126,13 @@ func (rc *roamed) setTimer(t tcpip.Timer) {
 
 // setUplinks takes the monitor's report.
 func (r *Roamer) setUplinks(ch roam.Change) {
-	r.uplinks = ch.Uplinks
-	r.log.Info("uplinks", "uplinks", ch.Uplinks, "woke", ch.Woke, "connections", len(r.conns))
+	changed := ch.Woke || !slices.Equal(ch.Uplinks, r.uplinks.Uplinks)
+	r.uplinks = ch
+	level := slog.LevelDebug // the way to some peer has changed
+	if changed {
+		level = slog.LevelInfo
+	}
+	r.log.Log(r.ctx, level, "uplinks", "uplinks", ch.Uplinks, "woke", ch.Woke, "connections", len(r.conns))
 	all := make([]*roamed, 0, len(r.conns))
 	heard := make(map[*roamed]netstack.Contact, len(r.conns))
 	for _, rc := range r.conns {
@@ -152,13 +158,13 @@ func (r *Roamer) setUplinks(ch roam.Change) {
 	}
 }
 
-// fit returns the uplinks by which the peer could be reached.
+// fit returns the uplinks by which the peer could be reached, at its present address or
+// at one of the other family.
 func (r *Roamer) fit(c *Conn) []roam.Uplink {
-	var fit []roam.Uplink
-	for _, u := range r.uplinks {
-		if c.hasPeerFor(u.Local) {
-			fit = append(fit, u)
-		}
+	_, present := c.addrs()
+	fit := r.uplinks.Reach(present.Addr())
+	if other := c.otherPeer(); other.IsValid() {
+		fit = slices.Concat(fit, r.uplinks.Reach(other))
 	}
 	return fit
 }

@@ -168,16 +168,23 @@ func (n *NIC) sourceLocked(r Route) netip.Addr {
 	return netip.Addr{}
 }
 
-// Exit is an address that packets can leave the stack with, to anywhere.
+// Exit is an address that packets to some destinations can leave the stack with.
 type Exit struct {
-	Local   netip.Addr
-	NIC     *NIC
-	Gateway netip.Addr // invalid if the destinations are on the link
+	Local       netip.Addr
+	NIC         *NIC
+	Gateway     netip.Addr   // invalid if the destinations are on the link
+	Destination netip.Prefix // of the route
 }
 
 // Exits returns the addresses of NICs that are up and have a default route of the
 // same family, in the order of these routes.
 func (s *Stack) Exits() []Exit {
+	return slices.DeleteFunc(s.AllExits(), func(e Exit) bool { return e.Destination.Bits() != 0 })
+}
+
+// AllExits returns the addresses of NICs that are up, with each route of the same family,
+// in the order in which the routes are tried.
+func (s *Stack) AllExits() []Exit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -185,12 +192,12 @@ func (s *Stack) Exits() []Exit {
 	}
 	var exits []Exit
 	for _, r := range s.routesLocked() {
-		if r.Destination.Bits() != 0 || !s.gv.CheckNIC(r.NIC.id) {
+		if !s.gv.CheckNIC(r.NIC.id) {
 			continue
 		}
 		for _, p := range r.NIC.addrs {
 			if p.Addr().Is4() == r.Destination.Addr().Is4() {
-				exits = append(exits, Exit{Local: p.Addr(), NIC: r.NIC, Gateway: r.Gateway})
+				exits = append(exits, Exit{Local: p.Addr(), NIC: r.NIC, Gateway: r.Gateway, Destination: r.Destination})
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 
 	"github.com/mnet-dev/mnet/endpoint"
@@ -157,7 +158,10 @@ func (h *Host) ListenConfig() *endpoint.ListenConfig {
 }
 
 // Uplinks returns the present uplinks, the best first. The slice must not be changed.
-func (h *Host) Uplinks() []roam.Uplink { return h.uplinks.now() }
+func (h *Host) Uplinks() []roam.Uplink { return h.uplinks.now().Uplinks }
+
+// UplinksTo returns the uplinks by which packets of the stack get to a peer now.
+func (h *Host) UplinksTo(peer netip.Addr) []roam.Uplink { return h.uplinks.now().Reach(peer) }
 
 // Close resets all connections, removes the device with its addresses and routes, and
 // undoes what Open has changed on the host. It waits until that is done. It must not be

@@ -4,6 +4,7 @@
 package host
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -25,7 +26,8 @@ type Watcher interface {
 // to another uplink, but the path behind them changes.
 //
 // It reports the addresses that [netstack.Stack.Exits] returns, each with the host's
-// best uplink of the same family. An address without one is left out.
+// best uplink of the same family. An address without one is left out. For a peer, it is
+// each address with the uplink by which the host sends packets from there to the peer.
 func Monitor(s *netstack.Stack, host Watcher) roam.Monitor { return monitor{s, host} }
 
 type monitor struct {
@@ -56,7 +58,7 @@ type watch struct {
 	f     func(roam.Change)
 
 	mu      sync.Mutex // makes calls of f one after the other
-	host    []hostnet.Uplink
+	host    hostnet.State
 	told    bool // f has been called, so host is known
 	last    []roam.Uplink
 	stopped bool
@@ -66,24 +68,42 @@ func (w *watch) stackChanged() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.told {
-		w.tellLocked(false)
+		w.tellLocked(false, false)
 	}
 }
 
 func (w *watch) hostChanged(s hostnet.State) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.host = s.Uplinks
-	w.tellLocked(s.Woke)
+	w.host = s
+	w.tellLocked(s.Woke, s.Rerouted)
 }
 
-func (w *watch) tellLocked(woke bool) {
-	ups := behind(w.stack.Exits(), w.host)
-	if w.stopped || w.told && !woke && slices.Equal(ups, w.last) {
+func (w *watch) tellLocked(woke, rerouted bool) {
+	exits := w.stack.Exits()
+	ups := behind(exits, w.host.Uplinks)
+	if w.stopped || w.told && !woke && !rerouted && slices.Equal(ups, w.last) {
 		return
 	}
 	w.told, w.last = true, ups
-	w.f(roam.Change{Uplinks: ups, Woke: woke})
+	ch := roam.Change{Uplinks: ups, Woke: woke}
+	if find := w.host.Route; find != nil {
+		ch.To = func(peer netip.Addr) []roam.Uplink { return towards(exits, peer, find) }
+	}
+	w.f(ch)
+}
+
+// towards returns the exits of the stack from whose address the host has a way to a peer.
+func towards(exits []netstack.Exit, peer netip.Addr, find func(from, to netip.Addr) (hostnet.Uplink, bool)) (ups []roam.Uplink) {
+	for _, e := range exits {
+		if e.Local.Is4() != peer.Is4() {
+			continue
+		}
+		if u, ok := find(e.Local, peer); ok {
+			ups = append(ups, roam.Uplink{Local: e.Local, Via: route(u)})
+		}
+	}
+	return ups
 }
 
 // behind returns the exits of the stack for whose family the host has an uplink.

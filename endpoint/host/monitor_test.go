@@ -117,6 +117,39 @@ func TestMonitor(t *testing.T) {
 	check("after stop")
 }
 
+// TestMonitorTo asks for the way to a peer that has a route of its own.
+func TestMonitorTo(t *testing.T) {
+	s, _ := hostStack(t)
+	inOffice, nowhere := netip.MustParseAddr("198.51.100.9"), netip.MustParseAddr("203.0.113.9")
+	state := hostnet.State{Uplinks: []hostnet.Uplink{hostWiFi}, Route: func(from, to netip.Addr) (hostnet.Uplink, bool) {
+		if from != stack4 {
+			t.Errorf("asked for the way from %v", from)
+		}
+		return hostEthernet, to == inOffice
+	}}
+	host := &fakeHost{first: state}
+	var told []roam.Change
+	stop, err := Monitor(s, host).Watch(func(ch roam.Change) { told = append(told, ch) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	if got := told[0].Reach(inOffice); !slices.Equal(got, []roam.Uplink{byEthernet}) {
+		t.Errorf("%v, want %v", got, byEthernet)
+	}
+	if got := told[0].Reach(nowhere); len(got) > 0 {
+		t.Errorf("%v to nowhere", got)
+	}
+	host.f(state)
+	if state.Rerouted = true; len(told) != 1 {
+		t.Errorf("told %d times of the same", len(told))
+	}
+	host.f(state)
+	if len(told) != 2 {
+		t.Errorf("told %d times, the second time that a way has changed", len(told))
+	}
+}
+
 func TestMonitorFails(t *testing.T) {
 	s, nic := hostStack(t)
 	want := errors.New("no netlink")

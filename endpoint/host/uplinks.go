@@ -4,6 +4,7 @@
 package host
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/mnet-dev/mnet/endpoint/roam"
@@ -15,22 +16,26 @@ type uplinks struct {
 	changed func(roam.Change) // called after each change, without the lock; may be nil
 
 	mu   sync.Mutex // a leaf
-	last []roam.Uplink
+	last roam.Change
 }
 
 func (u *uplinks) Watch(f func(roam.Change)) (stop func(), err error) {
+	told := false
 	return u.Monitor.Watch(func(ch roam.Change) {
 		u.mu.Lock()
-		u.last = ch.Uplinks
+		changed := !told || ch.Woke || !slices.Equal(ch.Uplinks, u.last.Uplinks)
+		u.last = ch
 		u.mu.Unlock()
+		told = true
 		f(ch)
-		if u.changed != nil {
+		if changed && u.changed != nil {
 			u.changed(ch)
 		}
 	})
 }
 
-func (u *uplinks) now() []roam.Uplink {
+// now returns the last change.
+func (u *uplinks) now() roam.Change {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.last

@@ -233,6 +233,9 @@ func (m *Machine) Decide(now time.Time) (o Order, again time.Time) {
 	}
 	d := m.cfg.Policy(m.situation(now))
 	switch {
+	case d.Cause != None && len(m.uplinks) == 0 && !m.known && m.unanswered == 0:
+		// Nobody knows its uplink, and the peer answers: it has a path.
+		return Order{}, time.Time{}
 	case d.Cause != None && len(m.uplinks) == 0:
 		m.holdOrdered = true
 		return Order{Hold: true}, time.Time{}

@@ -397,3 +397,14 @@ func TestMachineMovedElsewhere(t *testing.T) {
 		}
 	}
 }
+
+// TestMachineUnknownUplink has a connection whose uplink nobody has ever told of. It has a
+// path, as the peer answers: it is held once the peer does not.
+func TestMachineUnknownUplink(t *testing.T) {
+	s := play(t, Config{})
+	s.rests(0)
+	s.dead(1)
+	if o, _ := s.Decide(s.now); !o.Hold {
+		t.Errorf("%+v without an answer", o)
+	}
+}

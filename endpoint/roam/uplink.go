@@ -45,10 +45,29 @@ func (u Uplink) String() string {
 
 // Change is the report of a [Monitor].
 type Change struct {
-	// Uplinks are all uplinks, the best first. The slice must not be changed.
+	// Uplinks are all uplinks to the Internet, the best first. The slice must not be
+	// changed.
 	Uplinks []Uplink
+	// To returns the uplinks by which packets get to a peer, the best first, as of this
+	// change. A peer may be reached without the Internet: on the link, or by a route of its
+	// own. Nil means Uplinks, for a peer of the same family. Calls may be concurrent.
+	To func(peer netip.Addr) []Uplink
 	// Woke is true if the machine has been asleep: NATs may have forgotten.
 	Woke bool
+}
+
+// Reach returns the uplinks by which packets get to a peer, the best first.
+func (c Change) Reach(peer netip.Addr) []Uplink {
+	if c.To != nil {
+		return c.To(peer)
+	}
+	var ups []Uplink
+	for _, u := range c.Uplinks {
+		if u.Local.Is4() == peer.Is4() {
+			ups = append(ups, u)
+		}
+	}
+	return ups
 }
 
 // Monitor reports the uplinks.

@@ -60,7 +60,7 @@ type ConnStatus struct {
 	Suite      string `json:"suite,omitempty"`
 	Why        string `json:"why,omitempty"`
 
-	// Path is the uplink that the packets of the local address leave by now.
+	// Path is the uplink that the packets to the peer leave by now.
 	Path string `json:"path,omitempty"`
 
 	RTTMS float64 `json:"rtt_ms"` // 0 before the first measurement
@@ -153,6 +153,6 @@ func (n *Node) connStatus(c *Conn) ConnStatus {
 	c.mu.Lock()
 	s.LastMove = c.last
 	c.mu.Unlock()
-	s.Path = path(n.host.Uplinks(), s.Local.Addr())
+	s.Path = path(n.host.UplinksTo(s.Remote.Addr()), s.Local.Addr())
 	return s
 }

@@ -62,8 +62,9 @@
 // It changes these settings below /proc/sys/net, for the families that the
 // configuration has addresses of:
 //
-//   - ipv4/conf/DEV/forwarding=1, for the device and for each uplink. The setting of
-//     the interface that a packet came in by decides whether it is forwarded.
+//   - ipv4/conf/DEV/forwarding=1, for the device, for each uplink, and for the way to a
+//     peer that State.Route was asked for. The setting of the interface that a packet
+//     came in by decides whether it is forwarded.
 //   - ipv6/conf/DEV/force_forwarding=1, likewise (Linux 6.17).
 //   - ipv6/conf/all/forwarding=1, if there is no force_forwarding: an older kernel has
 //     no other switch. It makes a router of the host, which ignores router
@@ -98,9 +99,9 @@
 //
 // # Limits
 //
-// The uplink in use is the one to the Internet. A Watcher ignores routes and rules
-// for some peers, ports or protocols only. It also ignores marks that a firewall of the
-// host sets.
+// The uplinks are those to the Internet. State.Route asks for the way to one peer, which
+// may have a route of its own. Both ignore rules for some ports or protocols only, and
+// marks that a firewall of the host sets.
 //
 // An interface without a carrier is no uplink, though the kernel sends by its routes
 // until somebody, such as NetworkManager, removes them.

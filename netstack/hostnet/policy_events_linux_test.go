@@ -48,7 +48,7 @@ func TestReadIsNoNews(t *testing.T) {
 	}))
 	defer events.Close()
 	for range 10 {
-		ups, err := readUplinks(w.h, Watcher{})
+		ups, _, err := readUplinks(w.h, Watcher{})
 		w.Must(err)
 		if got := describe(ups); !slices.Equal(got, []string{ethernet, ethernet6}) {
 			t.Fatalf("read %q", got)

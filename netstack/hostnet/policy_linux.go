@@ -72,14 +72,20 @@ func lookup(h *netlink.Handle, family int, from origin, links []netlink.Link, ad
 		}
 		opts.IifIndex, opts.SrcAddr = links[i].Attrs().Index, src.AsSlice()
 	}
-	routes, err := h.RouteGetWithOptions(anyPeer(family).AsSlice(), &opts)
+	routes, err := routesTo(h, anyPeer(family), &opts)
+	return slices.DeleteFunc(routes, func(r netlink.Route) bool { return r.Type != unix.RTN_UNICAST }), err
+}
+
+// routesTo asks the kernel for the routes to a peer. There is none if it drops such packets.
+func routesTo(h *netlink.Handle, peer netip.Addr, opts *netlink.RouteGetOptions) ([]netlink.Route, error) {
+	routes, err := h.RouteGetWithOptions(peer.AsSlice(), opts)
 	if isNoRoute(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look up the route to %v: %w", anyPeer(family), err)
+		return nil, fmt.Errorf("look up the route to %v: %w", peer, err)
 	}
-	return slices.DeleteFunc(routes, func(r netlink.Route) bool { return r.Type != unix.RTN_UNICAST }), nil
+	return routes, nil
 }
 
 // isNoRoute reports whether err means that there is no route for such packets. Either

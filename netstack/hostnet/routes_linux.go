@@ -18,56 +18,75 @@ import (
 // maxReads stops a host whose tables change all the time from being read forever.
 const maxReads = 10
 
-// readUplinks returns the uplinks, the best of a family first.
-func readUplinks(h *netlink.Handle, w Watcher) (ups []Uplink, err error) {
+// tables are the interfaces and addresses of the host.
+type tables struct {
+	links []netlink.Link
+	addrs []netlink.Addr
+}
+
+// readUplinks returns the uplinks, the best of a family first, and what they were read from.
+func readUplinks(h *netlink.Handle, w Watcher) (ups []Uplink, t *tables, err error) {
 	for range maxReads {
-		ups, err = tryReadUplinks(h, w)
+		ups, t, err = tryReadUplinks(h, w)
 		// A table that changes while it is dumped comes out incomplete.
 		if !errors.Is(err, netlink.ErrDumpInterrupted) {
 			break
 		}
 	}
-	return ups, err
+	return ups, t, err
 }
 
-func tryReadUplinks(h *netlink.Handle, w Watcher) ([]Uplink, error) {
+func tryReadUplinks(h *netlink.Handle, w Watcher) ([]Uplink, *tables, error) {
 	links, err := h.LinkList()
 	if err != nil {
-		return nil, fmt.Errorf("list interfaces: %w", err)
+		return nil, nil, fmt.Errorf("list interfaces: %w", err)
 	}
 	addrs, err := h.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
-		return nil, fmt.Errorf("list addresses: %w", err)
+		return nil, nil, fmt.Errorf("list addresses: %w", err)
 	}
-	var from origin
-	if w.from != nil {
-		from = w.from()
-	}
+	t := &tables{links, addrs}
+	from := w.origin()
 	var ups []Uplink
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		routes, err := waysOut(h, family, from, links, addrs)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, hop := range hops(routes) {
-			i := slices.IndexFunc(links, func(l netlink.Link) bool { return l.Attrs().Index == hop.link })
-			if i < 0 || !usable(links[i].Attrs()) || slices.Contains(w.Exclude, links[i].Attrs().Name) {
+			up, ok := t.uplink(hop, family)
+			if !ok || slices.Contains(w.Exclude, up.Interface) {
 				continue
 			}
-			up := Uplink{
-				Interface: links[i].Attrs().Name, Index: hop.link,
-				Gateway: hop.gateway, Source: hop.source, Metric: hop.metric,
-			}
-			if !up.Source.IsValid() {
-				up.Source = preferredSource(addrs, hop, family)
-			}
 			// A path that several tables have is told once.
-			if up.Source.IsValid() && !slices.ContainsFunc(ups, func(o Uplink) bool { return o.path() == up.path() }) {
+			if !slices.ContainsFunc(ups, func(o Uplink) bool { return o.path() == up.path() }) {
 				ups = append(ups, up)
 			}
 		}
 	}
-	return ups, nil
+	return ups, t, nil
+}
+
+// link returns the interface of an index.
+func (t *tables) link(index int) (*netlink.LinkAttrs, bool) {
+	i := slices.IndexFunc(t.links, func(l netlink.Link) bool { return l.Attrs().Index == index })
+	if i < 0 {
+		return nil, false
+	}
+	return t.links[i].Attrs(), true
+}
+
+// uplink returns the uplink of a next hop, if packets can leave by it.
+func (t *tables) uplink(h hop, family int) (Uplink, bool) {
+	link, ok := t.link(h.link)
+	if !ok || !usable(link) {
+		return Uplink{}, false
+	}
+	up := Uplink{Interface: link.Name, Index: h.link, Gateway: h.gateway, Source: h.source, Metric: h.metric}
+	if !up.Source.IsValid() {
+		up.Source = preferredSource(t.addrs, h, family)
+	}
+	return up, up.Source.IsValid()
 }
 
 // usable reports whether packets can leave over a link: RFC 2863, "up", which takes

@@ -22,7 +22,11 @@ type Share struct {
 
 	mu      sync.Mutex
 	cfg     ShareConfig // with the present redirects
-	uplinks []Uplink
+	uplinks []Uplink    // to the Internet
+
+	// answered are the uplinks of peers that somebody asked for, by interface and family.
+	answered []Uplink
+
 	table   *table
 	forward *forwarding
 	guard   *guard
@@ -102,7 +106,31 @@ func (s *Share) follow(st State) {
 	if err := s.setUplinks(st.Uplinks); err != nil && !errors.Is(err, net.ErrClosed) {
 		s.cfg.Logger.Warn("hostnet: uplinks will not bring answers to the stack", "device", s.cfg.Device, "error", err)
 	}
+	route := st.Route
+	st.Route = func(from, to netip.Addr) (Uplink, bool) {
+		up, ok := route(from, to)
+		if ok && up.Source != to { // else the peer is the host
+			s.answer(up)
+		}
+		return up, ok
+	}
 	s.states.send(st)
+}
+
+// answer has packets forwarded that come in by the uplink of a peer. It may be none to the
+// Internet.
+func (s *Share) answer(up Uplink) {
+	err := s.change("forward", func() error {
+		same := func(o Uplink) bool { return o.Interface == up.Interface && o.Source.Is4() == up.Source.Is4() }
+		if slices.ContainsFunc(s.uplinks, same) || slices.ContainsFunc(s.answered, same) {
+			return nil
+		}
+		s.answered = append(s.answered, up)
+		return s.forwardLocked()
+	})
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		s.cfg.Logger.Warn("hostnet: an uplink will not bring answers to the stack", "uplink", up, "error", err)
+	}
 }
 
 // setUplinks has packets forwarded that come in by uplinks, which are all uplinks of
@@ -251,7 +279,7 @@ func (s *Share) setRedirectsLocked(redirects []Redirect) error {
 func (s *Share) forwardLocked() error {
 	is4, is6 := families(s.cfg.Masquerade, s.cfg.Redirects)
 	uplinks := func(is4 bool) []Uplink {
-		return slices.DeleteFunc(slices.Clone(s.uplinks), func(u Uplink) bool { return u.Source.Is4() != is4 })
+		return slices.DeleteFunc(slices.Concat(s.uplinks, s.answered), func(u Uplink) bool { return u.Source.Is4() != is4 })
 	}
 	var errs []error
 	if is4 {

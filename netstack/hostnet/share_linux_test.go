@@ -48,7 +48,7 @@ func newSite(t testing.TB) *site {
 
 // uplinks returns the uplinks of the host.
 func (s *site) uplinks() []Uplink {
-	ups, err := readUplinks(s.host.h, Watcher{Exclude: []string{device}})
+	ups, _, err := readUplinks(s.host.h, Watcher{Exclude: []string{device}})
 	s.host.Must(err)
 	if len(ups) != 2 {
 		s.host.t.Fatalf("uplinks %v", ups)

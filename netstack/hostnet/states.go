@@ -30,7 +30,7 @@ func (s *states) add(f func(State)) (stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	remove := s.receivers.Add(f)
-	f(State{Uplinks: s.last.Uplinks})
+	f(State{Uplinks: s.last.Uplinks, Route: s.last.Route})
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()

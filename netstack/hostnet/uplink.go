@@ -61,6 +61,14 @@ type State struct {
 	Uplinks []Uplink
 	// Woke is set if the machine has been asleep, or a virtual machine paused.
 	Woke bool
+
+	// Route returns the uplink by which packets from an address of the stack get to a
+	// peer, and false if there is none. The peer may be reached without the Internet. A
+	// change of a route that was asked for is told, for the latest 1,024 of them. Calls
+	// may be concurrent. It is nil if the system cannot tell.
+	Route func(from, to netip.Addr) (Uplink, bool)
+	// Rerouted is set if the uplink of such a route has changed.
+	Rerouted bool
 }
 
 // Watcher watches the uplinks of the host, for packets of the host itself.
@@ -71,6 +79,14 @@ type Watcher struct {
 	Logger *slog.Logger
 
 	from func() origin // nil: the host itself
+}
+
+// origin returns whose packets the uplinks are for.
+func (w Watcher) origin() origin {
+	if w.from == nil {
+		return origin{}
+	}
+	return w.from()
 }
 
 // origin says whose packets the uplinks are for. They come in by a device, from the

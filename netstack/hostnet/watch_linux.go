@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,6 +39,9 @@ type watch struct {
 
 	changed chan struct{} // cap 1: the tables may have changed
 	compare chan struct{} // cap 1: it is time to compare the clocks
+
+	tables atomic.Pointer[tables] // of the last reading
+	peers  peers
 
 	// Of run alone.
 	told   []Uplink
@@ -71,14 +75,17 @@ func (w Watcher) start(f func(State), tick time.Duration, read func() (clocks, b
 		return nil, err
 	}
 	x.clocks, _ = read() // torn readings would make the first sleep shorter, no more
-	ups, err := readUplinks(x.handle, w)
+	x.peers.known = make(map[way]answer)
+	x.peers.look = func(p way) (Uplink, error) { return x.tables.Load().lookUp(x.handle, p, w.origin().device) }
+	ups, tables, err := readUplinks(x.handle, w)
 	if err != nil {
 		x.close()
 		x.handle.Close()
 		return nil, err
 	}
+	x.tables.Store(tables)
 	x.told = ups
-	f(State{Uplinks: ups})
+	f(x.state())
 
 	var running sync.WaitGroup
 	done := make(chan struct{})
@@ -139,7 +146,7 @@ func (w *watch) receive(done <-chan struct{}) {
 		if err != nil { // ENOBUFS: messages got lost
 			w.Logger.Debug("hostnet: netlink messages lost", "error", err)
 		}
-		if err != nil || slices.ContainsFunc(msgs, relevant) {
+		if err != nil || slices.ContainsFunc(msgs, w.relevant) {
 			poke(w.changed)
 		}
 	}
@@ -152,18 +159,46 @@ func relevant(m syscall.NetlinkMessage) bool {
 	if m.Header.Type != unix.RTM_NEWROUTE && m.Header.Type != unix.RTM_DELROUTE {
 		return true
 	}
+	dst, ok := destination(m)
+	return ok && (dst.Bits() == 0 || dst.Contains(anyPeer4) || dst.Contains(anyPeer6))
+}
+
+// relevant also counts routes to the peers that somebody has asked for.
+func (w *watch) relevant(m syscall.NetlinkMessage) bool {
+	if relevant(m) {
+		return true
+	}
+	dst, ok := destination(m)
+	return ok && w.peers.reach(dst)
+}
+
+// destination returns the destination of a message about a route.
+func destination(m syscall.NetlinkMessage) (dst netip.Prefix, ok bool) {
 	if len(m.Data) < unix.SizeofRtMsg {
-		return false
+		return dst, false
 	}
 	route := nl.DeserializeRtMsg(m.Data)
 	if route.Dst_len == 0 {
-		return true
+		return netip.PrefixFrom(anyPeer(int(route.Family)), 0), true
 	}
 	attrs, err := nl.ParseRouteAttr(m.Data[unix.SizeofRtMsg:])
-	return err == nil && slices.ContainsFunc(attrs, func(a syscall.NetlinkRouteAttr) bool {
-		return a.Attr.Type == unix.RTA_DST &&
-			netip.PrefixFrom(addrOf(a.Value), int(route.Dst_len)).Contains(anyPeer(int(route.Family)))
-	})
+	if err != nil {
+		return dst, false
+	}
+	for _, a := range attrs {
+		if a.Attr.Type == unix.RTA_DST {
+			dst = netip.PrefixFrom(addrOf(a.Value), int(route.Dst_len))
+		}
+	}
+	return dst, dst.IsValid()
+}
+
+// state is what is told now.
+func (w *watch) state() State {
+	return State{
+		Uplinks: w.told,
+		Route:   func(from, to netip.Addr) (Uplink, bool) { return w.peers.route(way{from, to}) },
+	}
 }
 
 // run tells the changes.
@@ -216,25 +251,37 @@ func (w *watch) slept() bool {
 // update reads the tables and tells a change, or that the machine woke. It returns the
 // time after which the tables have to be read again in any case, or zero.
 func (w *watch) update(woke bool) (again time.Duration) {
-	ups, err := readUplinks(w.handle, w.Watcher)
+	ups, tables, err := readUplinks(w.handle, w.Watcher)
 	w.next = time.Now().Add(settle)
 	if err != nil {
 		w.Logger.Warn("hostnet: cannot read the uplinks", "error", err)
-		ups, again = w.told, retryRead
+		w.tellChange(w.told, woke, false)
+		return retryRead
 	}
+	w.tables.Store(tables)
+	routes, rerouted, cut := w.peers.fresh()
 	// A route that is replaced by deleting and adding it, as DHCP clients do, is gone
 	// for an instant. Connections have nowhere to go meanwhile: it can wait.
-	if !w.lost && lost(w.told, ups) {
-		w.lost, again = true, settle
-		ups = w.told
-	} else {
-		w.lost = false
+	if !w.lost && (cut || lost(w.told, ups)) {
+		w.lost = true
+		w.tellChange(w.told, woke, false)
+		return settle
 	}
-	if woke || !samePaths(ups, w.told) {
-		w.told = ups
-		w.tell(State{Uplinks: ups, Woke: woke})
+	w.lost = false
+	w.peers.take(routes)
+	w.tellChange(ups, woke, rerouted)
+	return 0
+}
+
+// tellChange tells a new state, if it is one.
+func (w *watch) tellChange(ups []Uplink, woke, rerouted bool) {
+	if !woke && !rerouted && samePaths(ups, w.told) {
+		return
 	}
-	return again
+	w.told = ups
+	st := w.state()
+	st.Woke, st.Rerouted = woke, rerouted
+	w.tell(st)
 }
 
 // lost reports whether a family that had an uplink has none.
