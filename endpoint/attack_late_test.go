@@ -66,7 +66,7 @@ func TestLateInjection(t *testing.T) {
 	}
 }
 
-// TestLateInjectionBusy is the same with an upload that has more in flight than the SYN-ACK
+// TestLateInjectionBusy is the same with an upload. More of it is in flight than the SYN-ACK
 // has a window for, so that the cover comes behind step 4.
 func TestLateInjectionBusy(t *testing.T) {
 	for _, after := range []time.Duration{0, 5 * time.Millisecond, 45 * time.Millisecond, time.Second} {

@@ -22,7 +22,7 @@ func hasProof(opts []byte) bool {
 }
 
 // TestProofOnEverySegment has both ends send during a move of the client, with SACK and
-// without: then full segments have no room for an option by themselves.
+// without. Without SACK, full segments have no room for an option by themselves.
 //
 // M546: Until step 5 has arrived, the initiator MUST put the Migrate option on each
 // segment, with payload or without. SACK blocks give way to it.

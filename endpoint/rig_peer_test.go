@@ -143,8 +143,8 @@ type rawHost struct {
 	in, out map[netip.Addr]int
 }
 
-// staysUnproved fails the test if an address of the host, which has not proved any by
-// then, has got more than three times the bytes that came from there.
+// staysUnproved fails the test if an address of the host got more than three times the
+// bytes that came from there. The host must not have proved any address by then.
 func (h *rawHost) staysUnproved() {
 	h.tb.Helper()
 	h.mu.Lock()
