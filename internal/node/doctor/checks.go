@@ -125,7 +125,7 @@ func uplinks(_ context.Context, s *System) Finding {
 		return trouble(Warn, err, "")
 	}
 	if len(ups) == 0 {
-		return Finding{Level: Warn, Text: "the host has no default route", Do: "connect it to a network; connections wait until it is"}
+		return Finding{Level: Warn, Text: "the host has no default route", Do: "connect it to a network; until then only peers with a route of their own are reached"}
 	}
 	return Finding{Level: OK, Text: join(ups)}
 }
