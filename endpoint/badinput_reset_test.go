@@ -267,15 +267,18 @@ func TestRequestTimeWait(t *testing.T) {
 		t.Fatalf("state %v", st)
 	}
 	before := connections(v.server)
-	for name, s := range map[string]segment{
-		"its own request":                    old,
-		"its own request from its own tuple": {src: local, dst: old.dst, seq: old.seq, flags: fSYN, opts: old.opts},
-		"unknown token":                      {src: local, dst: old.dst, seq: old.seq + 1<<20, flags: fSYN, opts: option{1, 2, 3}.encode()},
+	for name, test := range map[string]struct {
+		segment segment
+		answers uint64
+	}{
+		"its own request":                    {old, 2}, // steps 2 and 3 (M732)
+		"its own request from its own tuple": {segment{src: local, dst: old.dst, seq: old.seq, flags: fSYN, opts: old.opts}, 0},
+		"unknown token":                      {segment{src: local, dst: old.dst, seq: old.seq + 1<<20, flags: fSYN, opts: option{1, 2, 3}.encode()}, 0},
 	} {
 		sent := v.net.Bottleneck.Stats(simnet.BtoA).Sent
-		v.mallory.plays(s)
+		v.mallory.plays(test.segment)
 		v.sleep(time.Second)
-		if n := v.net.Bottleneck.Stats(simnet.BtoA).Sent - sent; n != 0 || connections(v.server) != before {
+		if n := v.net.Bottleneck.Stats(simnet.BtoA).Sent - sent; n != test.answers || connections(v.server) != before {
 			t.Errorf("%s: %d answers, %d connections, had %d", name, n, connections(v.server), before)
 		}
 	}

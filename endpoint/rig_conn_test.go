@@ -124,6 +124,7 @@ type tcbReader interface {
 		TSRecent               uint32
 		SRTT                   time.Duration
 		Movable                bool
+		TimeWait               bool
 	}
 }
 

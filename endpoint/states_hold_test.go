@@ -6,6 +6,7 @@ package endpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -183,8 +184,9 @@ func TestAbortWhileHeld(t *testing.T) {
 // TestAbortAfterHold has the peer's application abort on a tuple that is about to
 // become the connection's, which has waited earlier for another reason.
 //
-// M722: A RST with a valid Abort tag and SEQ = RCV.NXT MUST close the connection. It
-// MUST do so on whatever tuple it arrives, also on one that this end never heard of.
+// M722: A RST with a valid Abort tag and a SEQ in the receive window MUST close the
+// connection. It MUST do so on whatever tuple it arrives, also on one that this end never
+// heard of.
 func TestAbortAfterHold(t *testing.T) {
 	r := newRig(t, rigConfig{homes: twoHomes})
 	r.dialer.MigrationOptions.HoldOnTimeout = time.Hour
@@ -204,6 +206,42 @@ func TestAbortAfterHold(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.aborted(t, s, c)
+}
+
+// TestAbortBehindLoss has an end abort when a segment of its last data has got lost: the RST
+// is not at RCV.NXT of the peer.
+//
+// M722: A RST with a valid Abort tag and a SEQ in the receive window MUST close the
+// connection. It MUST do so on whatever tuple it arrives, also on one that this end never
+// heard of.
+func TestAbortBehindLoss(t *testing.T) {
+	for _, client := range []bool{false, true} {
+		for _, moved := range []bool{false, true} {
+			t.Run(fmt.Sprintf("client=%v/moved=%v", client, moved), func(t *testing.T) {
+				r := newRig(t, rigConfig{})
+				c, s := r.open(serverAddr)
+				if moved {
+					exchange(t, c, s, 10_000)
+					r.migrate(c, "10.2.0.2")
+				}
+				if !client {
+					c, s = s, c
+				}
+				lost := false
+				for _, g := range r.inner {
+					g.set(func(p *simnet.Packet, at simnet.Hop) simnet.Verdict {
+						if t, ok := p.TCP(); ok && len(t.Payload()) > 0 && !lost {
+							lost = true
+							return simnet.Drop
+						}
+						return simnet.Pass
+					})
+				}
+				mustWrite(t, c, string(make([]byte, 10_000)))
+				r.aborted(t, c, s)
+			})
+		}
+	}
 }
 
 // aborted has one end abort and checks that the other knows that at once.

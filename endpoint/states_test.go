@@ -55,7 +55,7 @@ func TestMigrateClosing(t *testing.T) {
 // gets lost, and has the server's FIN.
 //
 // M417: A migrate SYN MUST be dropped if the connection is not in ESTABLISHED, FIN-WAIT-1,
-// FIN-WAIT-2, CLOSE-WAIT, CLOSING or LAST-ACK.
+// FIN-WAIT-2, CLOSE-WAIT, CLOSING, LAST-ACK or TIME-WAIT.
 func TestMigrateLastStates(t *testing.T) {
 	for _, state := range []string{"CLOSING", "LAST-ACK"} {
 		for _, mover := range []string{"client", "server"} {

@@ -14,7 +14,7 @@ import "time"
 // and nothing else changes (M521, M528). A request
 // that is dropped gives a count and nothing else (M410).
 func (m *Machine) SYN(now Time, t, cur Tuple, r Request, counter uint64, seq uint32, mss uint16, tcb TCB) (acts []Action) {
-	if m.keys == nil || !tcb.Movable { // M417
+	if m.keys == nil || !tcb.moves() { // M417
 		return append(acts, count(CountWrongState))
 	}
 	counter, ok := m.fresh(r.ReqNo, counter)

@@ -38,7 +38,7 @@ func sign(k *keys, n uint64, seq uint32) []byte {
 // M416: A migrate SYN MUST be dropped if it comes on the current tuple.
 //
 // M417: A migrate SYN MUST be dropped if the connection is not in ESTABLISHED,
-// FIN-WAIT-1, FIN-WAIT-2, CLOSE-WAIT, CLOSING or LAST-ACK.
+// FIN-WAIT-1, FIN-WAIT-2, CLOSE-WAIT, CLOSING, LAST-ACK or TIME-WAIT.
 func TestRequestsDropped(t *testing.T) {
 	garble := func(i int) func(*world, *end, *end, *packet) {
 		return func(_ *world, _, _ *end, p *packet) { p.Options[i] ^= 0x80 }

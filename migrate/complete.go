@@ -125,7 +125,7 @@ func (m *Machine) Proof(now Time, s Segment, cur Tuple, p Proof, counter uint64,
 	if s.Tuple == cur {
 		return nil, false // a repetition
 	}
-	if m.keys == nil || !tcb.Movable { // M417
+	if m.keys == nil || !tcb.moves() { // M417
 		return append(acts, count(CountWrongState)), true
 	}
 	counter, ok := m.fresh(p.ReqNo, counter)

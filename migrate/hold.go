@@ -14,18 +14,18 @@ type hold struct {
 // Holding reports whether the connection is held.
 func (m *Machine) Holding() bool { return m.hold != nil }
 
-// Reset takes a RST on the current tuple that TCP would accept (RFC 5961, section 3.2),
-// with the error that it stands for. allowed is whether the stack has room for another
-// hold (M710). Reset reports whether the connection closes (M701, M702).
+// Reset takes a RST in the window on the current tuple, with the error that it stands for.
+// One that is not at RCV.NXT (RFC 5961, section 3.2) counts only if it is meant. allowed
+// is whether the stack has room for another hold (M710). Reset reports whether the connection closes (M701, M702).
 func (m *Machine) Reset(now Time, opts []byte, seq uint32, err error, allowed bool, tcb TCB) (acts []Action, closes bool) {
-	// A peer that has not confirmed cannot put the Abort tag on its RST.
-	if m.state != Confirmed {
-		return nil, true
-	}
-	if m.meant(opts, seq) {
+	switch {
+	case m.meant(opts, seq):
 		return append(acts, count(CountAborted)), true
-	}
-	if m.hold != nil { // M705
+	case seq != tcb.RcvNxt: // M701
+		return nil, false
+	case m.state != Confirmed: // the peer cannot put the Abort tag on its RST yet
+		return nil, true
+	case m.hold != nil: // M705
 		return append(acts, count(CountResetIgnored)), false
 	}
 	return m.beginHold(now, m.cfg.hold(), err, allowed && tcb.Movable, CountResetHeld)

@@ -202,10 +202,11 @@ func TestAbort(t *testing.T) {
 }
 
 // TestAbortElsewhere: a proved abort closes the connection from each of its tuples. An
-// abort without proof, or not at RCV.NXT, does not.
+// abort without proof, or outside of the window, does not. One behind a lost segment does.
 //
-// M722: A RST with a valid Abort tag and SEQ = RCV.NXT MUST close the connection. It
-// MUST do so on whatever tuple it arrives, also on one that this end never heard of.
+// M722: A RST with a valid Abort tag and a SEQ in the receive window MUST close the
+// connection. It MUST do so on whatever tuple it arrives, also on one that this end never
+// heard of.
 func TestAbortElsewhere(t *testing.T) {
 	places := map[string]func(t *testing.T, w *world, e *end) Tuple{
 		"drains": func(_ *testing.T, w *world, e *end) Tuple {
@@ -233,12 +234,14 @@ func TestAbortElsewhere(t *testing.T) {
 				}
 				rst(c.rcvNxt, 1)
 				rst(c.rcvNxt, k.requestTag(k.role, 0, c.rcvNxt))
-				rst(c.rcvNxt+1, k.abortTag(k.role, 0, c.rcvNxt+1))
+				beyond := c.tcb().RcvAcc + 1
+				rst(beyond, k.abortTag(k.role, 0, beyond))
 				rst(c.rcvNxt-1, k.abortTag(k.role, 0, c.rcvNxt-1))
 				if c.closed || c.counts[CountAborted] != 0 {
 					w.fatalf("closed: %v", c.err)
 				}
-				rst(c.rcvNxt, k.abortTag(k.role, 0, c.rcvNxt))
+				behind := c.rcvNxt + w.rng.Uint32N(c.tcb().RcvAcc-c.rcvNxt+1)
+				rst(behind, k.abortTag(k.role, 0, behind))
 				if c.err != ErrAborted || c.counts[CountAborted] != 1 {
 					w.fatalf("%v, %v", c.err, c.counts)
 				}
@@ -306,7 +309,7 @@ func TestHoldOnTimeout(t *testing.T) {
 	o := w.opener()
 	o.connect()
 	w.settleIn()
-	o.immovable = true // TIME-WAIT
+	o.timeWait = true
 	o.timeOut()
 	if o.err != errTimeout || o.counts[CountTimeoutHeld] != 0 {
 		t.Errorf("in TIME-WAIT: %v, %v", o.err, o.counts)

@@ -262,7 +262,7 @@ func (m *Machine) Timer(now Time, tcb TCB) (acts []Action) {
 // do with it. Of others on an old tuple TCP takes the payload only (M622).
 func (m *Machine) Segment(now Time, s Segment, cur Tuple, tcb TCB) (acts []Action, consumed bool) {
 	switch {
-	case s.RST && s.Tuple != cur && m.state == Confirmed && s.Seq == tcb.RcvNxt && m.meant(s.Options, s.Seq):
+	case s.RST && s.Tuple != cur && m.state == Confirmed && tcb.inWindow(s.Seq) && m.meant(s.Options, s.Seq):
 		// M722: the peer's application aborted, on an old tuple or on one that is
 		// on trial here.
 		return []Action{count(CountAborted), {Kind: ActFail, Err: ErrAborted}}, true

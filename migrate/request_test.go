@@ -24,18 +24,19 @@ func TestStartErrors(t *testing.T) {
 	if err := o.startOn(o.cur.Local, true, false); err != ErrSameTuple {
 		t.Errorf("to where it is: %v", err)
 	}
-	o.immovable = true
+	o.timeWait = true
 	if err := o.start(1, true); err != ErrState {
 		t.Errorf("in TIME-WAIT: %v", err)
 	}
-	o.immovable = false
+	w.migrate(a) // M732
+	o.timeWait = false
 	w.mustStart(o, true)
 	if err := o.start(1, true); err != ErrBusy {
 		t.Errorf("during an attempt: %v", err)
 	}
 	w.checkMoved()
 	w.runFor(time.Minute)
-	if o.sent != 1 || a.sent != 0 {
+	if o.sent != 1 || a.sent != 1 {
 		t.Errorf("%d and %d requests counted", o.sent, a.sent)
 	}
 }

@@ -36,6 +36,7 @@ type end struct {
 	tsval, tsRecent        uint32 // of the segment being received, and on the current tuple
 	room                   int    // for options on ACKs
 	immovable              bool
+	timeWait               bool
 	rtx                    Time
 
 	cur    Tuple
@@ -82,7 +83,8 @@ func (e *end) deadline() (Time, bool) {
 func (e *end) tcb() TCB {
 	return TCB{
 		SndUna: e.sndUna, SndNxt: e.sndNxt, RcvNxt: e.rcvNxt, RcvAcc: e.rcvNxt + e.wnd,
-		TSRecent: e.tsRecent, SRTT: e.srtt, Movable: e.open && !e.closed && !e.immovable,
+		TSRecent: e.tsRecent, SRTT: e.srtt, Movable: e.open && !e.closed && !e.immovable && !e.timeWait,
+		TimeWait: e.timeWait,
 	}
 }
 

@@ -44,8 +44,12 @@ type TCB struct {
 	TSRecent uint32
 	// SRTT is the smoothed round-trip time, 0 if unknown.
 	SRTT time.Duration
-	// Movable reports whether the connection is in one of the states of M417.
+	// Movable reports whether the state allows a move at the request of this end, and a
+	// hold (M712).
 	Movable bool
+	// TimeWait reports whether the connection is in TIME-WAIT, where it moves at the
+	// request of the peer only (M732).
+	TimeWait bool
 }
 
 // MayQuote reports whether an ICMP error that quotes sequence number seq can be about
@@ -63,6 +67,14 @@ type Segment struct {
 	Window        uint32 // in bytes
 	Options       []byte // the TCP options as they came
 }
+
+// moves reports whether the state allows a move at the request of the peer (M417).
+func (t TCB) moves() bool { return t.Movable || t.TimeWait }
+
+// inWindow reports whether sequence number seq is in the receive window (RFC 9293, section
+// 3.10.7.4). The right edge counts: there is the next segment of a peer that has used up the
+// window.
+func (t TCB) inWindow(seq uint32) bool { return seq-t.RcvNxt <= t.RcvAcc-t.RcvNxt }
 
 // leq reports a <= b in sequence space (RFC 9293, section 3.4).
 func leq(a, b uint32) bool { return int32(b-a) >= 0 }

@@ -118,7 +118,7 @@ func segmentOf(in gvisorSegment) migrate.Segment {
 	}
 }
 
-// MigrationReset takes an acceptable RST.
+// MigrationReset takes a RST in the window.
 func (h *handler) MigrationReset(in gvisorSegment, err tcpip.Error) (closes bool) {
 	m := h.migration()
 	return m.holdOn(func(allowed bool) ([]migrate.Action, bool) {

@@ -119,6 +119,7 @@ type gvisorTCB = struct {
 	TSRecent               uint32
 	SRTT                   time.Duration
 	Movable                bool
+	TimeWait               bool
 }
 
 // gvisorAnswer is a SYN-ACK and, with Window, an ACK with a scaled window behind it.

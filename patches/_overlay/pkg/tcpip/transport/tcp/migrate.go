@@ -57,6 +57,9 @@ type migration struct {
 	// spread, else 0. HyStart takes ACKs so far apart for no train.
 	spacing time.Duration
 
+	// fin ends a connection whose FIN is not acknowledged. It is nil before Close.
+	fin tcpip.Timer
+
 	// inspect and shape are derived from the fields above and from busy: whether
 	// arriving or leaving segments need more than a look at this bit.
 	inspect bool
@@ -249,6 +252,8 @@ func (e *Endpoint) MigrationTCB() (t migrationTCB) {
 	switch e.EndpointState() {
 	case StateEstablished, StateFinWait1, StateFinWait2, StateCloseWait, StateClosing, StateLastAck:
 		t.Movable = !e.mig.closed
+	case StateTimeWait:
+		t.TimeWait = true
 	}
 	e.snd.rtt.Lock()
 	t.SRTT = e.snd.rtt.TCPRTTState.SRTT
@@ -327,6 +332,9 @@ func (e *Endpoint) migrateCleanup() {
 		return
 	}
 	m.closed = true
+	if m.fin != nil {
+		m.fin.Stop()
+	}
 	e.MigrationDropPath()
 	if b := m.busy; b != nil {
 		for _, p := range b.drains {

@@ -28,13 +28,22 @@ func (m *migration) silent() bool {
 	return m != nil && (m.gated || m.held)
 }
 
+// migrateAborts reports whether s, a RST in the window, proves that the peer's application
+// aborted (M722).
+//
+// +checklocks:e.mu
+func (e *Endpoint) migrateAborts(s *segment) bool {
+	m := e.mig
+	return m != nil && m.h != nil && !m.closed && m.h.MigrationReset(e.arrived(s), &tcpip.ErrConnectionReset{})
+}
+
 // migrateReset reports whether the handler keeps the connection although s is an
-// acceptable RST.
+// acceptable RST. If s is not at RCV.NXT, migrateAborts has said so.
 //
 // +checklocks:e.mu
 func (e *Endpoint) migrateReset(s *segment) bool {
 	m := e.mig
-	if m == nil || m.h == nil || m.closed {
+	if m == nil || m.h == nil || m.closed || s.sequenceNumber != e.rcv.RcvNxt {
 		return false
 	}
 	var err tcpip.Error = &tcpip.ErrConnectionReset{}

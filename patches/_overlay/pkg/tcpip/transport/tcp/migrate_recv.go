@@ -63,8 +63,21 @@ func (e *Endpoint) migrateArrival(s *segment) (done bool, err tcpip.Error) {
 	case m.closed:
 		return true, nil
 	default:
-		return done, e.migrationFailureLocked()
+		// A move tells what has arrived at the peer (M731). The FIN may be the last of it.
+		e.handleAckedFIN()
+		return done || e.EndpointState() == StateClose, e.migrationFailureLocked()
 	}
+}
+
+// migrateTimeWait is migrateSegment in TIME-WAIT (M732). It reports whether TCP has nothing
+// left to do with s. The connection is over, whatever s proves. And what names it by a
+// token, or came on a tuple that it has left, must not open another.
+//
+// +checklocks:e.mu
+// +checklocksexclude:e.snd.rtt.rttMutex
+func (e *Endpoint) migrateTimeWait(s *segment) (done bool) {
+	done, err := e.migrateSegment(s)
+	return done || err != nil
 }
 
 // migrateLeft reports whether s came on a tuple that was released while s was queued. It is
@@ -108,6 +121,10 @@ func (e *Endpoint) migrateInspect(s *segment) (bool, tcpip.Error) {
 	}
 	if m.busy != nil && m.busy.clamp.peer {
 		e.clampPeer(s)
+	}
+	if c := m.clamp(); c != nil && s.flags.Contains(header.TCPFlagRst) && s.sequenceNumber == c.highest && c.highest.LessThan(e.rcv.RcvNxt) {
+		// A host without the connection takes the number from our ACK field (M734).
+		s.sequenceNumber = e.rcv.RcvNxt
 	}
 	return false, nil
 }

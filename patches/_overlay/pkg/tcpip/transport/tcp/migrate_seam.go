@@ -42,9 +42,9 @@ type migrationHandler interface {
 	// current one, or on any while the handler watches. TCP does not see the
 	// segment if it returns true.
 	MigrationSegment(in migrationSegment) (consumed bool)
-	// MigrationReset takes an acceptable RST (RFC 5961, section 3.2) on the current
-	// tuple, and the error that it stands for. It returns whether the connection
-	// closes.
+	// MigrationReset takes a RST in the window on the current tuple, and the error that
+	// it stands for. It returns whether the connection closes. One that is not at
+	// RCV.NXT (RFC 5961, section 3.2) has to prove that it is meant.
 	MigrationReset(in migrationSegment, err tcpip.Error) (closes bool)
 	// MigrationTimedOut returns whether the connection closes because its data is
 	// not acknowledged or its keepalives are not answered.
@@ -103,6 +103,7 @@ type migrationTCB = struct {
 	TSRecent               uint32        // TS.Recent (RFC 7323) of the current path
 	SRTT                   time.Duration // 0 if no round-trip time has been measured
 	Movable                bool          // the state allows migration
+	TimeWait               bool          // the state is TIME-WAIT
 }
 
 // migrationAnswer answers a migrate SYN.
