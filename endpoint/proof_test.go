@@ -157,3 +157,26 @@ func TestProofsQueue(t *testing.T) {
 		}
 	})
 }
+
+// TestProofIsCut moves during an upload whose segments the NIC cuts. Each part has the same
+// option, and proves the move.
+//
+// M546: Until step 5 has arrived, the initiator MUST put the Migrate option on each
+// segment, with payload or without. SACK blocks give way to it.
+func TestProofIsCut(t *testing.T) {
+	for _, suite := range allSuites {
+		r := newRig(t, rigConfig{offload: true, paced: true})
+		r.suites(suite)
+		c, s := r.open(serverAddr)
+		up := newStream(c, s, 1)
+		wait := up.sending(t, 4<<20)
+		r.sleep(3 * baseRTT)
+		r.breakUplink(0)
+		r.migrate(c, "10.2.0.2")
+		wait()
+		up.finish(t)
+		if n := counts(r.server, migrate.CountUnproven); n != 0 {
+			t.Errorf("%v: unproven: %d", suite, n)
+		}
+	}
+}

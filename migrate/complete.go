@@ -11,9 +11,18 @@ func (m *Machine) Completing() bool {
 	return m.att != nil && m.att.moved && m.att.completions < patience
 }
 
-// Proving reports whether all segments of this end on the current path, with payload or
-// without, are to carry what ACKOption appends (M546).
+// Proving reports whether all segments of this end on the current path carry a proof:
+// without payload by ACKOption, with payload by DataOption (M546).
 func (m *Machine) Proving() bool { return m.att != nil && m.att.moved }
+
+// DataOption appends the proof for a segment with payload to b, if it fits into room bytes.
+// It is no cover: the parts of a segment that a NIC cuts have numbers of their own.
+func (m *Machine) DataOption(b []byte, room int, tcb TCB) []byte {
+	if !m.Proving() {
+		return b
+	}
+	return m.cfg.Format.layout().appendProof(b, m.proof(0, false, tcb), room)
+}
 
 // third returns step 4, which is the cover (M542). Before a scaled window has come,
 // it is an ACK that goes no farther than a strict tracker allows (M543).
@@ -24,19 +33,20 @@ func (m *Machine) third(tcb TCB) Action {
 	}
 	return Action{
 		Kind: ActSendACK, Seq: seq,
-		Option: m.cfg.Format.layout().appendProof(nil, m.proof(seq, tcb), maxOptions),
+		Option: m.cfg.Format.layout().appendProof(nil, m.proof(seq, m.att.covered, tcb), maxOptions),
 	}
 }
 
 // proof returns the Migrate option of a segment with sequence number seq by which this
-// end completes its request. It returns the nonce (M223) and tells RCV.NXT (M549).
-func (m *Machine) proof(seq uint32, tcb TCB) Proof {
+// end completes its request. It returns the nonce (M223) and tells RCV.NXT (M549). The
+// number counts only if the segment is a cover.
+func (m *Machine) proof(seq uint32, cover bool, tcb TCB) Proof {
 	a := m.att
 	p := Proof{
 		ReqNo: uint8(a.counter), Done: uint8(m.peerDone), Open: a.nonce.open(),
 		Rcv: tcb.RcvNxt - m.keys.irs, Token: m.keys.token(m.role, a.counter),
 	}
-	if a.covered && seq == tcb.SndNxt {
+	if cover {
 		p.Flags |= flagCover
 	}
 	if a.alive {

@@ -25,9 +25,11 @@
 // # A migration
 //
 // The initiator calls [Machine.Start]. At the responder the request goes to
-// [Machine.SYN]. All other segments of a handshake, and those on tuples that the
-// connection has left, go to [Machine.Segment]. [Machine.Deadline] says when
-// [Machine.Timer] is to be called.
+// [Machine.SYN], which keeps nothing of where it came from, and the third ACK to
+// [Machine.Proof]. Both name the connection by a token. All other segments of a handshake,
+// and those on tuples that the connection has left, go to [Machine.Segment]. A [Secret],
+// one for each stack, makes the nonces that prove an initiator's address.
+// [Machine.Deadline] says when [Machine.Timer] is to be called.
 //
 // # Resets and time-outs
 //

@@ -19,8 +19,8 @@ import (
 // nothing. An attempt that has begun ends by one ActDone, unless the connection ends first,
 // by Closed or GivePlain. The Err of ActDone is nil if the attempt has succeeded. Otherwise
 // it is one of this package's errors, or the cause that was given to Cancel, and the
-// connection stays where it was. ActFail ends the connection, with ErrAborted or the error
-// that began a hold. All other methods take anything that a peer or an attacker may send.
+// connection stays where it was. ActFail ends the connection, with ErrAborted, ErrFenced or the
+// error that began a hold. All other methods take anything that a peer or an attacker may send.
 // Bad input makes them count, and change nothing but what docs/protocol.md says. After
 // Closed no method has an effect.
 type Machine struct {

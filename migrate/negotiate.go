@@ -114,11 +114,10 @@ func (m *Machine) WantsACKs() bool {
 
 // ACKOption appends to b the options for a segment with sequence number seq that fit into
 // room bytes (M302). That is Migrate until the peer shows that a migration is complete
-// (M546), or Key-Rest and Key-Confirm until the peer has them. The segment has no payload
-// unless Proving.
+// (M546), or Key-Rest and Key-Confirm until the peer has them. The segment has no payload.
 func (m *Machine) ACKOption(b []byte, room int, seq uint32, tcb TCB) []byte {
 	if m.Proving() {
-		return m.cfg.Format.layout().appendProof(b, m.proof(seq, tcb), room)
+		return m.cfg.Format.layout().appendProof(b, m.proof(seq, m.att.covered && seq == tcb.SndNxt, tcb), room)
 	}
 	if f := m.finished; f != nil && f.answer {
 		size := len(b)

@@ -15,6 +15,9 @@ func TestNonceAge(t *testing.T) {
 	s := &Secret{1, 2, 3}
 	at := tuple(1, 2)
 	const tick = time.Duration(nonceTick)
+	if _, ok := s.again(0, at, Proof{Open: 7 << classBits}); ok {
+		t.Error("a nonce from before the clock began")
+	}
 	for _, start := range []Time{0, nonceTick - 1, nonceTick, 7 * nonceTick, 8*nonceTick + 5, 255 * nonceTick, 1 << 62} {
 		n := s.nonce(start, at, 7, 9, testMSS)
 		p := Proof{ReqNo: 9, Token: 7, Open: n.open()}

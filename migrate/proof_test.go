@@ -221,6 +221,29 @@ func TestLateBound(t *testing.T) {
 	}
 }
 
+// TestLateBoundLater: a segment with payload has moved the responder, and the cover comes
+// behind it.
+func TestLateBoundLater(t *testing.T) {
+	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
+		w.shape = lose(c.role, "ACK+Migrate", 1)
+		c.write(10)
+		w.mustStart(c, true)
+		if err := w.over(c); err != nil {
+			w.fatalf("%v", err)
+		}
+		c.write(20)
+		w.runUntil("responder moved", time.Second, func() bool { return len(s.moves) == 1 })
+		if s.conn.drains[0].bound {
+			w.fatalf("bound by a segment that is no cover")
+		}
+		c.sendACK()
+		w.runFor(w.delay)
+		if d := s.conn.drains[0]; !d.bound || d.end != c.sndNxt {
+			w.fatalf("%+v, SND.NXT %d", d, c.sndNxt)
+		}
+	})
+}
+
 // TestLateBoundOnce: the end of an old tuple does not move when a later move tells its own.
 func TestLateBoundOnce(t *testing.T) {
 	eachSuite(t, func(t *testing.T, w *world, c, s *end) {

@@ -151,6 +151,51 @@ func TestResponderRTT(t *testing.T) {
 	})
 }
 
+// TestFencedLate: the copy is behind what the initiator had acknowledged since its SYN. It
+// answers the SYN, and is found out by its receipt.
+//
+// M608: An initiator MUST end the connection if step 5 tells a RCV.NXT below the SND.UNA
+// that it had when it moved.
+func TestFencedLate(t *testing.T) {
+	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
+		w.shape = func(p *packet) []time.Duration {
+			if p.kind() == "SYN+Migrate" {
+				return []time.Duration{100 * time.Millisecond}
+			}
+			return pass
+		}
+		w.mustStart(c, true)
+		behind := s.rcvNxt
+		c.write(100)
+		w.runUntil("delivered", 50*time.Millisecond, w.delivered)
+		w.runUntil("acknowledged", 50*time.Millisecond, func() bool { return c.sndUna == c.sndNxt })
+		s.rcvNxt = behind
+		w.runFor(10 * time.Second)
+		if c.err != ErrFenced || c.counts[CountFenced] != 1 {
+			w.fatalf("%v, %v", c.err, c.counts)
+		}
+	})
+}
+
+// TestProofBehind: a third ACK says that less has arrived than was acknowledged.
+//
+// M607: A third ACK with a RCV.NXT below the receiver's SND.UNA MUST be dropped.
+func TestProofBehind(t *testing.T) {
+	eachSuite(t, func(t *testing.T, w *world, c, s *end) {
+		c.rcvNxt--
+		third := w.third(c, s, 1, 0, 0)
+		c.rcvNxt++
+		w.inject(third)
+		if len(s.moves) > 0 || s.counts[CountFenced] != 1 {
+			w.fatalf("moved to %v, %v", s.cur, s.counts)
+		}
+		w.inject(w.third(c, s, 1, 0, 0))
+		if len(s.moves) != 1 {
+			w.fatalf("%v", s.counts)
+		}
+	})
+}
+
 // TestFenced: one of the ends is a copy of the connection that another owner has left
 // behind. It does not go on, whichever end began, and whatever the suite.
 //

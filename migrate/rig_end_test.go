@@ -398,8 +398,8 @@ func (e *end) resend() {
 
 func (e *end) sendData(seq, n uint32) {
 	s := Segment{Tuple: e.cur, ACK: true, Seq: seq, Ack: e.rcvNxt, Window: e.wnd, Len: n}
-	if e.conn != nil && e.conn.Proving() {
-		s.Options = e.conn.ACKOption(nil, e.room, seq, e.tcb())
+	if e.conn != nil {
+		s.Options = e.conn.DataOption(nil, e.room, e.tcb())
 	}
 	e.w.send(s)
 }

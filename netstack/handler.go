@@ -46,6 +46,12 @@ func (h *handler) MigrationACKOption(b []byte, room int, seq uint32) []byte {
 	return b
 }
 
+// MigrationDataOption appends an option to a segment with payload (M546).
+func (h *handler) MigrationDataOption(b []byte, room int) []byte {
+	m := h.migration()
+	return m.machine.DataOption(b, room, m.tcb())
+}
+
 // MigrationPeerACK takes the options of a segment without payload (M301).
 func (h *handler) MigrationPeerACK(in gvisorSegment) (reply bool) {
 	m := h.migration()

@@ -70,6 +70,7 @@ type gvisorHandler interface {
 	MigrationPeerSYN(options []byte)
 	MigrationEstablished(o gvisorOpening)
 	MigrationACKOption(b []byte, room int, seq uint32) []byte
+	MigrationDataOption(b []byte, room int) []byte
 	MigrationPeerACK(in gvisorSegment) (reply bool)
 	MigrationSYN(in gvisorSegment)
 	MigrationProof(in gvisorSegment) (consumed bool)

@@ -45,14 +45,16 @@ func (e *Endpoint) migrateOut(pkt *stack.PacketBuffer, flags header.TCPFlags, se
 	if pure && m.busy != nil {
 		*seq = m.busy.clamp.limit(*seq)
 	}
-	switch {
-	case m.proving:
+	if m.proving {
 		// SACK blocks can wait. A segment without the option would meet no
 		// endpoint, if the peer has not moved yet (M546).
 		*sack = nil
-		fallthrough
+	}
+	switch room := maxOptionSize - e.plainOptionSize(*sack); {
 	case m.acks && pure:
-		extra = m.h.MigrationACKOption(nil, maxOptionSize-e.plainOptionSize(*sack), uint32(*seq))
+		extra = m.h.MigrationACKOption(nil, room, uint32(*seq))
+	case m.proving:
+		extra = m.h.MigrationDataOption(nil, room)
 	}
 	return extra, true
 }

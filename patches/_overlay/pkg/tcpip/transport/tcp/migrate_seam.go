@@ -27,9 +27,12 @@ type migrationHandler interface {
 	MigrationPeerSYN(options []byte)
 	// MigrationEstablished tells that the connection is established.
 	MigrationEstablished(o migrationOpening)
-	// MigrationACKOption appends to the options of a segment without payload, or of
-	// each that MigrationWatch has asked for, at sequence number seq.
+	// MigrationACKOption appends to the options of a segment without payload, at
+	// sequence number seq.
 	MigrationACKOption(b []byte, room int, seq uint32) []byte
+	// MigrationDataOption appends to the options of any other segment while the
+	// endpoint proves. A NIC may copy the option to each part of the segment (GSO).
+	MigrationDataOption(b []byte, room int) []byte
 	// MigrationPeerACK takes a segment without payload and with options. An ACK is
 	// sent if it returns true.
 	MigrationPeerACK(in migrationSegment) (reply bool)
