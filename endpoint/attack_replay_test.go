@@ -61,7 +61,7 @@ func TestReplaysBlockNothing(t *testing.T) {
 		},
 		"keys are bound": func(v *victim) error {
 			secret := make([]byte, migrate.MinSecret)
-			return errors.Join(v.s.BindKey(secret), v.c.BindKey(secret))
+			return errors.Join(v.s.BindKey(context.Background(), secret), v.c.BindKey(context.Background(), secret))
 		},
 	} {
 		for _, every := range []time.Duration{5 * time.Millisecond, 100 * time.Millisecond} {

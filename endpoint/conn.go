@@ -13,6 +13,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/mnet-dev/mnet/internal/broadcast"
 	"github.com/mnet-dev/mnet/netstack"
 )
 
@@ -37,6 +38,8 @@ type Conn struct {
 	noMigration bool
 
 	closed atomic.Bool
+	// closing tells it to the calls of migration that wait.
+	closing broadcast.List[struct{}]
 
 	// roamer is the Roamer that moves the connection, to be told when it is closed, or
 	// nil.
@@ -77,6 +80,7 @@ func (c *Conn) Close() error {
 	if c.closed.Swap(true) {
 		return c.opError("close", errClosed)
 	}
+	c.closing.Send(struct{}{})
 	c.rd.wake()
 	c.wr.wake()
 	c.rd.deadline.stop()

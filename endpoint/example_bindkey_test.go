@@ -112,5 +112,5 @@ func bind(ctx context.Context, c net.Conn, session *tls.ConnectionState) error {
 	if err != nil {
 		return err
 	}
-	return conn.BindKey(secret)
+	return conn.BindKey(ctx, secret)
 }

@@ -149,14 +149,26 @@ func (c *Conn) Migrate(ctx context.Context, local netip.AddrPort) error {
 	return c.MigrateTo(ctx, local, netip.AddrPort{})
 }
 
-// MigrateTo is Migrate to a peer that is to be reached at another address. A
-// zero remote means the address it has now.
+// MigrateTo is Migrate to a peer that is to be reached at another address. A zero address
+// means the one that it has now, and so does a zero port.
 func (c *Conn) MigrateTo(ctx context.Context, local, remote netip.AddrPort) error {
 	m, err := c.migratable()
 	if err == nil {
+		ctx, stop := c.untilClosed(ctx)
+		defer stop()
 		err = c.move(ctx, m, local, remote, false)
 	}
 	return c.migrateError("migrate", err)
+}
+
+// untilClosed returns a copy of ctx that Close ends, too. stop releases what belongs to it.
+func (c *Conn) untilClosed(ctx context.Context) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	remove := c.closing.Add(func(struct{}) { cancel(errClosed) })
+	if c.isClosed() { // meanwhile
+		cancel(errClosed)
+	}
+	return ctx, func() { remove(); cancel(nil) }
 }
 
 // move is MigrateTo, also for a connection that lingers after its Close. Nothing is
@@ -207,6 +219,8 @@ func (c *Conn) awaitMigratable(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := c.untilClosed(ctx)
+	defer stop()
 	return m.WaitSettled(ctx)
 }
 
@@ -214,11 +228,15 @@ func (c *Conn) awaitMigratable(ctx context.Context) error {
 // secret may be exported keying material of the TLS session that runs over it
 // (tls.ConnectionState.ExportKeyingMaterial). Both ends have to call BindKey. From then
 // on, an attacker in the middle of the connection's set-up cannot migrate it. BindKey
-// needs suite x25519-sha256, and a secret of at least migrate.MinSecret bytes.
-func (c *Conn) BindKey(secret []byte) error {
+// needs suite x25519-sha256, and a secret of at least migrate.MinSecret bytes. It waits
+// until no attempt of this end is under way. If ctx ends first, the error is ctx's cause,
+// and the secret is not bound.
+func (c *Conn) BindKey(ctx context.Context, secret []byte) error {
 	m, err := c.migratable()
 	if err == nil {
-		err = m.BindKey(secret)
+		ctx, stop := c.untilClosed(ctx)
+		defer stop()
+		err = m.BindKey(ctx, secret)
 	}
 	return c.migrateError("migrate", err)
 }

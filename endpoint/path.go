@@ -43,6 +43,8 @@ func (p *Path) Probe(ctx context.Context) (PathState, error) {
 	m, err := p.c.migratable()
 	var rtt time.Duration
 	if err == nil {
+		ctx, stop := p.c.untilClosed(ctx)
+		defer stop()
 		rtt, err = m.Probe(ctx, p.local, p.remote)
 	}
 	p.mu.Lock()

@@ -39,7 +39,7 @@ func (d *Dialer) peerName(network, address string) *peerName {
 // peerFor picks the peer's address for a path from local, the zero AddrPort for
 // the one that it has now.
 func (c *Conn) peerFor(local netip.Addr, remote netip.AddrPort) netip.AddrPort {
-	if remote.IsValid() || !local.IsValid() || local.IsUnspecified() {
+	if remote.IsValid() || !local.IsValid() || local.Unmap().IsUnspecified() {
 		return remote
 	}
 	_, current := c.addrs()

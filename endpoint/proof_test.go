@@ -147,7 +147,7 @@ func TestProofsQueue(t *testing.T) {
 	t.Run("after a key was bound", func(t *testing.T) {
 		v := newVictim(t, rigConfig{}, migrate.SuiteX25519SHA256)
 		third := v.thirdACK(v.c)
-		if err := v.s.BindKey(make([]byte, migrate.MinSecret)); err != nil {
+		if err := v.s.BindKey(t.Context(), make([]byte, migrate.MinSecret)); err != nil {
 			t.Fatal(err)
 		}
 		at := v.s.Migration().Current

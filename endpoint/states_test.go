@@ -201,7 +201,7 @@ func TestMigrateClosed(t *testing.T) {
 		_, probe := p.Probe(context.Background())
 		for _, err := range []error{
 			c.Migrate(context.Background(), addr("10.2.0.2")), probe,
-			c.AwaitMigratable(context.Background()), c.BindKey(make([]byte, 32)),
+			c.AwaitMigratable(context.Background()), c.BindKey(context.Background(), make([]byte, 32)),
 		} {
 			if !errors.Is(err, net.ErrClosed) {
 				t.Errorf("%s has closed: %v", closer, err)
@@ -254,9 +254,9 @@ func TestBindKey(t *testing.T) {
 			c, s := r.pair(serverAddr)
 			r.await(c, s)
 			secret := []byte("exported keying material")
-			err := c.BindKey(secret)
+			err := c.BindKey(t.Context(), secret)
 			if both {
-				err = errors.Join(err, s.BindKey(secret))
+				err = errors.Join(err, s.BindKey(t.Context(), secret))
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -114,6 +114,10 @@ func (m *Migration) sync() {
 		close(m.free)
 		m.free = nil
 	}
+	if m.idle != nil && !m.machine.Watching() {
+		close(m.idle)
+		m.idle = nil
+	}
 	if st := m.machine.State(); st == migrate.Confirmed || st == migrate.Plain {
 		m.settle()
 		if st == migrate.Plain {

@@ -76,6 +76,7 @@ type Migration struct {
 	machine *migrate.Machine
 	settled chan struct{} // closed when the negotiation ends; nil: nobody waits
 	free    chan struct{} // closed when another attempt may begin; nil: nobody waits
+	idle    chan struct{} // closed when no attempt is under way; nil: nobody waits
 	call    *call         // of this end; nil: none
 	moves   *[]Move       // the last maxMoves; nil: none
 	held    int64         // bytes of the stack's bound on holds; 0: the connection has no hold
@@ -163,17 +164,35 @@ func (m *Migration) plain() error {
 
 // BindKey mixes a secret that both applications share into the keys, such as
 // exported keying material of a TLS session (RFC 5705). Both ends have to call it
-// with the same secret. From then on requests made without it are refused.
-func (m *Migration) BindKey(secret []byte) (err error) {
-	m.ep.MigrationLock(func() {
-		if m.machine.State() == migrate.Plain {
-			err = m.plain()
-			return
+// with the same secret. From then on requests made without it are refused. BindKey waits
+// until no attempt of this end is under way (M242). If ctx ends first, the error is ctx's
+// cause.
+func (m *Migration) BindKey(ctx context.Context, secret []byte) error {
+	for {
+		var idle chan struct{}
+		var err error
+		m.ep.MigrationLock(func() {
+			if m.machine.State() == migrate.Plain {
+				err = m.plain()
+				return
+			}
+			if err = m.machine.BindKey(secret); err == migrate.ErrBusy {
+				if m.idle == nil {
+					m.idle = make(chan struct{})
+				}
+				idle = m.idle
+			}
+			m.sync()
+		})
+		if idle == nil {
+			return err
 		}
-		err = m.machine.BindKey(secret)
-		m.sync()
-	})
-	return err
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // MigrationInfo is a snapshot of one connection.

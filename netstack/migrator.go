@@ -175,6 +175,22 @@ func (m *migrator) isLocal(a netip.Addr) bool {
 	return m.gv.CheckLocalAddress(0, Protocol(a), Address(a)) != 0
 }
 
+// forMany reports whether a is a multicast or broadcast address, of the stack's networks if
+// it is directed. No connection has one (RFC 9293, section 3.9.2.3).
+func (m *migrator) forMany(a tcpip.Address) bool {
+	if header.IsV4MulticastAddress(a) || header.IsV6MulticastAddress(a) || a == header.IPv4Broadcast {
+		return true
+	}
+	for _, nic := range m.gv.NICInfo() {
+		for _, p := range nic.ProtocolAddresses {
+			if s := p.AddressWithPrefix.Subnet(); s.IsBroadcast(a) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // maxConfigs bounds the configurations that are remembered. It keeps a program that
 // dials with ever new ones from filling the memory.
 const maxConfigs = 64

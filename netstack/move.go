@@ -45,9 +45,9 @@ type call struct {
 	rtt  time.Duration
 }
 
-// Migrate moves the connection to the address local, and to remote if that is valid:
-// another address of the peer. A zero port is chosen. For a zero address the best route
-// has one. After an error the connection is where it was. If ctx ends first, the error
+// Migrate moves the connection to the address local, and to remote: another address of the
+// peer. A zero local port is chosen. For a zero local address the best route has one. Of a
+// zero remote address or port the present one is kept. After an error the connection is where it was. If ctx ends first, the error
 // is ctx's cause. Else it is an error of this package or of package migrate.
 func (m *Migration) Migrate(ctx context.Context, local, remote netip.AddrPort) error {
 	return m.move(ctx, local, remote, moveFromLive)
@@ -126,10 +126,18 @@ func (m *Migration) startLocked(local, remote netip.AddrPort, mode callMode) (*c
 	}
 	cur := m.ep.MigrationID()
 	to := tcpip.FullAddress{Addr: cur.RemoteAddress, Port: cur.RemotePort}
-	if remote.IsValid() {
-		to = tcpip.FullAddress{Addr: Address(remote.Addr()), Port: remote.Port()}
+	if r := FullAddress(remote); r.Addr.Len() != 0 {
+		to.Addr = r.Addr
+	}
+	if remote.Port() != 0 {
+		to.Port = remote.Port()
 	}
 	from := FullAddress(local)
+	for _, a := range []tcpip.Address{from.Addr, to.Addr} {
+		if m.migrator.forMany(a) {
+			return nil, fmt.Errorf("%w: %v is a multicast or broadcast address", ErrNoRoute, Addr(a))
+		}
+	}
 	if from.Addr.Len() != 0 && from.Addr.Len() != to.Addr.Len() {
 		return nil, fmt.Errorf("%w: %v and %v are of different families", ErrNoRoute, local.Addr(), Addr(to.Addr))
 	}
