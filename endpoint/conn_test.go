@@ -137,19 +137,27 @@ func TestAbortIsNoEOF(t *testing.T) {
 	}
 }
 
-// TestBufferSizes is in virtual time: when the deadline comes, the buffers are full.
+// TestBufferSizes is in virtual time: when the deadline comes, the buffers are full. The
+// window from before the buffer got smaller may be used once: it is not taken back (RFC
+// 9293, section 3.8.6).
 func TestBufferSizes(t *testing.T) {
-	r := openRig(t, rigConfig{paced: true})
+	const before = 64 << 10
+	r := openRig(t, rigConfig{paced: true, server: netstack.Config{ReceiveBuffer: netstack.BufferSizes{Default: before}}})
 	a, b := r.pair(serverAddr)
 	a.SetWriteBuffer(1)
 	b.SetReadBuffer(1)
-	a.SetWriteDeadline(r.net.Clock.Now().Add(time.Second))
-	n, err := a.Write(make([]byte, 1<<20))
-	if describe(err) != "write src addr deadline timeout" {
-		t.Errorf("write: %v", err)
-	}
-	if most := 4 * netstack.MinBuffer; n == 0 || n > most {
-		t.Errorf("wrote %d bytes into buffers of %d at each end, want at most %d", n, netstack.MinBuffer, most)
+	for _, most := range []int{before, 4 * netstack.MinBuffer} {
+		a.SetWriteDeadline(r.net.Clock.Now().Add(time.Second))
+		n, err := a.Write(make([]byte, 1<<20))
+		if describe(err) != "write src addr deadline timeout" {
+			t.Errorf("write: %v", err)
+		}
+		if n == 0 || n > most {
+			t.Errorf("wrote %d bytes into buffers of %d at each end, want at most %d", n, netstack.MinBuffer, most)
+		}
+		if _, err := io.ReadFull(b, make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
