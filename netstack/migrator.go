@@ -181,6 +181,9 @@ func (m *migrator) forMany(a tcpip.Address) bool {
 	if header.IsV4MulticastAddress(a) || header.IsV6MulticastAddress(a) || a == header.IPv4Broadcast {
 		return true
 	}
+	if a.Len() != header.IPv4AddressSize {
+		return false // no address at all, or IPv6, which has no broadcast
+	}
 	for _, nic := range m.gv.NICInfo() {
 		for _, p := range nic.ProtocolAddresses {
 			if s := p.AddressWithPrefix.Subnet(); s.IsBroadcast(a) {

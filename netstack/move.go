@@ -126,14 +126,14 @@ func (m *Migration) startLocked(local, remote netip.AddrPort, mode callMode) (*c
 	}
 	cur := m.ep.MigrationID()
 	to := tcpip.FullAddress{Addr: cur.RemoteAddress, Port: cur.RemotePort}
-	if r := FullAddress(remote); r.Addr.Len() != 0 {
-		to.Addr = r.Addr
+	from, given := FullAddress(local), FullAddress(remote)
+	if given.Addr.Len() != 0 {
+		to.Addr = given.Addr
 	}
 	if remote.Port() != 0 {
 		to.Port = remote.Port()
 	}
-	from := FullAddress(local)
-	for _, a := range []tcpip.Address{from.Addr, to.Addr} {
+	for _, a := range []tcpip.Address{from.Addr, given.Addr} {
 		if m.migrator.forMany(a) {
 			return nil, fmt.Errorf("%w: %v is a multicast or broadcast address", ErrNoRoute, Addr(a))
 		}
